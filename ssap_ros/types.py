@@ -1,0 +1,72 @@
+"""The values that travel along the pipeline; each one is plain numpy and immutable by convention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+LabelArray = NDArray[np.int32]
+ClassArray = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a network file says about itself (stored as ONNX metadata).
+
+    classes: names of the semantic channels; the channel index is the class id.
+    thing_ids: class ids that have instances.
+    levels: output strides, finest first, e.g. (4, 8, 16, 32, 64).
+    window: affinity window r; each affinity map has r * r channels, row-major over (dy, dx).
+    mean, std: RGB normalisation on the 0-255 scale, (x - mean) / std.
+    input_size: (height, width) in pixels of a fixed input, or None if any multiple of the
+        coarsest stride is accepted.
+    long_side: longer image side in pixels that the network was trained for.
+    """
+
+    classes: tuple[str, ...]
+    thing_ids: tuple[int, ...]
+    levels: tuple[int, ...]
+    window: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    input_size: tuple[int, int] | None
+    long_side: int
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """Raw network output of one image, one entry per level, finest first.
+
+    semantic: logits, float32 (n_classes, h, w).
+    affinities: logits, float32 (window**2, h, w), channels row-major over the window.
+    """
+
+    semantic: tuple[FloatArray, ...]
+    affinities: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object: class id, score in [0, 1], bbox (x, y, width, height) and area in source pixels."""
+
+    class_id: int
+    score: float
+    bbox: tuple[int, int, int, int]
+    area: int
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """The instances of one image, in descending score.
+
+    labels: uint16 (H, W) at source resolution; 0 = no instance, k = instances[k - 1].
+    stage_ms: wall time per pipeline stage in milliseconds.
+    """
+
+    labels: NDArray[np.uint16]
+    instances: tuple[Instance, ...]
+    stage_ms: dict[str, float]
