@@ -1,0 +1,439 @@
+"""The graph partition: tiny hand-made truths, a plain Python twin, and exact instances back."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import oracles
+import pytest
+
+from ssap_ros.partition import (
+    cascaded_graph_partition,
+    edge_costs,
+    greedy_additive,
+    multicut_objective,
+    upsample_labels,
+)
+from ssap_ros.scenes import street_scene
+
+
+def random_graph(
+    rng: np.random.Generator, n_nodes: int, n_edges: int, integer_costs: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Parallel edges included; integer costs give many ties and exact zero sums."""
+    u = rng.integers(0, n_nodes, n_edges)
+    v = (u + rng.integers(1, n_nodes, n_edges)) % n_nodes
+    costs = rng.integers(-3, 4, n_edges) if integer_costs else rng.standard_normal(n_edges)
+    return np.stack([u, v], axis=1), costs.astype(np.float64)
+
+
+# --- greedy additive edge contraction ---
+
+
+def test_two_triangles_joined_by_a_repulsive_edge() -> None:
+    uv_ids = np.array([[0, 1], [1, 2], [2, 0], [2, 3], [3, 4], [4, 5], [5, 3]])
+    costs = np.array([1.0, 1, 1, -1, 1, 1, 1])
+    labels = greedy_additive(6, uv_ids, costs)
+    np.testing.assert_array_equal(labels, [0, 0, 0, 1, 1, 1])
+    assert labels.dtype == np.int64
+    assert multicut_objective(uv_ids, costs, labels) == -1
+
+
+def test_sums_decide_not_single_edges() -> None:
+    # 0-1 attract most; then 2 is drawn by 1 (+2) but repelled more by 0 (-3).
+    uv_ids = np.array([[0, 1], [1, 2], [0, 2]])
+    np.testing.assert_array_equal(greedy_additive(3, uv_ids, np.array([5.0, 2, -3])), [0, 0, 1])
+    np.testing.assert_array_equal(greedy_additive(3, uv_ids, np.array([5.0, 3, -2])), [0, 0, 0])
+
+
+def test_parallel_edges_are_summed_in_either_direction() -> None:
+    uv_ids = np.array([[0, 1], [1, 0], [0, 1]])
+    np.testing.assert_array_equal(greedy_additive(2, uv_ids, np.array([1.0, -3, 1])), [0, 1])
+    np.testing.assert_array_equal(greedy_additive(2, uv_ids, np.array([1.0, -3, 3])), [0, 0])
+
+
+def test_among_equal_sums_the_first_edge_is_contracted() -> None:
+    costs = np.array([1.0, 1, -1])
+    chain = np.array([[0, 1], [1, 2], [0, 2]])
+    np.testing.assert_array_equal(greedy_additive(3, chain, costs), [0, 0, 1])
+    np.testing.assert_array_equal(greedy_additive(3, chain[[1, 0, 2]], costs), [0, 1, 1])
+
+
+def test_zero_is_not_attractive() -> None:
+    np.testing.assert_array_equal(greedy_additive(2, np.array([[0, 1]]), np.zeros(1)), [0, 1])
+
+
+@pytest.mark.parametrize("n_nodes", [0, 1, 5])
+def test_without_edges_every_node_is_a_cluster(n_nodes: int) -> None:
+    labels = greedy_additive(n_nodes, np.empty((0, 2), np.int64), np.empty(0))
+    np.testing.assert_array_equal(labels, np.arange(n_nodes))
+
+
+@pytest.mark.parametrize("integer_costs", [False, True])
+@pytest.mark.parametrize("seed", range(15))
+def test_greedy_additive_equals_its_twin(seed: int, integer_costs: bool) -> None:
+    rng = np.random.default_rng(seed)
+    n_nodes = int(rng.integers(2, 40))
+    uv_ids, costs = random_graph(rng, n_nodes, int(rng.integers(1, 6 * n_nodes)), integer_costs)
+    edges = [(int(u), int(v), float(cost)) for (u, v), cost in zip(uv_ids, costs, strict=True)]
+    np.testing.assert_array_equal(
+        greedy_additive(n_nodes, uv_ids, costs), oracles.greedy_additive(n_nodes, edges)
+    )
+
+
+@pytest.mark.parametrize(("n_nodes", "n_edges"), [(50, 1000), (400, 1500), (3000, 60_000)])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_two_clusters_attract_each_other_in_the_end(
+    n_nodes: int, n_edges: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    uv_ids, costs = random_graph(rng, n_nodes, n_edges, integer_costs=False)
+    costs = costs.astype(np.float32)  # so that their double-precision sums are exact
+    costs += np.float32(0.1) * rng.choice([-1, 1])
+    labels = greedy_additive(n_nodes, uv_ids, costs)
+    sums = np.zeros((labels.max() + 1,) * 2)
+    np.add.at(sums, (labels[uv_ids[:, 0]], labels[uv_ids[:, 1]]), costs)
+    sums += sums.T
+    np.fill_diagonal(sums, 0)
+    assert sums.max() <= 1e-9
+
+
+def test_a_star_whose_hub_absorbs_everything() -> None:
+    n = 5000  # the hub's neighbours are joined among themselves, so that every merge sums edges
+    spokes = np.stack([np.zeros(n, int), np.arange(1, n + 1)], axis=1)
+    rim = np.stack([np.arange(1, n), np.arange(2, n + 1)], axis=1)
+    costs = np.concatenate([np.linspace(2, 1, n), np.full(n - 1, -0.4)])
+    assert np.all(greedy_additive(n + 1, np.concatenate([spokes, rim]), costs) == 0)
+
+
+def test_labels_are_contiguous_in_order_of_first_nodes() -> None:
+    rng = np.random.default_rng(0)
+    labels = greedy_additive(100, *random_graph(rng, 100, 300, integer_costs=False))
+    np.testing.assert_array_equal(labels, oracles.in_order_of_appearance(labels.tolist()))
+
+
+def test_objective_sums_the_cut_edges() -> None:
+    uv_ids = np.array([[0, 1], [1, 2], [0, 2]])
+    costs = np.array([1.0, 2.0, -4.0])
+    assert multicut_objective(uv_ids, costs, np.array([0, 0, 0])) == 0
+    assert multicut_objective(uv_ids, costs, np.array([7, 7, -7])) == -2
+    assert multicut_objective(uv_ids, costs, np.array([0, 1, 2])) == -1
+
+
+# --- cascade ---
+
+
+def pyramid(
+    ids: np.ndarray, class_of_id: np.ndarray, n_levels: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Ideal costs and classes of an id map and, sampled at cell centres, of its coarser levels."""
+    costs, classes = [], []
+    for level in range(n_levels):
+        step = 2**level
+        rows, columns = (
+            np.minimum(np.arange(-(-n // step)) * step + step // 2, n - 1) for n in ids.shape
+        )
+        sampled = ids[np.ix_(rows, columns)]
+        costs.append(edge_costs(oracles.ideal_affinities(sampled)))
+        classes.append(class_of_id[sampled].astype(np.uint8))
+    return costs, classes
+
+
+def touching_rectangles() -> np.ndarray:
+    ids = np.zeros((48, 80), int)
+    ids[8:40, 4:30] = 1
+    ids[8:40, 30:44] = 2
+    ids[20:48, 44:80] = 3
+    return ids
+
+
+def discs() -> np.ndarray:
+    y, x = np.mgrid[:61, :83]
+    ids = np.zeros(y.shape, int)
+    for i, (cy, cx, r) in enumerate([(15, 15, 12), (20, 36, 14), (45, 60, 15), (58, 5, 9)]):
+        ids[(y - cy) ** 2 + (x - cx) ** 2 < r**2] = i + 1
+    return ids
+
+
+def behind_a_pole() -> np.ndarray:
+    ids = np.zeros((64, 96), int)
+    ids[12:60, 8:88] = 1
+    ids[:, 44:47] = 2  # beyond the window of the finest level
+    return ids
+
+
+SCENES = {"rectangles": touching_rectangles, "discs": discs, "pole": behind_a_pole}
+CLASSES = {
+    "one class": np.array([0, 1, 1, 1, 1]),
+    "several classes": np.array([0, 1, 2, 1, 3]),
+}
+
+
+@pytest.mark.parametrize("n_levels", [2, 3, 4])
+@pytest.mark.parametrize("class_of_id", CLASSES.values(), ids=CLASSES.keys())
+@pytest.mark.parametrize("joint_finest", [True, False])
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
+def test_ideal_affinities_give_the_exact_instances(
+    scene, n_levels: int, class_of_id: np.ndarray, joint_finest: bool
+) -> None:
+    ids = scene()
+    labels = cascaded_graph_partition(
+        *pyramid(ids, class_of_id, n_levels), joint_finest=joint_finest
+    )
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(labels, in_raster_order(ids))
+
+
+def in_raster_order(ids: np.ndarray) -> np.ndarray:
+    return oracles.in_order_of_appearance([0, *ids.ravel().tolist()])[1:].reshape(ids.shape)
+
+
+def test_only_the_coarse_level_joins_the_parts_of_a_split_object() -> None:
+    ids = behind_a_pole()
+    costs, classes = pyramid(ids, np.array([0, 1, 0]), 3)
+    assert cascaded_graph_partition(costs[:1], classes[:1]).max() == 2
+    np.testing.assert_array_equal(cascaded_graph_partition(costs, classes), ids == 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_level_of_a_street_scene_gives_its_connected_parts(seed: int) -> None:
+    scene = street_scene(seed, (90, 160))
+    class_of_id = np.concatenate([[0], scene.class_ids])
+    labels = cascaded_graph_partition(*pyramid(scene.instances, class_of_id, 1))
+    np.testing.assert_array_equal(labels, oracles.window_components(scene.instances))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_cascade_recovers_the_objects_of_a_street_scene(seed: int) -> None:
+    scene = street_scene(seed, (181, 321))
+    ids = scene.instances.copy()
+    largest = np.bincount(ids[ids > 0]).argmax()
+    pole = int(np.median(np.nonzero(ids == largest)[1]))
+    ids[:, pole - 1 : pole + 2] = 0
+    labels = cascaded_graph_partition(*pyramid(ids, np.concatenate([[0], scene.class_ids]), 3))
+    np.testing.assert_array_equal(labels > 0, ids > 0)
+
+    # The largest object is one segment on both sides of the pole.
+    left, right = np.split(np.where(ids == largest, labels, 0), [pole], axis=1)
+    assert np.bincount(left[left > 0]).argmax() == np.bincount(right[right > 0]).argmax()
+
+    # No visible part is torn, but for the few pixels that no sample of a coarser level has seen.
+    parts = oracles.window_components(ids)
+    in_part = np.zeros((parts.max() + 1, labels.max() + 1), int)
+    np.add.at(in_part, (parts, labels), 1)
+    assert in_part.max(axis=1).sum() >= 0.995 * ids.size
+    # Nor is any segment made of several objects.
+    of_object = np.zeros((ids.max() + 1, labels.max() + 1), int)
+    np.add.at(of_object, (ids, labels), 1)
+    assert of_object.max(axis=0).sum() >= 0.995 * ids.size
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("joint_finest", [True, False])
+@pytest.mark.parametrize("erosion_radius", [0, 1, 2])
+def test_the_cascade_equals_its_twin(seed: int, joint_finest: bool, erosion_radius: int) -> None:
+    rng = np.random.default_rng(seed)
+    ids = np.zeros((15, 18), int)
+    for i in range(1, 5):
+        y, x = rng.integers(0, 12, 2)
+        ids[y : y + 9, x : x + 7] = i
+    costs, classes = pyramid(ids, np.array([0, 1, 1, 2, 2]), 3)
+    costs = [c + rng.normal(0, 6, c.shape).astype(np.float32) for c in costs]
+    options = {"joint_finest": joint_finest, "erosion_radius": erosion_radius}
+    np.testing.assert_array_equal(
+        cascaded_graph_partition(costs, classes, **options),
+        oracles.cascaded_graph_partition(costs, classes, **options),
+    )
+
+
+def test_proposals_wait_until_the_pixels_between_them_have_spoken() -> None:
+    # Three coarse cells that repel each other: the proposals A = {0, 1}, B = {3} and C = {4, 5} of
+    # the fine level, where pixel 2 has left B because of its class.
+    coarse_costs = np.full((12, 1, 3), -1, np.float32)
+    coarse_classes = np.ones((1, 3), np.uint8)
+    classes = np.array([[1, 1, 2, 1, 1, 1]], np.uint8)
+    # A and B attract (+3) more than B and pixel 2 (+2), but A and pixel 2 repel (-6).
+    costs = np.zeros((12, 1, 6), np.float32)
+    costs[1, 0, 1] = 3  # 1-3
+    costs[0, 0, 2] = 2  # 2-3
+    costs[0, 0, 1] = -6  # 1-2
+    labels = cascaded_graph_partition(
+        [costs, coarse_costs], [classes, coarse_classes], erosion_radius=0
+    )
+    np.testing.assert_array_equal(labels, [[1, 1, 2, 2, 3, 3]])
+    # Without the wait A and B would merge first, and pixel 2 would be left alone.
+    plain = greedy_additive(3, np.array([[0, 2], [1, 2], [0, 1]]), np.array([3.0, 2, -6]))
+    np.testing.assert_array_equal(plain, [0, 1, 0])
+
+
+def test_a_joint_finest_level_may_join_classes_and_a_classwise_one_may_not() -> None:
+    costs = [np.full((12, 4, 4), 5, np.float32)]
+    classes = [np.array([[1, 1, 2, 2]] * 4, np.uint8)]
+    assert cascaded_graph_partition(costs, classes, joint_finest=True).max() == 1
+    np.testing.assert_array_equal(
+        cascaded_graph_partition(costs, classes, joint_finest=False), classes[0]
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 1), (2, 2), (5, 3), (33, 17)])
+@pytest.mark.parametrize("n_levels", [1, 2, 4])
+@pytest.mark.parametrize("class_id", [0, 1, 255])
+def test_uniform_images_of_any_size(shape: tuple[int, int], n_levels: int, class_id: int) -> None:
+    ids = np.full(shape, int(class_id > 0))
+    labels = cascaded_graph_partition(*pyramid(ids, np.array([0, class_id]), n_levels))
+    np.testing.assert_array_equal(labels, ids)
+
+
+def test_repulsion_everywhere_leaves_single_pixels() -> None:
+    costs = [np.full((12, n, n), -1, np.float32) for n in (6, 3)]
+    classes = [np.ones((n, n), np.uint8) for n in (6, 3)]
+    labels = cascaded_graph_partition(costs, classes)
+    np.testing.assert_array_equal(labels, np.arange(1, 37).reshape(6, 6))
+
+
+def test_results_repeat_also_from_many_threads() -> None:
+    rng = np.random.default_rng(0)
+    costs, classes = pyramid(discs(), CLASSES["one class"], 3)
+    costs = [c + rng.normal(0, 5, c.shape).astype(np.float32) for c in costs]
+    expected = cascaded_graph_partition(costs, classes)
+    with ThreadPoolExecutor(4) as pool:
+        results = pool.map(lambda _: cascaded_graph_partition(costs, classes), range(12))
+        assert all(np.array_equal(result, expected) for result in results)
+
+
+def test_arguments_may_be_non_contiguous_and_are_left_alone() -> None:
+    costs, classes = pyramid(discs(), CLASSES["one class"], 2)
+    flipped = [np.asfortranarray(c) for c in costs], [np.asfortranarray(c) for c in classes]
+    copies = [c.copy() for c in costs]
+    np.testing.assert_array_equal(
+        cascaded_graph_partition(*flipped), cascaded_graph_partition(costs, classes)
+    )
+    assert all(np.array_equal(c, copy) for c, copy in zip(costs, copies, strict=True))
+
+
+# --- upsampling ---
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (12, 20), (31, 17)])
+@pytest.mark.parametrize("scale", [0.25, 1 / 3, 0.23, 1.0, 1.7])
+@pytest.mark.parametrize("n_labels", [2, 5])
+def test_upsampling_equals_its_oracle(size: tuple[int, int], scale: float, n_labels: int) -> None:
+    rng = np.random.default_rng(0)
+    for shape in [(1, 1), (1, 6), (4, 1), (5, 6)]:
+        labels = rng.integers(0, n_labels, shape, dtype=np.int32)
+        np.testing.assert_array_equal(
+            upsample_labels(labels, size, scale), oracles.upsample_labels(labels, size, scale)
+        )
+
+
+def test_upsampling_at_scale_one_copies_and_at_a_half_doubles() -> None:
+    labels = np.array([[0, 1], [2, 2]], np.int32)
+    np.testing.assert_array_equal(upsample_labels(labels, (2, 2), 1.0), labels)
+    np.testing.assert_array_equal(
+        upsample_labels(labels, (4, 4), 0.5), [[0, 0, 1, 1], [0, 0, 1, 1], [2] * 4, [2] * 4]
+    )
+
+
+def test_upsampling_rounds_the_corner_of_a_square() -> None:
+    labels = np.zeros((4, 4), np.int32)
+    labels[1:3, 1:3] = 7
+    upsampled = upsample_labels(labels, (64, 64), 1 / 16)
+    assert upsampled.dtype == np.int32
+    assert np.all(upsampled[32, 16:48] == 7)
+    assert upsampled[17, 17] == 0
+    np.testing.assert_array_equal(upsampled, upsampled.T)
+
+
+# --- bad arguments ---
+
+UV = np.array([[0, 1], [1, 2]])
+COSTS = np.array([1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((-1, UV, COSTS), r"n_nodes must be in \[0, 2147483647\], got -1"),
+        ((3, UV.astype(float), COSTS), "uv_ids must be integers in 2 dimensions, got float64"),
+        (
+            (3, UV.T[:, :1].ravel(), COSTS),
+            r"uv_ids must be integers in 2 dimensions, got .* \(2,\)",
+        ),
+        ((3, np.ones((2, 3), int), COSTS), r"uv_ids must have shape \(E, 2\), got \(2, 3\)"),
+        ((2, UV, COSTS), r"uv_ids must be in \[0, 2\), got values in \[0, 2\]"),
+        ((3, UV - 1, COSTS), r"uv_ids must be in \[0, 3\), got values in \[-1, 1\]"),
+        ((3, UV[:, :1].repeat(2, 1), COSTS), r"uv_ids must join different nodes, got \[0, 0\]"),
+        ((3, UV, COSTS[:1]), r"costs must have shape \(2,\) like uv_ids, got \(1,\)"),
+        ((3, UV, COSTS.astype(int)), "costs must be float32 or float64, got int64"),
+        ((3, UV, np.array([np.inf, 0])), r"costs must be finite, got inf at \(0,\)"),
+        ((3, UV, COSTS * 1e300), r"costs must be within the range of float32, got 1e\+300"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_bad_graphs_are_named(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        greedy_additive(*arguments)
+
+
+def test_objective_wants_a_label_for_every_node() -> None:
+    with pytest.raises(ValueError, match=r"uv_ids must be in \[0, 2\), got values in \[0, 2\]"):
+        multicut_objective(UV, COSTS, np.array([0, 1]))
+    with pytest.raises(ValueError, match="labels must be integers in 1 dimensions, got float64"):
+        multicut_objective(UV, COSTS, np.zeros(3))
+
+
+def level(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((12, height, width), np.float32), np.ones((height, width), np.uint8)
+
+
+FINE, COARSE = level(5, 8), level(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("costs", "classes", "message"),
+    [
+        ([], [], "costs and classes must be equally long and not empty, got 0 and 0 levels"),
+        ([FINE[0]], [], "got 1 and 0 levels"),
+        (
+            [FINE[0], FINE[0]],
+            [FINE[1]] * 2,
+            r"costs\[1\] .* half the size .* \(3, 4\), got \(5, 8\)",
+        ),
+        ([FINE[0]], [COARSE[1]], r"classes\[0\] must have shape \(5, 8\) .* got \(3, 4\)"),
+        ([FINE[0][:11]], [FINE[1]], r"costs\[0\] must have 12 channels, got 11"),
+        ([FINE[0][0]], [FINE[1]], r"costs\[0\] must have 3 dimensions, got shape \(5, 8\)"),
+        ([FINE[0] * np.nan], [FINE[1]], r"costs\[0\] must be finite, got nan at \(0, 0, 0\)"),
+        ([FINE[0].astype(float)], [FINE[1]], r"costs\[0\] must be float32, got float64"),
+        ([FINE[0]], [FINE[1].astype(int)], r"classes\[0\] must be uint8, got int64"),
+        ([FINE[0][:, :0]], [FINE[1][:0]], r"costs\[0\] must have at least one pixel"),
+    ],
+)
+def test_bad_levels_are_named(costs: list, classes: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        cascaded_graph_partition(costs, classes)
+
+
+def test_bad_erosion_radius_is_named() -> None:
+    with pytest.raises(ValueError, match="erosion_radius must not be negative, got -1"):
+        cascaded_graph_partition([FINE[0]], [FINE[1]], erosion_radius=-1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "scale", "message"),
+    [
+        (np.zeros((2, 2)), (4, 4), 0.5, "labels must be int32, got float64"),
+        (np.zeros(4, np.int32), (4, 4), 0.5, r"labels must have 2 dimensions, got shape \(4,\)"),
+        (np.zeros((0, 2), np.int32), (4, 4), 0.5, "labels must have at least one pixel"),
+        (np.zeros((2, 2), np.int32), (4, 0), 0.5, r"size must be .* got \(4, 0\)"),
+        *itertools.product(
+            [np.zeros((2, 2), np.int32)], [(4, 4)], [0.0, -1.0, np.nan, np.inf], ["scale must be"]
+        ),
+    ],
+)
+def test_bad_upsampling_arguments_are_named(
+    labels: np.ndarray, size: tuple[int, int], scale: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        upsample_labels(labels, size, scale)
