@@ -1,0 +1,114 @@
+"""Partition labels + semantics -> classes, scores and full-resolution masks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.partition import upsample_labels
+from ssap_ros.types import ClassArray, FloatArray, Instance, LabelArray
+
+FULL_TRUST_CELLS = 100
+_MAX_INSTANCES = int(np.iinfo(np.uint16).max)
+
+
+def extract_instances(
+    labels: LabelArray,
+    classes: ClassArray,
+    probabilities: FloatArray,
+    thing_ids: tuple[int, ...],
+    size: tuple[int, int],
+    cells_per_pixel: float,
+    *,
+    score_threshold: float,
+    min_area: int,
+) -> tuple[NDArray[np.uint16], tuple[Instance, ...]]:
+    """The instances of one image, in descending score, with their masks.
+
+    labels: partition of the finest level, int32 (h, w), 0 = background, 1..N.
+    classes: its class map, uint8 (h, w), k = thing_ids[k - 1].
+    probabilities: its class distribution, float32 (n_classes, h, w), indexed by class id.
+    size: (H, W) of the source image.
+    cells_per_pixel: cells of the finest level per source pixel.
+    score_threshold: instances of a lower score are dropped.
+    min_area: instances smaller than this many source pixels are dropped.
+
+    Returns the label image, uint16 (H, W), in which k is the mask of instances[k - 1]; the masks do
+    not depend on which other instances were dropped.
+    """
+    full = upsample_labels(labels, size, cells_per_pixel)
+    class_ids, scores = vote(labels, classes, probabilities, thing_ids)
+    runs = _Runs(full)
+    areas, boxes = runs.areas_and_boxes(len(scores) + 1)
+
+    keep = (areas[1:] >= max(1, min_area)) & (scores >= score_threshold)
+    ranked = np.flatnonzero(keep)
+    ranked = ranked[np.argsort(-scores[ranked], kind="stable")][:_MAX_INSTANCES]
+    new_label = np.zeros(len(scores) + 1, np.uint16)
+    new_label[1 + ranked] = np.arange(1, len(ranked) + 1)
+    instances = tuple(
+        Instance(int(class_ids[i]), float(scores[i]), boxes[i + 1], int(areas[i + 1]))
+        for i in ranked
+    )
+    return runs.relabelled(new_label), instances
+
+
+def vote(
+    labels: LabelArray,
+    classes: ClassArray,
+    probabilities: FloatArray,
+    thing_ids: tuple[int, ...],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Class id and score of every instance, two arrays (N,); arguments as in `extract_instances`.
+
+    The class is the one that most cells of the instance have; the larger summed probability decides
+    a tie. The score is the mean probability of that class over the instance, times
+    sqrt(min(1, cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
+    """
+    n, n_things = int(labels.max(initial=0)), len(thing_ids)
+    inside = np.flatnonzero(labels)
+    owner = labels.ravel()[inside].astype(np.int64) - 1
+    cells = np.bincount(owner, minlength=n)
+    ballots = owner * (n_things + 1) + classes.ravel()[inside]
+    votes = np.bincount(ballots, minlength=n * (n_things + 1)).reshape(n, n_things + 1)[:, 1:]
+    sums = np.stack(
+        [np.bincount(owner, probabilities[i].ravel()[inside], minlength=n) for i in thing_ids],
+        axis=1,
+    )  # (N, n_things)
+    most = votes == votes.max(axis=1, keepdims=True)
+    winner = np.argmax(np.where(most, sums, -1), axis=1)
+    certainty = np.sqrt(np.minimum(1, cells / FULL_TRUST_CELLS))
+    scores = sums[np.arange(n), winner] / cells * certainty
+    return np.asarray(thing_ids)[winner], scores
+
+
+class _Runs:
+    """A label image (H, W) as horizontal runs of one label, far fewer than its pixels."""
+
+    def __init__(self, labels: LabelArray) -> None:
+        height, width = self._shape = labels.shape
+        begins = np.ones((height, width), bool)
+        np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
+        starts = np.flatnonzero(begins)
+        self._labels = labels.ravel()[starts]
+        self._lengths = np.diff(starts, append=labels.size)
+        self._y, self._x = np.divmod(starts, width)
+
+    def areas_and_boxes(
+        self, n_labels: int
+    ) -> tuple[NDArray[np.int64], dict[int, tuple[int, int, int, int]]]:
+        """Pixel counts (n_labels,) and, for each label that occurs, its (x, y, width, height)."""
+        areas = np.bincount(self._labels, self._lengths, minlength=n_labels).astype(np.int64)
+        order = np.argsort(self._labels, kind="stable")
+        first = np.flatnonzero(np.diff(self._labels[order], prepend=-1))
+        left = np.minimum.reduceat(self._x[order], first)
+        right = np.maximum.reduceat((self._x + self._lengths)[order], first)
+        top = np.minimum.reduceat(self._y[order], first)
+        bottom = np.maximum.reduceat(self._y[order], first) + 1
+        boxes = np.stack([left, top, right - left, bottom - top], axis=1).tolist()
+        present = self._labels[order][first].tolist()
+        return areas, {label: tuple(box) for label, box in zip(present, boxes, strict=True)}
+
+    def relabelled(self, new_label: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """The label image with k replaced by new_label[k]."""
+        return np.repeat(new_label[self._labels], self._lengths).reshape(self._shape)

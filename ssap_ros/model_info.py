@@ -1,0 +1,106 @@
+"""ModelInfo as JSON: the text that travels in the ONNX metadata under METADATA_KEY."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from ssap_ros.types import ModelInfo
+
+METADATA_KEY = "ssap_ros"
+
+
+def model_info_to_json(info: ModelInfo) -> str:
+    """`info` as one JSON object with the field names as keys. Raises ValueError if it is unfit."""
+    _check(info)
+    return json.dumps(dataclasses.asdict(info))
+
+
+def model_info_from_json(text: str) -> ModelInfo:
+    """The ModelInfo of one JSON object.
+
+    Raises ValueError, saying what was expected and what came, if `text` is no JSON object, lacks a
+    key or has an unknown one, or holds a value that no network can have.
+    """
+    try:
+        fields = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"model info must be JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"model info must be a JSON object, got {type(fields).__name__}")
+    expected = {field.name for field in dataclasses.fields(ModelInfo)}
+    if fields.keys() != expected:
+        raise ValueError(f"model info must have the keys {sorted(expected)}, got {sorted(fields)}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    info = ModelInfo(**values)
+    _check(info)
+    return info
+
+
+def _check(info: ModelInfo) -> None:
+    n_classes = len(info.classes) if isinstance(info.classes, tuple) else 0
+    _require(
+        _is_tuple_of(info.classes, str) and len(set(info.classes)) == n_classes > 0,
+        "classes must be distinct names",
+        info.classes,
+    )
+    _require(
+        _is_tuple_of(info.thing_ids, int)
+        and 0 < len(set(info.thing_ids)) == len(info.thing_ids) <= 255
+        and all(0 <= i < n_classes for i in info.thing_ids),
+        f"thing_ids must be 1 to 255 distinct class ids below {n_classes}",
+        info.thing_ids,
+    )
+    _require(
+        _is_tuple_of(info.levels, int)
+        and len(info.levels) > 0
+        and info.levels[0] > 0
+        and all(b == 2 * a for a, b in zip(info.levels, info.levels[1:], strict=False)),
+        "levels must be positive strides, each twice the one before",
+        info.levels,
+    )
+    _require(
+        _is_int(info.window) and info.window >= 3 and info.window % 2 == 1,
+        "window must be an odd integer >= 3",
+        info.window,
+    )
+    _require(_is_rgb(info.mean), "mean must be three numbers", info.mean)
+    _require(
+        _is_rgb(info.std) and min(info.std) > 0, "std must be three positive numbers", info.std
+    )
+    coarsest = info.levels[-1]
+    _require(
+        info.input_size is None
+        or (
+            _is_tuple_of(info.input_size, int)
+            and len(info.input_size) == 2
+            and all(side > 0 and side % coarsest == 0 for side in info.input_size)
+        ),
+        f"input_size must be null or [height, width] in multiples of {coarsest}",
+        info.input_size,
+    )
+    _require(
+        _is_int(info.long_side) and info.long_side > 0,
+        "long_side must be a positive integer",
+        info.long_side,
+    )
+
+
+def _require(condition: bool, expectation: str, value: Any) -> None:
+    if not condition:
+        raise ValueError(f"{expectation}, got {value!r}")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_tuple_of(value: Any, kind: type) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(item, kind) and not isinstance(item, bool) for item in value
+    )
+
+
+def _is_rgb(value: Any) -> bool:
+    return _is_tuple_of(value, (int, float)) and len(value) == 3  # type: ignore[arg-type]
