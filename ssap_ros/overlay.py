@@ -1,0 +1,164 @@
+"""Draws the instances into the picture: tint, outline, label, and one colour per object."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.types import FrameResult, ImageArray, Instance
+
+_TINT = 0.45
+_LABEL_BACKGROUND = (24, 24, 28)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_MATCHING_STRIDE = 2  # objects are matched on every second row and column
+_MIN_IOU = 0.15
+_MEMORY_FRAMES = 10  # an object that is missed for so many frames still gets its colour back
+
+_Rectangle = tuple[int, int, int, int]
+
+
+class OverlayRenderer:
+    """Renders successive frames of one camera; an object keeps its colour from frame to frame."""
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        """class_names: the label text of every class id."""
+        self._class_names = tuple(class_names)
+        self._colours = _ColourMemory()
+
+    def draw(self, image: ImageArray, result: FrameResult) -> ImageArray:
+        """A new picture, RGB uint8 (H, W, 3), of `image` with the instances of `result` on top.
+
+        Raises ValueError if the sizes of image and labels differ.
+        """
+        if image.shape != (*result.labels.shape, 3):
+            raise ValueError(f"image must be {(*result.labels.shape, 3)}, got {image.shape}")
+        colours = self._colours.assign(result.labels, len(result.instances))
+        labels = result.labels
+        canvas: ImageArray = np.asarray(
+            cv2.addWeighted(image, 1 - _TINT, colours[labels], _TINT, 0), np.uint8
+        )
+        cv2.copyTo(image, np.equal(labels, 0).view(np.uint8), canvas)
+        outline = _outline(labels)
+        canvas[outline] = colours[labels[outline]]
+        self._draw_labels(canvas, result.instances, colours)
+        return canvas
+
+    def _draw_labels(
+        self, canvas: ImageArray, instances: Sequence[Instance], colours: ImageArray
+    ) -> None:
+        """Write class and score beside every box, best first, without overlap if possible."""
+        height, width = canvas.shape[:2]
+        scale = float(np.clip(min(height, width) / 1400, 0.36, 1.2))
+        weight = 1 if scale < 0.7 else 2
+        taken: list[_Rectangle] = []
+        for instance, colour in zip(instances, colours[1:], strict=True):
+            text = f"{self._class_names[instance.class_id]} {instance.score:.2f}"
+            (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, weight)
+            margin = max(2, text_height // 3)
+            size = (text_width + 3 * margin, text_height + 2 * margin)
+            x, y, w, h = box = _place(instance.bbox, size, (width, height), taken)
+            taken.append(box)
+            cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), _LABEL_BACKGROUND, cv2.FILLED)
+            cv2.rectangle(canvas, (x, y), (x + margin - 1, y + h - 1), colour.tolist(), cv2.FILLED)
+            origin = (x + 2 * margin, y + margin + text_height)
+            cv2.putText(canvas, text, origin, _FONT, scale, (255, 255, 255), weight, cv2.LINE_AA)
+
+
+class _Seen(NamedTuple):
+    identity: int
+    frames_missed: int
+
+
+class _ColourMemory:
+    """Hands out colours and remembers which object, seen where, has which.
+
+    The memory is the label image of the last frame, thinned by the matching stride; where it shows
+    nothing, objects that were missed for a few frames are kept.
+    """
+
+    def __init__(self) -> None:
+        self._labels = np.zeros((0, 0), np.int32)
+        self._objects: list[_Seen] = []  # per label of the memory, from 1
+        self._n_objects = 0
+
+    def assign(self, labels: NDArray[np.uint16], n_instances: int) -> ImageArray:
+        """Colours of the labels 0..N, uint8 (N + 1, 3); 0 is black."""
+        thinned = labels[::_MATCHING_STRIDE, ::_MATCHING_STRIDE].astype(np.int32)
+        if thinned.shape != self._labels.shape:
+            self._labels, self._objects = np.zeros_like(thinned), []
+        matches = _match(self._labels, thinned, len(self._objects), n_instances)
+        seen = []
+        for k in range(n_instances):
+            if k not in matches:
+                self._n_objects += 1
+            identity = self._objects[matches[k]].identity if k in matches else self._n_objects
+            seen.append(_Seen(identity, frames_missed=0))
+        self._remember(thinned, seen, set(matches.values()))
+        return np.array([(0, 0, 0), *(_colour(s.identity) for s in seen)], np.uint8)
+
+    def _remember(self, labels: NDArray[np.int32], seen: list[_Seen], matched: set[int]) -> None:
+        """Keep this frame's objects, and behind them those missed, where nothing covers them."""
+        objects = list(seen)
+        renumbered = np.zeros(len(self._objects) + 1, np.int32)
+        for k, (identity, missed) in enumerate(self._objects):
+            if k not in matched and missed < _MEMORY_FRAMES:
+                objects.append(_Seen(identity, missed + 1))
+                renumbered[k + 1] = len(objects)
+        self._labels = np.where(labels > 0, labels, renumbered[self._labels])
+        self._objects = objects
+
+
+def _match(
+    before: NDArray[np.int32], after: NDArray[np.int32], n_before: int, n_after: int
+) -> dict[int, int]:
+    """Greedy one-to-one matching by IoU: index in `after` -> index in `before` (label - 1 each)."""
+    pairs = np.bincount(
+        (before * (n_after + 1) + after).ravel(), minlength=(n_before + 1) * (n_after + 1)
+    ).reshape(n_before + 1, n_after + 1)
+    intersection = pairs[1:, 1:]
+    union = pairs[1:].sum(1, keepdims=True) + pairs[:, 1:].sum(0, keepdims=True) - intersection
+    iou = intersection / np.maximum(union, 1)
+    matches: dict[int, int] = {}
+    for flat in np.argsort(-iou, axis=None, kind="stable"):
+        old, new = divmod(int(flat), n_after)
+        if iou[old, new] < _MIN_IOU:
+            break
+        if new not in matches and old not in matches.values():
+            matches[new] = old
+    return matches
+
+
+def _colour(identity: int) -> tuple[int, ...]:
+    """Vivid RGB; successive identities are a golden ratio of the hue circle apart."""
+    hue = identity * 0.6180339887 % 1.0
+    return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, (0.9, 0.7)[identity % 2], 1.0))
+
+
+def _outline(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """The rim of every instance, inside of it; wider in larger pictures."""
+    radius = max(1, round(min(labels.shape) / 300))
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    inner = (cv2.erode(labels, kernel) == labels) & (cv2.dilate(labels, kernel) == labels)
+    rim: NDArray[np.bool_] = ~inner & (labels > 0)
+    return rim
+
+
+def _place(
+    bbox: _Rectangle, size: tuple[int, int], frame: tuple[int, int], taken: Sequence[_Rectangle]
+) -> _Rectangle:
+    """Where a label of `size` goes: the free spot nearest above or below, always in the frame."""
+    (x, y, _, box_height), (w, h) = bbox, size
+    spots = []
+    for top in (y - h, y + box_height, y - 2 * h, y + box_height + h, y - 3 * h, y):
+        left = min(max(x, 0), max(frame[0] - w, 0))
+        spots.append((left, min(max(top, 0), max(frame[1] - h, 0)), w, h))
+    return next((s for s in spots if not any(_overlap(s, other) for other in taken)), spots[0])
+
+
+def _overlap(a: _Rectangle, b: _Rectangle) -> bool:
+    return all(a[i] < b[i] + b[i + 2] and b[i] < a[i] + a[i + 2] for i in (0, 1))
