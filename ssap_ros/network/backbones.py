@@ -1,0 +1,222 @@
+"""Backbones with torchvision's parameter names, so that public weight files load as they are.
+
+Every backbone maps an image (B, 3, H, W) to four features at strides 4, 8, 16 and 32 and tells their
+widths in `channels`. Sources: He et al., CVPR 2016 (ResNet); Sandler et al., CVPR 2018 (MobileNetV2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class ResNet(nn.Module):
+    """ResNet without its pooling and classifier; the stride sits in the 3x3 convolution ("v1.5")."""
+
+    def __init__(self, block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.channels: list[int] = []
+        width = 64
+        for stage, depth in enumerate(depths):
+            planes = 64 << stage
+            blocks = []
+            for i in range(depth):
+                blocks.append(block(width, planes, stride=2 if stage > 0 and i == 0 else 1))
+                width = planes * block.expansion
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+            self.channels.append(width)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
+        features = []
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+def _shortcut(width: int, out: int, stride: int) -> nn.Module | None:
+    if stride == 1 and width == out:
+        return None
+    return nn.Sequential(nn.Conv2d(width, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+
+
+class BasicBlock(nn.Module):
+    expansion = 1
+
+    def __init__(self, width: int, planes: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, planes, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.downsample = _shortcut(width, planes, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class Bottleneck(nn.Module):
+    expansion = 4
+
+    def __init__(self, width: int, planes: int, stride: int) -> None:
+        super().__init__()
+        out = planes * self.expansion
+        self.conv1 = nn.Conv2d(width, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(width, out, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class MobileNetV2(nn.Module):
+    """MobileNetV2 1.0 up to features.17.
+
+    The public TensorFlow weights pad stride-2 convolutions right and bottom only ("SAME");
+    `same_padding` reproduces that up to features.13. features.14 pads symmetrically: with stride 2
+    it then samples the dilated (output stride 16) variant of the DeepLab weights exactly.
+    """
+
+    # expansion, width, repeats, stride of each stage
+    STAGES = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
+    TAPS = (3, 6, 13, 17)  # the last block at strides 4, 8, 16 and 32
+
+    def __init__(self, same_padding: bool = True) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = [_conv_bn_relu6(3, 32, 3, stride=2, same=same_padding)]
+        width = 32
+        for expansion, out, repeats, stride in self.STAGES:
+            for i in range(repeats):
+                same = same_padding and len(blocks) < 14
+                blocks.append(
+                    InvertedResidual(width, out, stride if i == 0 else 1, expansion, same)
+                )
+                width = out
+        self.features = nn.Sequential(*blocks)
+        self.channels = [24, 32, 96, 320]
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x, features = image, []
+        for i, block in enumerate(self.features):
+            x = block(x)
+            if i in self.TAPS:
+                features.append(x)
+        return features
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, width: int, out: int, stride: int, expansion: int, same: bool) -> None:
+        super().__init__()
+        hidden = width * expansion
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(_conv_bn_relu6(width, hidden, 1))
+        layers += [
+            _conv_bn_relu6(hidden, hidden, 3, stride=stride, groups=hidden, same=same),
+            nn.Conv2d(hidden, out, 1, bias=False),
+            nn.BatchNorm2d(out),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.residual = stride == 1 and width == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.residual else self.conv(x)
+
+
+class _SameConv2d(nn.Conv2d):
+    """Stride-2 3x3 convolution that pads right and bottom by one pixel (TensorFlow SAME, even size)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(nn.functional.pad(x, (0, 1, 0, 1)))
+
+
+def _conv_bn_relu6(
+    width: int, out: int, kernel: int, stride: int = 1, groups: int = 1, same: bool = False
+) -> nn.Sequential:
+    pad_same = same and stride == 2
+    conv = (_SameConv2d if pad_same else nn.Conv2d)(
+        width,
+        out,
+        kernel,
+        stride=stride,
+        padding=0 if pad_same else kernel // 2,
+        groups=groups,
+        bias=False,
+    )
+    return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
+
+
+BACKBONES: dict[str, Callable[[], nn.Module]] = {
+    "mobilenet_v2": MobileNetV2,
+    "resnet18": lambda: ResNet(BasicBlock, (2, 2, 2, 2)),
+    "resnet34": lambda: ResNet(BasicBlock, (3, 4, 6, 3)),
+    "resnet50": lambda: ResNet(Bottleneck, (3, 4, 6, 3)),
+    "resnet101": lambda: ResNet(Bottleneck, (3, 4, 23, 3)),
+}
+
+
+def build_backbone(name: str) -> nn.Module:
+    """Backbone by name; raises ValueError for an unknown one."""
+    if name not in BACKBONES:
+        raise ValueError(f"backbone must be one of {sorted(BACKBONES)}, got {name!r}")
+    return BACKBONES[name]()
+
+
+def load_folded_weights(backbone: nn.Module, path: Path) -> None:
+    """Load an .npz whose batch norms are folded into one weight and one bias per convolution.
+
+    Each convolution takes its weight, the batch norm that follows becomes a plain shift by the bias:
+    scale 1, mean 0, variance 1 - eps. Such batch norms have no statistics of their own and must
+    stay in evaluation mode while training. Raises ValueError if a layer is missing or of another shape.
+    """
+    arrays = np.load(path)
+    state = backbone.state_dict()
+    modules = dict(backbone.named_modules())
+    convolutions = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
+    for name in convolutions:
+        stem, _, index = name.rpartition(".")
+        norm = f"{stem}.{int(index) + 1}"  # a convolution's batch norm is the next module
+        if f"{name}.weight" not in arrays:
+            raise ValueError(f"{path}: no weights for the convolution {name}")
+        weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
+        if weight.shape != tuple(state[f"{name}.weight"].shape):
+            raise ValueError(
+                f"{path}: {name} must have shape {tuple(state[f'{name}.weight'].shape)}, "
+                f"got {weight.shape}"
+            )
+        state[f"{name}.weight"] = torch.from_numpy(weight)
+        state[f"{norm}.weight"] = torch.ones_like(state[f"{norm}.weight"])
+        state[f"{norm}.bias"] = torch.from_numpy(bias)
+        state[f"{norm}.running_mean"] = torch.zeros_like(state[f"{norm}.running_mean"])
+        state[f"{norm}.running_var"] = torch.full_like(
+            state[f"{norm}.running_var"], 1.0 - modules[norm].eps
+        )
+    backbone.load_state_dict(state)

@@ -1,0 +1,126 @@
+"""The SSAP network: a U-shaped decoder with a semantic and an affinity head on each of five levels.
+
+Gao et al., ICCV 2019, section 3.1 and Fig. 3 (a). The decoder is of the FPN kind: 1x1 lateral
+convolution, doubled coarser feature, sum, then a 3x3 convolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssap_ros.network.backbones import build_backbone
+
+LEVELS = (4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the network.
+
+    backbone: a key of `backbones.BACKBONES`.
+    decoder_width: channels of every decoder feature (256 in FPN; the small model uses less).
+    window: affinity window r; window**2 channels per affinity head.
+    head_kernel: kernel size of the first convolution of each head (Table 6: 3 or 5).
+    context: add image-level pooling to the stride-32 feature (as the DeepLab weights do).
+    """
+
+    backbone: str = "resnet50"
+    decoder_width: int = 256
+    window: int = 5
+    head_kernel: int = 5
+    context: bool = False
+
+
+class SsapNetwork(nn.Module):
+    """Image (B, 3, H, W), sides multiples of 64, to logits per level, finest first.
+
+    Returns (semantic, affinities): lists of (B, n_classes, H/s, W/s) and (B, window**2, H/s, W/s)
+    for s in LEVELS. Affinity channel (dy + r//2) * r + (dx + r//2) at pixel u rates the pair
+    (u, u + (dy, dx)).
+    """
+
+    def __init__(self, config: NetworkConfig, n_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        width, kernel = config.decoder_width, config.head_kernel
+        self.backbone = build_backbone(config.backbone)
+        channels = list(self.backbone.channels)
+        self.context = ImageContext(channels[-1]) if config.context else None
+        if self.context is not None:
+            channels[-1] = self.context.width
+        self.extra = _conv_bn_relu(channels[-1], width, 3, stride=2)  # stride 64
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in (*channels, width))
+        self.fuse = nn.ModuleList(_conv_bn_relu(width, width, 3) for _ in LEVELS)
+        self.semantic_heads = nn.ModuleList(_head(width, n_classes, kernel) for _ in LEVELS)
+        self.affinity_heads = nn.ModuleList(_head(width, config.window**2, kernel) for _ in LEVELS)
+        for head in self.semantic_heads:  # focal loss: start from "all background"
+            nn.init.zeros_(head[-1].bias)
+            head[-1].bias.data[0] = 2.0
+        for head in self.affinity_heads:  # most pairs are of one segment
+            nn.init.constant_(head[-1].bias, 1.0)
+
+    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        features = self.backbone(image)
+        if self.context is not None:
+            features[-1] = self.context(features[-1])
+        features.append(self.extra(features[-1]))
+
+        decoded: list[Tensor] = []  # coarsest first
+        for i in range(len(LEVELS) - 1, -1, -1):
+            x = self.lateral[i](features[i])
+            if decoded:
+                x = x + F.interpolate(decoded[-1], scale_factor=2.0, mode="nearest")
+            decoded.append(self.fuse[i](x))
+        decoded.reverse()
+
+        semantic = [head(x) for head, x in zip(self.semantic_heads, decoded, strict=True)]
+        affinities = [head(x) for head, x in zip(self.affinity_heads, decoded, strict=True)]
+        return semantic, affinities
+
+
+class ImageContext(nn.Module):
+    """DeepLabv3's light head: a 1x1 branch beside global average pooling, fused to 256 channels."""
+
+    width = 256
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pixel = nn.Conv2d(channels, self.width, 1)
+        self.image = nn.Conv2d(channels, self.width, 1)
+        self.fuse = nn.Conv2d(2 * self.width, self.width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        image = F.relu(self.image(x.mean(dim=(2, 3), keepdim=True)))
+        pixel = F.relu(self.pixel(x))
+        return F.relu(self.fuse(torch.cat((image.expand_as(pixel), pixel), dim=1)))
+
+    def load_deeplab(self, path: Path) -> None:
+        """Take head.0 (pixels), head.1 (image) and head.2 (fusion) of a folded DeepLabv3 .npz."""
+        arrays = np.load(path)
+        for name, conv in (("head.0", self.pixel), ("head.1", self.image), ("head.2", self.fuse)):
+            weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
+            if weight.shape != tuple(conv.weight.shape):
+                raise ValueError(
+                    f"{path}: {name} must have shape {tuple(conv.weight.shape)}, got {weight.shape}"
+                )
+            conv.load_state_dict(
+                {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
+            )
+
+
+def _conv_bn_relu(width: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, out, kernel, stride=stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _head(width: int, out: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(*_conv_bn_relu(width, width, kernel), nn.Conv2d(width, out, 1))

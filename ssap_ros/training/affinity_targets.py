@@ -1,0 +1,42 @@
+"""Ground-truth affinities: do two pixels belong to the same segment? (SSAP section 3.1)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ssap_ros.training.samples import UNLABELLED, VOID
+
+
+def sample_level(ids: Tensor, stride: int) -> Tensor:
+    """Labels (B, H, W) of full resolution at the cell centres of a level: (B, H/stride, W/stride)."""
+    return ids[:, stride // 2 :: stride, stride // 2 :: stride]
+
+
+def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """Affinities of each pixel to its window x window neighbours.
+
+    ids: integer (B, H, W); equal ids = same segment, negative labels as in `samples`.
+    Returns (same, valid), bool (B, window**2, H, W), channels row-major over (dy, dx). A pair is
+    invalid where the truth is unknown: the neighbour lies outside the image, a pixel is void, both
+    are of the same class without known instances, or one is unlabelled and the other not an instance.
+    """
+    radius = window // 2
+    height, width = ids.shape[1:]
+    padded = F.pad(ids, (radius,) * 4, value=VOID)
+    neighbours = torch.stack(
+        [
+            padded[:, dy : dy + height, dx : dx + width]
+            for dy in range(window)
+            for dx in range(window)
+        ],
+        dim=1,
+    )
+    centre = ids[:, None]
+    same = neighbours == centre
+    valid = (neighbours != VOID) & (centre != VOID)
+    valid &= ~(same & (centre < 0))
+    unlabelled = (neighbours == UNLABELLED) | (centre == UNLABELLED)
+    valid &= ~(unlabelled & (torch.maximum(neighbours, centre) <= 0))
+    return same, valid

@@ -1,0 +1,136 @@
+"""Random views of a sample: crop and scale, flip, colour, and pasted cut-outs of other objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ssap_ros.training.samples import VOID, Sample
+from ssap_ros.types import ImageArray
+
+PAD_COLOUR = (127, 127, 127)
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """One object on its own: image uint8 (h, w, 3) RGB, mask uint8 (h, w) 0 or 255, class id."""
+
+    image: ImageArray
+    mask: ImageArray
+    class_id: int
+
+
+def random_crop(
+    sample: Sample, size: int, scales: tuple[float, float], rng: np.random.Generator
+) -> Sample:
+    """Scale by a log-uniform factor and crop to size x size, two times out of three at an instance.
+
+    What lies outside the picture is PAD_COLOUR and VOID.
+    """
+    height, width = sample.instances.shape
+    scale = float(np.exp(rng.uniform(*np.log(scales))))
+    centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
+    present = np.unique(sample.instances[sample.instances > 0])
+    if present.size and rng.random() < 2 / 3:
+        ys, xs = np.nonzero(sample.instances == rng.choice(present))
+        pick = rng.integers(xs.size)
+        centre = np.array([xs[pick], ys[pick]]) + rng.normal(0, size / 8 / scale, 2)
+    origin = []
+    for c, full in zip(centre, (width, height), strict=True):
+        slack = full - size / scale  # keep the crop inside where the picture is large enough
+        start = c - size / scale / 2
+        origin.append(float(np.clip(start, min(0.0, slack), max(0.0, slack))))
+    warp = np.array([[scale, 0, -origin[0] * scale], [0, scale, -origin[1] * scale]])
+    image, instances = sample.image, sample.instances
+    if scale < 0.7:  # linear interpolation alone would alias
+        image = cv2.blur(image, (2, 2))
+    return Sample(
+        cv2.warpAffine(image, warp, (size, size), flags=cv2.INTER_LINEAR, borderValue=PAD_COLOUR),
+        cv2.warpAffine(
+            instances.astype(np.int16),
+            warp,
+            (size, size),
+            flags=cv2.INTER_NEAREST,
+            borderValue=VOID,
+        ).astype(np.int32),
+        sample.class_ids,
+    )
+
+
+def flip(sample: Sample) -> Sample:
+    """Mirror left to right."""
+    return Sample(
+        np.ascontiguousarray(sample.image[:, ::-1]),
+        np.ascontiguousarray(sample.instances[:, ::-1]),
+        sample.class_ids,
+    )
+
+
+def jitter_colours(image: ImageArray, rng: np.random.Generator) -> ImageArray:
+    """Random brightness, contrast, colour cast and gamma, and now and then grey or blurred."""
+    levels = np.linspace(0, 1, 256)[:, None] ** np.exp(rng.normal(0, 0.2))
+    gain = np.exp(rng.normal(0, 0.15)) * np.exp(rng.normal(0, 0.05, 3))
+    lut = np.clip((levels - 0.5) * gain + 0.5 + rng.normal(0, 0.06), 0, 1) * 255
+    out = cv2.LUT(image, lut.astype(np.uint8)[None])
+    if rng.random() < 0.05:
+        out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if rng.random() < 0.1:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 1.5))
+    return np.asarray(out, np.uint8)
+
+
+def paste_group(
+    sample: Sample, cutouts: Sequence[Cutout], count: int, rng: np.random.Generator
+) -> Sample:
+    """Paste `count` cut-outs side by side, touching and overlapping, on one ground line."""
+    height, width = sample.instances.shape
+    image, instances = sample.image.copy(), sample.instances.copy()
+    class_ids = list(sample.class_ids)
+    tallest = np.exp(rng.uniform(np.log(0.06), np.log(0.7))) * height
+    ground = rng.uniform(max(0.3 * height, tallest * 0.8), 1.1 * height)
+    x = rng.uniform(0, width)
+    for _ in range(count):
+        cutout = cutouts[rng.integers(len(cutouts))]
+        h = tallest * rng.uniform(0.75, 1.0)
+        scale = h / cutout.mask.shape[0]
+        if cutout.mask.shape[1] * scale > width:
+            scale = width / cutout.mask.shape[1]
+        bottom = ground + rng.normal(0, 0.05 * h)
+        shape = _paste(image, instances, cutout, scale, x, bottom, len(class_ids), rng)
+        class_ids.append(cutout.class_id)
+        x += rng.choice((-1.0, 1.0)) * shape * rng.uniform(0.4, 1.1)
+    return Sample(image, instances, np.array(class_ids, np.uint8))
+
+
+def _paste(
+    image: ImageArray,
+    instances: np.ndarray,
+    cutout: Cutout,
+    scale: float,
+    centre_x: float,
+    bottom: float,
+    instance_id: int,
+    rng: np.random.Generator,
+) -> int:
+    """Paste in place, with a softened edge; returns the pasted width in pixels."""
+    h, w = (max(2, round(n * scale)) for n in cutout.mask.shape)
+    mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    colour = jitter_colours(cv2.resize(cutout.image, (w, h), interpolation=mode), rng)
+    alpha = cv2.resize(cutout.mask, (w, h), interpolation=mode)
+    if rng.random() < 0.5:
+        colour, alpha = colour[:, ::-1], alpha[:, ::-1]
+    alpha = cv2.GaussianBlur(np.ascontiguousarray(alpha), (3, 3), 0)
+    left, top = round(centre_x - w / 2), round(bottom - h)
+    x0, y0 = max(left, 0), max(top, 0)
+    x1, y1 = min(left + w, image.shape[1]), min(top + h, image.shape[0])
+    if x0 < x1 and y0 < y1:
+        source = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+        target = np.s_[y0:y1, x0:x1]
+        weight = alpha[source].astype(np.float32)[..., None] / 255
+        mixed = image[target] * (1 - weight) + colour[source] * weight
+        image[target] = mixed.astype(np.uint8)
+        instances[target][alpha[source] > 127] = instance_id
+    return w

@@ -1,0 +1,107 @@
+"""The losses of SSAP: multi-class focal loss and the affinity L2 loss, summed over levels (Eq. 1, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ssap_ros.training.affinity_targets import affinity_targets, sample_level
+from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 10 and the sampling of the affinity loss.
+
+    alpha: weight of the affinity losses against the semantic ones.
+    lambdas: weight of the affinity loss per level, finest first.
+    focal_gamma: focusing exponent of the semantic loss.
+    drop_rate: share of pixels dropped among those whose whole window is one segment (Table 6, BD).
+    object_weight: factor of the affinity loss on pixels of object instances (Table 6, OL).
+    partial_classes: classes that are annotated completely in partially labelled pictures.
+    """
+
+    alpha: float = 0.003
+    lambdas: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
+    focal_gamma: float = 2.0
+    drop_rate: float = 0.8
+    object_weight: float = 3.0
+    partial_classes: tuple[int, ...] = ()
+
+
+def semantic_loss(
+    logits: Tensor, target: Tensor, gamma: float, partial_classes: Sequence[int] = ()
+) -> Tensor:
+    """Multi-class focal loss (Lin et al., ICCV 2017), mean over the pixels that are not IGNORE_CLASS.
+
+    logits: (B, C, H, W); target: integer (B, H, W). A PARTIAL_CLASS pixel is only known not to be of
+    `partial_classes`: its probability is the sum over all other classes.
+    """
+    log_p = torch.log_softmax(logits.float(), dim=1)
+    partial = target == PARTIAL_CLASS
+    known = torch.where(partial | (target == IGNORE_CLASS), 0, target)
+    log_pt = log_p.gather(1, known[:, None])[:, 0]
+    if len(partial_classes) > 0:
+        others = [c for c in range(logits.shape[1]) if c not in partial_classes]
+        log_pt = torch.where(partial, torch.logsumexp(log_p[:, others], dim=1), log_pt)
+        weight = target != IGNORE_CLASS
+    else:
+        weight = (target != IGNORE_CLASS) & ~partial
+    focal = -((1 - log_pt.exp()).clamp(min=0) ** gamma) * log_pt
+    return (focal * weight).sum() / weight.sum().clamp(min=1)
+
+
+def affinity_loss(logits: Tensor, ids: Tensor, drop_rate: float, object_weight: float) -> Tensor:
+    """L2 loss on the sigmoid (Eq. 1): mean over each pixel's valid pairs, sum over pixels, mean over
+    the batch.
+
+    logits: (B, r*r, H, W); ids: segment ids (B, H, W), instances positive. Pixels whose whole
+    window is one segment are dropped at random with `drop_rate`; pixels of instances weigh
+    `object_weight`.
+    """
+    window = round(logits.shape[1] ** 0.5)
+    same, valid = affinity_targets(ids, window)
+    squared = (torch.sigmoid(logits.float()) - same.float()) ** 2 * valid
+    per_pixel = squared.sum(dim=1) / valid.sum(dim=1).clamp(min=1)
+    weight = torch.where(ids > 0, object_weight, 1.0)
+    if drop_rate > 0:
+        trivial = (same | ~valid).all(dim=1)
+        dropped = trivial & (torch.rand(ids.shape, device=ids.device) < drop_rate)
+        weight = weight * ~dropped
+    return (per_pixel * weight).sum() / ids.shape[0]
+
+
+def ssap_loss(
+    semantic: Sequence[Tensor],
+    affinities: Sequence[Tensor],
+    classes: Tensor,
+    ids: Tensor,
+    strides: Sequence[int],
+    config: LossConfig,
+) -> tuple[Tensor, dict[str, float]]:
+    """Eq. 10: sum over levels of L_s + alpha * lambda * L_a, and each weighted term by name.
+
+    classes: semantic target (B, H, W) and ids: segment ids (B, H, W), both at full resolution.
+    """
+    total = torch.zeros((), device=ids.device)
+    terms: dict[str, float] = {}
+    for level_semantic, level_affinities, stride, weight in zip(
+        semantic, affinities, strides, config.lambdas, strict=True
+    ):
+        loss_s = semantic_loss(
+            level_semantic,
+            sample_level(classes, stride),
+            config.focal_gamma,
+            config.partial_classes,
+        )
+        loss_a = affinity_loss(
+            level_affinities, sample_level(ids, stride), config.drop_rate, config.object_weight
+        )
+        loss_a = config.alpha * weight * loss_a
+        total = total + loss_s + loss_a
+        terms[f"semantic_{stride}"] = loss_s.item()
+        terms[f"affinity_{stride}"] = loss_a.item()
+    return total, terms

@@ -1,0 +1,145 @@
+"""The training configuration file (YAML) as dataclasses; unknown keys and wrong types are errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from ssap_ros.errors import InputError
+from ssap_ros.network.ssap import NetworkConfig
+from ssap_ros.training.losses import LossConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One source of samples: `coco` (annotations, images) or `scenes`, and its share of the items.
+
+    cutouts: also take its objects as cut-outs for pasting; share 0 means only that.
+    teacher: DeepLabv3 MobileNetV2 weights (.npz, VOC classes) that label the unlabelled background of
+    incompletely annotated pictures where they are sure.
+    """
+
+    type: str
+    share: float = 1.0
+    annotations: str = ""
+    images: str = ""
+    cutouts: bool = False
+    teacher: str = ""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Paths are relative to `root`. crop: training crop in pixels; scales: range of zoom factors.
+
+    paste_rate: chance of pasting one more group of cut-outs; paste_weights: by class name.
+    """
+
+    root: str = "data"
+    sources: tuple[SourceConfig, ...] = ()
+    crop: int = 512
+    scales: tuple[float, float] = (0.5, 2.0)
+    paste_rate: float = 0.0
+    paste_weights: dict[str, float] = field(default_factory=dict)
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """NAdam with a stepped learning rate, multiplied by 0.1 at each milestone.
+
+    backbone_factor: learning rate of the backbone against the rest. average: decay of the running
+    average of the weights, which is what gets exported; 0 = none.
+    """
+
+    batch_size: int = 24
+    iterations: int = 70_000
+    learning_rate: float = 1e-4
+    milestones: tuple[int, ...] = (30_000, 50_000)
+    warmup: int = 0
+    weight_decay: float = 1e-4
+    backbone_factor: float = 1.0
+    average: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything of one training run.
+
+    pretrained: backbone weights, a file under data.root (.npz with folded batch norms, or a PyTorch
+    state). frozen_blocks: leading backbone blocks that are not trained. backbone_norm: train the
+    statistics of the backbone's batch norms. bfloat16: mixed precision.
+    """
+
+    classes: tuple[str, ...]
+    thing_ids: tuple[int, ...]
+    out: str = "runs/train"
+    seed: int = 0
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    long_side: int = 512
+    network: NetworkConfig = NetworkConfig()
+    pretrained: str = ""
+    frozen_blocks: int = 0
+    backbone_norm: bool = True
+    bfloat16: bool = False
+    loss: LossConfig = LossConfig()
+    data: DataConfig = DataConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    checkpoint_every: int = 1000
+
+
+def load_train_config(path: Path) -> TrainConfig:
+    """Read a YAML file. Raises InputError naming the key that is unknown, missing or of a wrong type."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot read the training configuration {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    return _convert(TrainConfig, values, str(path))
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    """`value`, read from YAML, as the annotated type `kind`."""
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise InputError(f"{where}: expected a list, got {value!r}")
+        if arguments[-1] is not Ellipsis and len(value) != len(arguments):
+            raise InputError(f"{where}: expected {len(arguments)} values, got {len(value)}")
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        return tuple(
+            _convert(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True))
+        )
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: expected a mapping, got {value!r}")
+        return {str(k): _convert(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InputError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value
+
+
+def _build(kind: type[T], values: Any, where: str) -> T:
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: expected a mapping, got {values!r}")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}, expected one of {sorted(hints)}")
+    converted = {key: _convert(hints[key], v, f"{where}.{key}") for key, v in values.items()}
+    try:
+        return kind(**converted)
+    except TypeError as error:
+        raise InputError(f"{where}: {error}") from error

@@ -1,0 +1,56 @@
+"""Affinity targets against a plain loop, and the symmetry that Eq. 2 relies on."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ssap_ros.training.affinity_targets import affinity_targets, sample_level  # noqa: E402
+from ssap_ros.training.samples import UNLABELLED, VOID, unknown_instance  # noqa: E402
+
+LABELS = [0, 1, 2, 3, VOID, UNLABELLED, unknown_instance(1), unknown_instance(3)]
+
+
+def truth_known(a: int, b: int) -> bool:
+    if VOID in (a, b):
+        return False
+    if a == b:
+        return a >= 0
+    return not (UNLABELLED in (a, b) and max(a, b) <= 0)
+
+
+@pytest.mark.parametrize("window", [3, 5, 7])
+def test_targets_equal_a_plain_loop(window):
+    ids = np.random.default_rng(window).choice(LABELS, (2, 6, 7))
+    same, valid = (t.numpy() for t in affinity_targets(torch.from_numpy(ids), window))
+    radius = window // 2
+    for b, k, y, x in np.ndindex(same.shape):
+        ny, nx = y + k // window - radius, x + k % window - radius
+        inside = 0 <= ny < 6 and 0 <= nx < 7
+        neighbour = int(ids[b, ny, nx]) if inside else VOID
+        centre = int(ids[b, y, x])
+        assert valid[b, k, y, x] == truth_known(centre, neighbour), (centre, neighbour)
+        if valid[b, k, y, x]:
+            assert same[b, k, y, x] == (centre == neighbour)
+
+
+def test_a_pair_has_one_target_seen_from_both_ends():
+    ids = torch.from_numpy(np.random.default_rng(0).choice(LABELS, (1, 9, 9)))
+    same, valid = affinity_targets(ids, 5)
+    for k in range(25):
+        dy, dx = k // 5 - 2, k % 5 - 2
+        here = np.s_[0, :, max(0, -dy) : 9 - max(0, dy), max(0, -dx) : 9 - max(0, dx)]
+        there = np.s_[0, :, max(0, dy) : 9 + min(0, dy), max(0, dx) : 9 + min(0, dx)]
+        assert (same[here][k] == same[there][24 - k]).all()
+        assert (valid[here][k] == valid[there][24 - k]).all()
+
+
+def test_all_one_instance_is_all_ones():
+    same, valid = affinity_targets(torch.full((1, 4, 4), 7), 5)
+    assert same[valid].all()
+    assert valid[0, 12].all()  # the centre channel pairs a pixel with itself
+
+
+def test_levels_sample_the_cell_centres():
+    ids = torch.arange(64).reshape(1, 8, 8)
+    assert sample_level(ids, 4).tolist() == [[[18, 22], [50, 54]]]

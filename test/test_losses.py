@@ -1,0 +1,83 @@
+"""The losses against textbook formulas and hand-made cases."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ssap_ros.training.losses import (  # noqa: E402
+    LossConfig,
+    affinity_loss,
+    semantic_loss,
+    ssap_loss,
+)
+from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS, VOID  # noqa: E402
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def test_focal_loss_without_focus_is_cross_entropy():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 5, 4, 3), torch.randint(0, 5, (2, 4, 3))
+    target[0, 0] = IGNORE_CLASS
+    expected = torch.nn.functional.cross_entropy(logits, target, ignore_index=IGNORE_CLASS)
+    torch.testing.assert_close(semantic_loss(logits, target, gamma=0), expected)
+
+
+def test_focal_loss_of_one_pixel():
+    logits = torch.tensor([0.8, 0.2]).log().view(1, 2, 1, 1)
+    loss = semantic_loss(logits, torch.zeros(1, 1, 1, dtype=torch.long), gamma=2)
+    assert loss.item() == pytest.approx(-(0.2**2) * math.log(0.8), rel=1e-5)
+
+
+def test_partial_label_asks_only_for_the_other_classes():
+    logits = torch.tensor([0.5, 0.3, 0.2]).log().view(1, 3, 1, 1)
+    target = torch.full((1, 1, 1), PARTIAL_CLASS)
+    loss = semantic_loss(logits, target, gamma=0, partial_classes=(1,))
+    assert loss.item() == pytest.approx(-math.log(0.7), rel=1e-5)
+    assert semantic_loss(logits, target, gamma=0).item() == 0
+
+
+def test_nothing_known_is_zero_and_finite():
+    target = torch.full((1, 2, 2), IGNORE_CLASS)
+    assert semantic_loss(torch.randn(1, 3, 2, 2), target, gamma=2).item() == 0
+    ids = torch.full((1, 2, 2), VOID)
+    assert affinity_loss(torch.randn(1, 25, 2, 2), ids, 0.8, 3.0).item() == 0
+
+
+def test_affinity_loss_is_mean_over_the_window_and_sum_over_pixels():
+    logits = torch.full((1, 9, 2, 2), logit(0.75))
+    ids = torch.zeros(1, 2, 2, dtype=torch.long)  # one segment of stuff
+    assert affinity_loss(logits, ids, 0.0, 3.0).item() == pytest.approx(4 * 0.25**2)
+    assert affinity_loss(logits, ids + 1, 0.0, 3.0).item() == pytest.approx(3 * 4 * 0.25**2)
+    ids[0, :, 1] = 5  # two columns: in each window of 4 valid pairs two are of one segment
+    per_pixel = (2 * 0.25**2 + 2 * 0.75**2) / 4
+    assert affinity_loss(logits, ids, 0.0, 3.0).item() == pytest.approx((2 + 2 * 3) * per_pixel)
+
+
+def test_dropping_spares_the_boundaries():
+    torch.manual_seed(0)
+    ids = torch.ones(1, 100, 100, dtype=torch.long)
+    ids[..., 50:] = 2
+    logits = torch.zeros(1, 9, 100, 100)
+    boundary = 2 * 100 * 0.25
+    inner = 98 * 100 * 0.25
+    kept = (affinity_loss(logits, ids, 0.8, 1.0).item() - boundary) / inner
+    assert kept == pytest.approx(0.2, abs=0.02)
+    assert affinity_loss(logits, ids, 1.0, 1.0).item() == pytest.approx(boundary)
+
+
+def test_total_is_equation_10():
+    torch.manual_seed(0)
+    strides = (4, 8)
+    semantic = [torch.randn(1, 3, 16 // s, 16 // s) for s in strides]
+    affinities = [torch.randn(1, 25, 16 // s, 16 // s) for s in strides]
+    classes, ids = torch.randint(0, 3, (1, 16, 16)), torch.randint(0, 4, (1, 16, 16))
+    config = LossConfig(alpha=0.5, lambdas=(0.1, 1.0), drop_rate=0.0)
+    total, terms = ssap_loss(semantic, affinities, classes, ids, strides, config)
+    assert total.item() == pytest.approx(sum(terms.values()), rel=1e-5)
+    raw = affinity_loss(affinities[0], ids[:, 2::4, 2::4], 0.0, 3.0).item()
+    assert terms["affinity_4"] == pytest.approx(0.5 * 0.1 * raw, rel=1e-5)

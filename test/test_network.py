@@ -1,0 +1,169 @@
+"""The network: shapes, parameter names and counts, public weights, and ONNX equal to torch."""
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
+from ssap_ros.network.backbones import (  # noqa: E402
+    BACKBONES,
+    MobileNetV2,
+    build_backbone,
+    load_folded_weights,
+)
+from ssap_ros.network.export import write_onnx  # noqa: E402
+from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork  # noqa: E402
+from ssap_ros.types import ModelInfo  # noqa: E402
+
+# published parameter counts less those of the classifier (and of MobileNetV2's last convolution)
+PARAMETERS = {
+    "resnet18": 11_689_512 - 513_000,
+    "resnet34": 21_797_672 - 513_000,
+    "resnet50": 25_557_032 - 2_049_000,
+    "resnet101": 44_549_160 - 2_049_000,
+    "mobilenet_v2": 3_504_872 - 1_281_000 - 412_160,
+}
+INFO = ModelInfo(
+    classes=("background", "person", "car"),
+    thing_ids=(1, 2),
+    levels=LEVELS,
+    window=5,
+    mean=(127.5, 127.5, 127.5),
+    std=(127.5, 127.5, 127.5),
+    input_size=None,
+    long_side=128,
+)
+
+
+def small_network(**changes) -> SsapNetwork:
+    torch.manual_seed(0)
+    settings = {"backbone": "mobilenet_v2", "decoder_width": 16, "head_kernel": 3, **changes}
+    return SsapNetwork(NetworkConfig(**settings), len(INFO.classes))
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_backbone_has_the_published_parameters_and_strides(name):
+    backbone = build_backbone(name).eval()
+    assert sum(p.numel() for p in backbone.parameters()) == PARAMETERS[name]
+    with torch.no_grad():
+        features = backbone(torch.zeros(1, 3, 64, 128))
+    assert [tuple(f.shape) for f in features] == [
+        (1, c, 64 // s, 128 // s) for c, s in zip(backbone.channels, (4, 8, 16, 32), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("resnet18", "layer2.0.downsample.0.weight"),
+        ("resnet50", "layer4.2.bn3.running_var"),
+        ("mobilenet_v2", "features.0.1.running_mean"),
+        ("mobilenet_v2", "features.1.conv.1.weight"),
+        ("mobilenet_v2", "features.17.conv.2.weight"),
+    ],
+)
+def test_parameters_have_torchvision_names(name, key):
+    assert key in build_backbone(name).state_dict()
+
+
+def test_unknown_backbone_is_named():
+    with pytest.raises(ValueError, match=r"must be one of .*resnet50.*'vgg'"):
+        build_backbone("vgg")
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+@pytest.mark.parametrize("window", [3, 5])
+def test_output_shapes(name, window):
+    network = small_network(backbone=name, window=window).eval()
+    with torch.no_grad():
+        semantic, affinities = network(torch.zeros(2, 3, 128, 64))
+    for level, s, a in zip(LEVELS, semantic, affinities, strict=True):
+        assert s.shape == (2, 3, 128 // level, 64 // level)
+        assert a.shape == (2, window**2, 128 // level, 64 // level)
+
+
+def test_output_is_one_pass_over_the_whole_image():
+    """The coarsest level sees the whole picture: a far corner changes every cell's output."""
+    network = small_network(context=True).eval()
+    image = torch.zeros(1, 3, 128, 128)
+    changed = image.clone()
+    changed[..., -32:, -32:] = 1e4  # far beyond what rounding could swallow
+    with torch.no_grad():
+        before, after = network(image)[1][0], network(changed)[1][0]
+    assert (before[..., 0, 0] != after[..., 0, 0]).any()
+
+
+def test_folded_weights_give_convolution_plus_bias(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, module in MobileNetV2().named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            arrays[f"{name}.weight"] = rng.normal(0, 0.1, module.weight.shape).astype("f4")
+            arrays[f"{name}.bias"] = rng.normal(0, 0.1, len(module.weight)).astype("f4")
+    np.savez(tmp_path / "w.npz", **arrays)
+    backbone = MobileNetV2().eval()
+    load_folded_weights(backbone, tmp_path / "w.npz")
+    weights = {k: torch.from_numpy(v) for k, v in arrays.items()}
+    image = torch.rand(1, 3, 32, 32)
+    conv2d, pad = torch.nn.functional.conv2d, torch.nn.functional.pad
+    with torch.no_grad():
+        stem = conv2d(
+            pad(image, (0, 1, 0, 1)),  # TensorFlow's SAME: right and bottom only
+            weights["features.0.0.weight"],
+            weights["features.0.0.bias"],
+            stride=2,
+        ).clamp(0, 6)
+        depthwise = conv2d(
+            stem,
+            weights["features.1.conv.0.0.weight"],
+            weights["features.1.conv.0.0.bias"],
+            padding=1,
+            groups=32,
+        ).clamp(0, 6)
+        linear = conv2d(
+            depthwise, weights["features.1.conv.1.weight"], weights["features.1.conv.1.bias"]
+        )
+        torch.testing.assert_close(backbone.features[:2](image), linear)
+
+
+def test_folded_weights_of_another_network_are_refused(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"features.0.0.weight": np.zeros((8, 3, 3, 3), "f4"),
+                                    "features.0.0.bias": np.zeros(8, "f4")})
+    with pytest.raises(ValueError, match=r"features.0.0 must have shape \(32, 3, 3, 3\), got \(8"):
+        load_folded_weights(MobileNetV2(), tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("context", [False, True])
+def test_onnx_equals_torch_at_any_size(tmp_path, context):
+    network = small_network(context=context)
+    with torch.no_grad():  # batch norm statistics that are not the identity
+        for _ in range(3):
+            network(torch.randn(2, 3, 128, 128))
+    write_onnx(network, INFO, tmp_path / "m.onnx")
+    backend = OnnxRuntimeBackend(tmp_path / "m.onnx", num_threads=1)
+    assert backend.info == INFO
+    for size in ((64, 128), (192, 64)):
+        image = np.random.default_rng(0).normal(size=(1, 3, *size)).astype(np.float32)
+        output = backend.infer(image, LEVELS)
+        with torch.no_grad():
+            semantic, affinities = network(torch.from_numpy(image))
+        for ours, theirs in zip(
+            (*output.semantic, *output.affinities), (*semantic, *affinities), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_half_precision_onnx_has_float_borders_and_close_logits(tmp_path):
+    network = small_network()
+    image = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    write_onnx(network, INFO, tmp_path / "full.onnx")
+    write_onnx(network, INFO, tmp_path / "half.onnx", half=True)
+    sessions = [ort.InferenceSession(str(tmp_path / f"{n}.onnx")) for n in ("full", "half")]
+    assert sessions[1].get_inputs()[0].type == "tensor(float)"
+    assert {o.type for o in sessions[1].get_outputs()} == {"tensor(float)"}
+    full, half = (s.run(None, {"image": image}) for s in sessions)
+    for a, b in zip(full, half, strict=True):
+        np.testing.assert_allclose(a, b, atol=0.05)
+    assert (tmp_path / "half.onnx").stat().st_size < 0.6 * (tmp_path / "full.onnx").stat().st_size
