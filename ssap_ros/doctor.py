@@ -1,0 +1,188 @@
+"""What is installed, what will be used, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ssap_ros.config import SsapConfig
+
+_SETUP = "run `make setup`"
+_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    ok: False if the node cannot run for it. cure: what to do about it; empty if nothing.
+    """
+
+    name: str
+    ok: bool
+    text: str
+    cure: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return asdict(self)
+
+
+def examine(model: str = "") -> list[Finding]:
+    """Look at everything the node depends on; `model` is an ONNX file, empty = the default one."""
+    return [
+        _python(),
+        _ros(),
+        _module("vision_msgs", "vision_msgs.msg", _SETUP + ", or install ros-<distro>-vision-msgs"),
+        _conversion(),
+        _core(),
+        _module("OpenCV", "cv2", _SETUP),
+        _module("ONNX Runtime", "onnxruntime", _SETUP),
+        _module("rosbags", "rosbags.highlevel", _SETUP, needed=False),
+        _module(
+            "PyTorch",
+            "torch",
+            "for training: pip install -r environment/requirements-train.txt",
+            needed=False,
+        ),
+        _cuda_driver(),
+        _gpu_packages(),
+        _backend(),
+        _model(model),
+        _profile(),
+    ]
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """The findings as text, one line each and the cure below."""
+    lines = []
+    for finding in findings:
+        mark = "ok" if finding.ok and not finding.cure else "--" if finding.ok else "!!"
+        lines.append(f"{mark} {finding.name}: {finding.text}")
+        if finding.cure:
+            lines.append(f"     -> {finding.cure}")
+    broken = [finding.name for finding in findings if not finding.ok]
+    lines.append(f"missing: {', '.join(broken)}" if broken else "the node can run")
+    return "\n".join(lines)
+
+
+def _python() -> Finding:
+    return Finding("Python", True, f"{platform.python_version()} on {platform.machine()}")
+
+
+def _ros() -> Finding:
+    distro = os.environ.get("ROS_DISTRO")
+    where = f"distribution {distro}" if distro else "wheels"
+    if importlib.util.find_spec("rclpy") is None:
+        return Finding("ROS 2", False, "no rclpy", _SETUP + ", or source a ROS 2 distribution")
+    middleware = os.environ.get("RMW_IMPLEMENTATION", "default")
+    return Finding("ROS 2", True, f"{where}, rclpy {_version('rclpy')}, middleware {middleware}")
+
+
+def _conversion() -> Finding:
+    by = (
+        "cv_bridge"
+        if importlib.util.find_spec("cv_bridge")
+        else "own conversion, no cv_bridge here"
+    )
+    return Finding("image conversion", True, by)
+
+
+def _core() -> Finding:
+    return _module("compiled core", "ssap_ros._core", _SETUP + " (needs g++)")
+
+
+def _module(name: str, module: str, cure: str, *, needed: bool = True) -> Finding:
+    """Whether a module can be imported, not only found: a broken library shows here."""
+    try:
+        if needed:
+            importlib.import_module(module)
+        elif importlib.util.find_spec(module) is None:
+            raise ImportError("not installed")
+    except ImportError as error:
+        return Finding(name, not needed, _one_line(error), cure)
+    return Finding(name, True, _version(module.partition(".")[0]))
+
+
+def _version(module: str) -> str:
+    for distribution in importlib.metadata.packages_distributions().get(module, [module]):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "present"
+
+
+def _cuda_driver() -> Finding:
+    """Whether the driver starts; asked of the driver itself, without any CUDA package."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        code = int(driver.cuInit(0))
+    except OSError:
+        return Finding("GPU", True, "no NVIDIA driver; the CPU will be used")
+    if code != 0:
+        return Finding("GPU", True, f"the driver does not start (cuInit: {code})", "see nvidia-smi")
+    count, number = ctypes.c_int(0), ctypes.c_int(0)
+    driver.cuDeviceGetCount(ctypes.byref(count))
+    driver.cuDriverGetVersion(ctypes.byref(number))
+    name = ctypes.create_string_buffer(100)
+    driver.cuDeviceGetName(name, 100, 0)
+    version = f"{number.value // 1000}.{number.value % 1000 // 10}"
+    return Finding("GPU", True, f"{count.value} x {name.value.decode()}, CUDA {version}")
+
+
+def _gpu_packages() -> Finding:
+    """TensorRT and CuPy by their metadata; never imported, they fail hard without a driver."""
+    found = [
+        f"{name} {_version(name)}"
+        for name in ("tensorrt", "cupy")
+        if importlib.util.find_spec(name)
+    ]
+    return Finding("GPU packages", True, ", ".join(found) or "no TensorRT, no CuPy")
+
+
+def _backend() -> Finding:
+    return Finding("backend", True, "onnxruntime on the CPU, the only one in this version")
+
+
+def _model(model: str) -> Finding:
+    try:
+        from ssap_ros.backends import load_backend, model_path
+
+        config = SsapConfig(model_file_path=model)
+        path, backend = model_path(config), load_backend(config)
+    except (ImportError, RuntimeError, ValueError) as error:
+        return Finding(
+            "model", False, _one_line(error), "give one with --model, or train and export one"
+        )
+    info = backend.info
+    size = "x".join(map(str, info.input_size)) if info.input_size else f"long side {info.long_side}"
+    return Finding(
+        "model",
+        True,
+        f"{path}, input {size}, strides {', '.join(map(str, info.levels))}, "
+        f"window {info.window}, classes {', '.join(info.classes)}",
+    )
+
+
+def _profile() -> Finding:
+    path = next((os.environ[v] for v in _PROFILE_VARIABLES if os.environ.get(v)), "")
+    cure = "export FASTDDS_DEFAULT_PROFILES_FILE=<ssap_ros>/config/fastdds_shm.xml"
+    if not path:
+        return Finding(
+            "DDS profile", True, "none; large images may be lost between processes", cure
+        )
+    if not os.path.isfile(path):
+        return Finding("DDS profile", True, f"not found: {path}", cure)
+    return Finding("DDS profile", True, path)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

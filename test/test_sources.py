@@ -1,0 +1,159 @@
+"""Sources give the frames that were put in, in order; bad ones say why in one line."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ssap_ros.errors import InputError
+from ssap_ros.evaluation.sources import open_source
+
+FRAMES = [np.full((48, 64, 3), (20 * i, 100, 255 - 20 * i), np.uint8) for i in range(6)]
+
+
+def write_folder(folder, suffix=".png"):
+    folder.mkdir(exist_ok=True)
+    for i, frame in enumerate(FRAMES):
+        cv2.imwrite(str(folder / f"{i:03d}{suffix}"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    return folder
+
+
+def write_video(path):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.0, (64, 48))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no MJPG")
+    for frame in FRAMES:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def write_bag(path, kind="Image", storage="MCAP", topic="/camera/image_raw"):
+    pytest.importorskip("rosbags")
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.LATEST)
+    types = store.types
+    name = f"sensor_msgs/msg/{kind}"
+    with Writer(path, version=9, storage_plugin=StoragePlugin[storage]) as writer:
+        connection = writer.add_connection(topic, name, typestore=store)
+        for i, frame in enumerate(FRAMES):
+            stamp = types["builtin_interfaces/msg/Time"](sec=100 + i, nanosec=7)
+            header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
+            if kind == "Image":
+                message = types[name](
+                    header, 48, 64, "bgr8", 0, 192, frame[..., ::-1].ravel()
+                )  # fmt: skip
+            elif kind == "CompressedImage":
+                data = cv2.imencode(".png", frame[..., ::-1])[1].ravel()
+                message = types[name](header, "png", data)
+            else:
+                message = types[name](header, 1.0, 0.0)
+            writer.write(connection, i * 100_000_000, store.serialize_cdr(message, name))
+    return path
+
+
+def check(source, tolerance=0):
+    frames = list(source)
+    assert len(frames) == len(FRAMES)
+    assert source.skipped == 0
+    stamps = [stamp for stamp, _ in frames]
+    assert stamps == sorted(set(stamps))
+    for (_, image), truth in zip(frames, FRAMES, strict=True):
+        assert image.dtype == np.uint8
+        assert image.flags.c_contiguous
+        np.testing.assert_allclose(image.astype(int), truth, atol=tolerance)
+    return stamps
+
+
+def test_image_folder(tmp_path):
+    (write_folder(tmp_path / "images") / "notes.txt").write_text("not an image")
+    check(open_source(str(tmp_path / "images")))
+
+
+def test_single_image(tmp_path):
+    source = open_source(str(write_folder(tmp_path / "images") / "002.png"))
+    ((_, image),) = source
+    np.testing.assert_array_equal(image, FRAMES[2])
+
+
+def test_video(tmp_path):
+    source = open_source(str(write_video(tmp_path / "video.avi")))
+    assert source.fps == pytest.approx(12.0)
+    stamps = check(source, tolerance=6)
+    np.testing.assert_allclose(np.diff(stamps), 1e9 / 12, atol=1)
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+@pytest.mark.parametrize("kind", ["Image", "CompressedImage"])
+def test_bag(tmp_path, kind, storage):
+    pytest.importorskip("sensor_msgs")
+    bag = write_bag(tmp_path / "bag", kind, storage)
+    file = next(path for path in bag.iterdir() if path.suffix in (".mcap", ".db3"))
+    for path in (bag, file):
+        source = open_source(str(path))
+        stamps = check(source)
+        assert stamps[1] == 101_000_000_007
+        assert source.n_frames == len(FRAMES)
+        assert "/camera/image_raw" in source.name
+
+
+def test_bag_without_images_says_what_it_holds(tmp_path):
+    bag = write_bag(tmp_path / "bag", "FluidPressure", topic="/pressure")
+    with pytest.raises(InputError, match="/pressure"):
+        open_source(str(bag))
+
+
+def test_scenes():
+    (first, image), (second, _) = open_source("scenes:4", 2)
+    assert (first, image.ndim) == (0, 3)
+    assert second > 0
+    assert not np.array_equal(image, next(iter(open_source("scenes:5", 1)))[1])
+
+
+def test_max_frames(tmp_path):
+    source = open_source(str(write_folder(tmp_path / "images")), 4)
+    assert source.n_frames == 4
+    assert len(list(source)) == 4
+
+
+def test_broken_frames_are_skipped_and_counted(tmp_path):
+    folder = write_folder(tmp_path / "images")
+    (folder / "001.png").write_bytes(b"no image")
+    (folder / "004.png").write_bytes((folder / "003.png").read_bytes()[:40])
+    source = open_source(str(folder))
+    assert len(list(source)) == len(FRAMES) - 2
+    assert source.skipped == 2
+
+
+@pytest.mark.parametrize("name", ["text.mcap", "text.db3", "text.avi", "text.mp4", "text.png"])
+def test_text_in_disguise(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("This is no recording.\n" * 200)
+    with pytest.raises(InputError, match=name) as caught:
+        open_source(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_truncated_bag(tmp_path):
+    bag = write_bag(tmp_path / "bag")
+    file = next(bag.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(InputError, match=file.name):
+        open_source(str(file))
+
+
+def test_missing_path():
+    with pytest.raises(InputError, match="no such file"):
+        open_source("/nowhere/video.mp4")
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(InputError, match="no images"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(("spec", "frames"), [("scenes:four", None), ("scenes", 0)])
+def test_bad_settings(spec, frames):
+    with pytest.raises(InputError, match="expected"):
+        open_source(spec, frames)
