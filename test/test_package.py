@@ -1,0 +1,136 @@
+"""The package description, the shipped files and the environment fit together."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import yaml
+
+import ssap_ros
+from ssap_ros.resources import DEFAULT_MODEL, default_model_path, share_path
+
+ROOT = Path(__file__).resolve().parents[1]
+TYPE_HASHES = {
+    "Detection2DArray": "214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
+    "LabelInfo": "3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783",
+}
+
+
+def manifest() -> ET.Element:
+    return ET.parse(ROOT / "package.xml").getroot()
+
+
+def test_manifest_is_an_ament_python_package_of_this_version():
+    package = manifest()
+    assert package.get("format") == "3"
+    assert package.findtext("name") == "ssap_ros"
+    assert package.findtext("version") == ssap_ros.__version__
+    assert package.findtext("export/build_type") == "ament_python"
+    assert (ROOT / "resource" / "ssap_ros").is_file()
+
+
+def test_setup_has_the_version_of_the_package():
+    assert f'version="{ssap_ros.__version__}"' in (ROOT / "setup.py").read_text()
+
+
+def test_manifest_names_every_ros_package_that_is_imported():
+    ros = {"cv_bridge", "launch", "launch_ros", "rclpy", "rcl_interfaces", "builtin_interfaces"}
+    declared = {element.text for element in manifest() if element.tag.endswith("depend")}
+    files = [*(ROOT / "ssap_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
+    imported = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    assert {name for name in imported if name in ros or name.endswith("_msgs")} <= declared
+
+
+@pytest.mark.parametrize("command", ["ssap", "ssap_node"])
+def test_commands_are_installed_and_callable(command):
+    (entry,) = entry_points(group="console_scripts", name=command)
+    assert callable(entry.load())
+
+
+def test_shipped_files_are_found():
+    for relative in ("config/ssap.yaml", "config/fastdds_shm.xml", "rviz/ssap.rviz"):
+        assert share_path(relative).is_file()
+    assert default_model_path() == ROOT / "engines" / DEFAULT_MODEL
+
+
+def test_a_file_that_is_not_shipped_is_named_in_the_checkout():
+    assert share_path("config/none.yaml") == ROOT / "config" / "none.yaml"
+
+
+def test_installed_package_finds_its_share_folder(tmp_path):
+    package = tmp_path / "lib" / "python3.11" / "site-packages" / "ssap_ros"
+    share = tmp_path / "share" / "ssap_ros" / "engines"
+    package.mkdir(parents=True)
+    share.mkdir(parents=True)
+    (share / DEFAULT_MODEL).touch()
+    (package / "resources.py").write_bytes((ROOT / "ssap_ros" / "resources.py").read_bytes())
+    (package / "__init__.py").touch()
+    program = "from ssap_ros.resources import default_model_path; print(default_model_path())"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=package.parent, capture_output=True, text=True
+    )
+    assert found.stdout.strip() == str(share / DEFAULT_MODEL)
+
+
+def test_transport_profile_has_segments_of_64_megabytes():
+    text = (ROOT / "config" / "fastdds_shm.xml").read_text()
+    assert set(re.findall(r"<(?:segment_size|maxMessageSize)>(\d+)<", text)) == {str(64 << 20)}
+    assert "<type>UDPv4</type>" in text
+
+
+def test_rviz_shows_the_overlay():
+    displays = yaml.safe_load((ROOT / "rviz" / "ssap.rviz").read_text())["Visualization Manager"]
+    assert [display["Topic"]["Value"] for display in displays["Displays"]] == ["ssap/overlay"]
+
+
+def test_launch_file_declares_the_documented_arguments():
+    tree = ast.parse((ROOT / "launch" / "ssap.launch.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    declared = {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "DeclareLaunchArgument"
+    }
+    assert declared == {
+        "namespace",
+        "params_file",
+        "use_sim_time",
+        "image_topic",
+        "model_file_path",
+        "use_rviz",
+        "rviz_config",
+        "log_level",
+    }
+
+
+@pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="the distribution brings vision_msgs")
+@pytest.mark.parametrize("message", sorted(TYPE_HASHES))
+def test_generated_vision_msgs_keep_the_wire_contract(message):
+    description = Path(sys.prefix, "share", "vision_msgs", "msg", f"{message}.json")
+    hashes = {
+        entry["type_name"]: entry["hash_string"]
+        for entry in json.loads(description.read_text())["type_hashes"]
+    }
+    assert hashes[f"vision_msgs/msg/{message}"] == f"RIHS01_{TYPE_HASHES[message]}"
+
+
+def test_ros_is_found_without_sourcing_anything():
+    program = "from vision_msgs.msg import Detection2DArray; import rclpy; rclpy.init()"
+    bare = {"HOME": os.environ.get("HOME", "/"), "PATH": os.environ["PATH"]}
+    if "ROS_DISTRO" in os.environ:
+        bare = dict(os.environ)
+    done = subprocess.run([sys.executable, "-c", program], env=bare, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
