@@ -1,4 +1,4 @@
-"""Every setting and its default in one place; the ROS parameters take name, type and range from here."""
+"""Every setting and its default in one place; ROS parameters take name and range from here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def _setting(default: Any, description: str, **metadata: Any) -> Any:
-    """A dataclass field with what a parameter descriptor needs: description, range, choices, live."""
+    """A dataclass field with what a parameter descriptor needs."""
     return dataclasses.field(default=default, metadata={"description": description, **metadata})
 
 
@@ -67,7 +67,7 @@ class NodeConfig:
 
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raise ValueError, naming the expected and the given value, if `value` does not fit `field`."""
+    """Raise ValueError, with the expected and the given value, if `value` does not fit."""
     choices = field.metadata.get("choices")
     if choices and value not in choices:
         raise ValueError(f"{field.name} must be one of {choices}, got {value!r}")

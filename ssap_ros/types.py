@@ -1,4 +1,4 @@
-"""The values that travel along the pipeline; each one is plain numpy and immutable by convention."""
+"""The values that travel along the pipeline; plain numpy, immutable by convention."""
 
 from __future__ import annotations
 
@@ -51,7 +51,11 @@ class NetworkOutput:
 
 @dataclass(frozen=True)
 class Instance:
-    """One object: class id, score in [0, 1], bbox (x, y, width, height) and area in source pixels."""
+    """One object.
+
+    class_id: semantic channel. score: in [0, 1]. bbox: (x, y, width, height) in source pixels.
+    area: in source pixels.
+    """
 
     class_id: int
     score: float

@@ -43,6 +43,16 @@ def small_network(**changes) -> SsapNetwork:
     return SsapNetwork(NetworkConfig(**settings), len(INFO.classes))
 
 
+def with_statistics(network: SsapNetwork) -> SsapNetwork:
+    """The network in evaluation mode with the batch norm statistics of random pictures."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch.randn(4, 3, 128, 128))
+    return network.eval()
+
+
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_backbone_has_the_published_parameters_and_strides(name):
     backbone = build_backbone(name).eval()
@@ -84,12 +94,11 @@ def test_output_shapes(name, window):
         assert a.shape == (2, window**2, 128 // level, 64 // level)
 
 
-def test_output_is_one_pass_over_the_whole_image():
-    """The coarsest level sees the whole picture: a far corner changes every cell's output."""
-    network = small_network(context=True).eval()
-    image = torch.zeros(1, 3, 128, 128)
+def test_the_finest_level_sees_the_whole_image():
+    network = with_statistics(small_network(context=True))
+    image = torch.randn(1, 3, 128, 128)
     changed = image.clone()
-    changed[..., -32:, -32:] = 1e4  # far beyond what rounding could swallow
+    changed[..., -32:, -32:] += 3
     with torch.no_grad():
         before, after = network(image)[1][0], network(changed)[1][0]
     assert (before[..., 0, 0] != after[..., 0, 0]).any()
@@ -129,18 +138,20 @@ def test_folded_weights_give_convolution_plus_bias(tmp_path):
 
 
 def test_folded_weights_of_another_network_are_refused(tmp_path):
-    np.savez(tmp_path / "w.npz", **{"features.0.0.weight": np.zeros((8, 3, 3, 3), "f4"),
-                                    "features.0.0.bias": np.zeros(8, "f4")})
+    np.savez(
+        tmp_path / "w.npz",
+        **{
+            "features.0.0.weight": np.zeros((8, 3, 3, 3), "f4"),
+            "features.0.0.bias": np.zeros(8, "f4"),
+        },
+    )
     with pytest.raises(ValueError, match=r"features.0.0 must have shape \(32, 3, 3, 3\), got \(8"):
         load_folded_weights(MobileNetV2(), tmp_path / "w.npz")
 
 
 @pytest.mark.parametrize("context", [False, True])
 def test_onnx_equals_torch_at_any_size(tmp_path, context):
-    network = small_network(context=context)
-    with torch.no_grad():  # batch norm statistics that are not the identity
-        for _ in range(3):
-            network(torch.randn(2, 3, 128, 128))
+    network = with_statistics(small_network(context=context))
     write_onnx(network, INFO, tmp_path / "m.onnx")
     backend = OnnxRuntimeBackend(tmp_path / "m.onnx", num_threads=1)
     assert backend.info == INFO
@@ -156,7 +167,7 @@ def test_onnx_equals_torch_at_any_size(tmp_path, context):
 
 
 def test_half_precision_onnx_has_float_borders_and_close_logits(tmp_path):
-    network = small_network()
+    network = with_statistics(small_network())
     image = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
     write_onnx(network, INFO, tmp_path / "full.onnx")
     write_onnx(network, INFO, tmp_path / "half.onnx", half=True)
@@ -165,5 +176,5 @@ def test_half_precision_onnx_has_float_borders_and_close_logits(tmp_path):
     assert {o.type for o in sessions[1].get_outputs()} == {"tensor(float)"}
     full, half = (s.run(None, {"image": image}) for s in sessions)
     for a, b in zip(full, half, strict=True):
-        np.testing.assert_allclose(a, b, atol=0.05)
+        np.testing.assert_allclose(a, b, rtol=0.05, atol=0.05)
     assert (tmp_path / "half.onnx").stat().st_size < 0.6 * (tmp_path / "full.onnx").stat().st_size

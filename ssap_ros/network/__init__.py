@@ -1,1 +1,1 @@
-"""The SSAP network (PyTorch). Only training and export import it; the node runs the exported ONNX."""
+"""The SSAP network (PyTorch), for training and export; the node runs the exported ONNX."""

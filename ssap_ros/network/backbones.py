@@ -1,7 +1,6 @@
 """Backbones with torchvision's parameter names, so that public weight files load as they are.
 
-Every backbone maps an image (B, 3, H, W) to four features at strides 4, 8, 16 and 32 and tells their
-widths in `channels`. Sources: He et al., CVPR 2016 (ResNet); Sandler et al., CVPR 2018 (MobileNetV2).
+Sources: He et al., CVPR 2016 (ResNet); Sandler et al., CVPR 2018 (MobileNetV2).
 """
 
 from __future__ import annotations
@@ -14,16 +13,27 @@ import torch
 from torch import Tensor, nn
 
 
-class ResNet(nn.Module):
-    """ResNet without its pooling and classifier; the stride sits in the 3x3 convolution ("v1.5")."""
+class Backbone(nn.Module):
+    """Maps an image (B, 3, H, W) to four features, at strides 4, 8, 16 and 32, `channels` wide."""
+
+    channels: tuple[int, int, int, int]
+
+    def blocks(self) -> list[nn.Module]:
+        """The parts in the order that the image passes them."""
+        raise NotImplementedError
+
+
+class ResNet(Backbone):
+    """ResNet without pooling and classifier; the stride sits in the 3x3 convolution ("v1.5")."""
 
     def __init__(self, block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int]) -> None:
         super().__init__()
+        e = block.expansion
+        self.channels = (64 * e, 128 * e, 256 * e, 512 * e)
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.channels: list[int] = []
         width = 64
         for stage, depth in enumerate(depths):
             planes = 64 << stage
@@ -32,13 +42,16 @@ class ResNet(nn.Module):
                 blocks.append(block(width, planes, stride=2 if stage > 0 and i == 0 else 1))
                 width = planes * block.expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-            self.channels.append(width)
+
+    def blocks(self) -> list[nn.Module]:
+        stages = [self.get_submodule(f"layer{i}") for i in (1, 2, 3, 4)]
+        return [self.conv1, self.bn1, *stages]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
         features = []
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
+        for i in (1, 2, 3, 4):
+            x = self.get_submodule(f"layer{i}")(x)
             features.append(x)
         return features
 
@@ -50,6 +63,8 @@ def _shortcut(width: int, out: int, stride: int) -> nn.Module | None:
 
 
 class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (ResNet-18, -34)."""
+
     expansion = 1
 
     def __init__(self, width: int, planes: int, stride: int) -> None:
@@ -68,6 +83,8 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions around a shortcut (ResNet-50, -101)."""
+
     expansion = 4
 
     def __init__(self, width: int, planes: int, stride: int) -> None:
@@ -89,7 +106,7 @@ class Bottleneck(nn.Module):
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Backbone):
     """MobileNetV2 1.0 up to features.17.
 
     The public TensorFlow weights pad stride-2 convolutions right and bottom only ("SAME");
@@ -108,6 +125,7 @@ class MobileNetV2(nn.Module):
         (6, 320, 1, 1),
     )
     TAPS = (3, 6, 13, 17)  # the last block at strides 4, 8, 16 and 32
+    channels = (24, 32, 96, 320)
 
     def __init__(self, same_padding: bool = True) -> None:
         super().__init__()
@@ -121,7 +139,9 @@ class MobileNetV2(nn.Module):
                 )
                 width = out
         self.features = nn.Sequential(*blocks)
-        self.channels = [24, 32, 96, 320]
+
+    def blocks(self) -> list[nn.Module]:
+        return list(self.features)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         x, features = image, []
@@ -133,6 +153,8 @@ class MobileNetV2(nn.Module):
 
 
 class InvertedResidual(nn.Module):
+    """1x1 expansion, 3x3 depthwise, linear 1x1 projection, around a shortcut where sizes allow."""
+
     def __init__(self, width: int, out: int, stride: int, expansion: int, same: bool) -> None:
         super().__init__()
         hidden = width * expansion
@@ -152,7 +174,7 @@ class InvertedResidual(nn.Module):
 
 
 class _SameConv2d(nn.Conv2d):
-    """Stride-2 3x3 convolution that pads right and bottom by one pixel (TensorFlow SAME, even size)."""
+    """Stride-2 3x3 convolution, padded right and bottom by one pixel (TensorFlow SAME)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(nn.functional.pad(x, (0, 1, 0, 1)))
@@ -174,7 +196,7 @@ def _conv_bn_relu6(
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
 
 
-BACKBONES: dict[str, Callable[[], nn.Module]] = {
+BACKBONES: dict[str, Callable[[], Backbone]] = {
     "mobilenet_v2": MobileNetV2,
     "resnet18": lambda: ResNet(BasicBlock, (2, 2, 2, 2)),
     "resnet34": lambda: ResNet(BasicBlock, (3, 4, 6, 3)),
@@ -183,7 +205,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def build_backbone(name: str) -> nn.Module:
+def build_backbone(name: str) -> Backbone:
     """Backbone by name; raises ValueError for an unknown one."""
     if name not in BACKBONES:
         raise ValueError(f"backbone must be one of {sorted(BACKBONES)}, got {name!r}")
@@ -193,9 +215,10 @@ def build_backbone(name: str) -> nn.Module:
 def load_folded_weights(backbone: nn.Module, path: Path) -> None:
     """Load an .npz whose batch norms are folded into one weight and one bias per convolution.
 
-    Each convolution takes its weight, the batch norm that follows becomes a plain shift by the bias:
-    scale 1, mean 0, variance 1 - eps. Such batch norms have no statistics of their own and must
-    stay in evaluation mode while training. Raises ValueError if a layer is missing or of another shape.
+    Each convolution takes its weight, the batch norm that follows becomes a plain shift by the
+    bias: scale 1, mean 0, variance 1 - eps. Such batch norms have no statistics of their own and
+    must stay in evaluation mode while training. Raises ValueError if a layer is missing or of
+    another shape.
     """
     arrays = np.load(path)
     state = backbone.state_dict()

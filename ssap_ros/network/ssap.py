@@ -57,13 +57,11 @@ class SsapNetwork(nn.Module):
         self.extra = _conv_bn_relu(channels[-1], width, 3, stride=2)  # stride 64
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in (*channels, width))
         self.fuse = nn.ModuleList(_conv_bn_relu(width, width, 3) for _ in LEVELS)
-        self.semantic_heads = nn.ModuleList(_head(width, n_classes, kernel) for _ in LEVELS)
-        self.affinity_heads = nn.ModuleList(_head(width, config.window**2, kernel) for _ in LEVELS)
-        for head in self.semantic_heads:  # focal loss: start from "all background"
-            nn.init.zeros_(head[-1].bias)
-            head[-1].bias.data[0] = 2.0
-        for head in self.affinity_heads:  # most pairs are of one segment
-            nn.init.constant_(head[-1].bias, 1.0)
+        # start from what is most common: the first class, and pairs within one segment
+        classes = torch.tensor([2.0] + [0.0] * (n_classes - 1))
+        pairs = torch.ones(config.window**2)
+        self.semantic_heads = nn.ModuleList(_head(width, kernel, classes) for _ in LEVELS)
+        self.affinity_heads = nn.ModuleList(_head(width, kernel, pairs) for _ in LEVELS)
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         features = self.backbone(image)
@@ -122,5 +120,9 @@ def _conv_bn_relu(width: int, out: int, kernel: int, stride: int = 1) -> nn.Sequ
     )
 
 
-def _head(width: int, out: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(*_conv_bn_relu(width, width, kernel), nn.Conv2d(width, out, 1))
+def _head(width: int, kernel: int, bias: Tensor) -> nn.Sequential:
+    """A prediction of len(bias) channels whose bias starts as given."""
+    last = nn.Conv2d(width, len(bias), 1)
+    with torch.no_grad():
+        last.bias.copy_(bias)  # type: ignore[union-attr]
+    return nn.Sequential(*_conv_bn_relu(width, width, kernel), last)

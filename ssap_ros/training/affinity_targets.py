@@ -10,7 +10,7 @@ from ssap_ros.training.samples import UNLABELLED, VOID
 
 
 def sample_level(ids: Tensor, stride: int) -> Tensor:
-    """Labels (B, H, W) of full resolution at the cell centres of a level: (B, H/stride, W/stride)."""
+    """Full-resolution labels (B, H, W) at the cell centres of a level, (B, H/stride, W/stride)."""
     return ids[:, stride // 2 :: stride, stride // 2 :: stride]
 
 
@@ -20,7 +20,7 @@ def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     ids: integer (B, H, W); equal ids = same segment, negative labels as in `samples`.
     Returns (same, valid), bool (B, window**2, H, W), channels row-major over (dy, dx). A pair is
     invalid where the truth is unknown: the neighbour lies outside the image, a pixel is void, both
-    are of the same class without known instances, or one is unlabelled and the other not an instance.
+    are of the same class without known instances, or one is unlabelled and the other no instance.
     """
     radius = window // 2
     height, width = ids.shape[1:]

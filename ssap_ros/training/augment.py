@@ -93,7 +93,7 @@ def paste_group(
     ground = rng.uniform(max(0.3 * height, tallest * 0.8), 1.1 * height)
     x = rng.uniform(0, width)
     for _ in range(count):
-        cutout = cutouts[rng.integers(len(cutouts))]
+        cutout = cutouts[int(rng.integers(len(cutouts)))]
         h = tallest * rng.uniform(0.75, 1.0)
         scale = h / cutout.mask.shape[0]
         if cutout.mask.shape[1] * scale > width:

@@ -35,8 +35,9 @@ class CocoSource:
     """COCO instance annotations (polygons); crowds are void.
 
     An image entry with `"complete": false` has only some classes annotated: its background is
-    UNLABELLED, or what the optional `teacher` says. Pictures weigh more the more, and the rarer, objects they show.
-    Raises InputError when the annotation file or the image folder is missing.
+    UNLABELLED, or what the optional `teacher` says. Pictures weigh more the more objects they
+    show, and the rarer these are. Raises InputError when the annotation file or the image folder
+    is missing.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The losses of SSAP: multi-class focal loss and the affinity L2 loss, summed over levels (Eq. 1, 10)."""
+"""The losses of SSAP: focal loss and affinity L2 loss, summed over the levels (Eq. 1, 10)."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class LossConfig:
 def semantic_loss(
     logits: Tensor, target: Tensor, gamma: float, partial_classes: Sequence[int] = ()
 ) -> Tensor:
-    """Multi-class focal loss (Lin et al., ICCV 2017), mean over the pixels that are not IGNORE_CLASS.
+    """Multi-class focal loss (Lin et al., ICCV 2017), mean over the pixels of known class.
 
-    logits: (B, C, H, W); target: integer (B, H, W). A PARTIAL_CLASS pixel is only known not to be of
-    `partial_classes`: its probability is the sum over all other classes.
+    logits: (B, C, H, W); target: integer (B, H, W). IGNORE_CLASS pixels do not count. Of a
+    PARTIAL_CLASS pixel only that it is not of `partial_classes` is known: its probability is the
+    sum over all other classes.
     """
     log_p = torch.log_softmax(logits.float(), dim=1)
     partial = target == PARTIAL_CLASS
@@ -55,8 +56,9 @@ def semantic_loss(
 
 
 def affinity_loss(logits: Tensor, ids: Tensor, drop_rate: float, object_weight: float) -> Tensor:
-    """L2 loss on the sigmoid (Eq. 1): mean over each pixel's valid pairs, sum over pixels, mean over
-    the batch.
+    """L2 loss on the sigmoid (Eq. 1), mean over a pixel's valid pairs, sum over the pixels.
+
+    The mean over the batch is returned: a scalar.
 
     logits: (B, r*r, H, W); ids: segment ids (B, H, W), instances positive. Pixels whose whole
     window is one segment are dropped at random with `drop_rate`; pixels of instances weigh

@@ -23,8 +23,12 @@ def unknown_instance(class_id: int) -> int:
 
 @dataclass(frozen=True)
 class Sample:
-    """image: uint8 (H, W, 3) RGB; instances: int32 (H, W), 0 = background, k > 0 = instance k,
-    or VOID, UNLABELLED or `unknown_instance(class)`; class_ids: uint8 (N + 1,), class of each instance id, class_ids[0] = 0.
+    """A picture and its labels.
+
+    image: uint8 (H, W, 3) RGB.
+    instances: int32 (H, W); 0 = background, k > 0 = instance k, else VOID, UNLABELLED or
+        `unknown_instance(class)`.
+    class_ids: uint8 (N + 1,), class of each instance id; class_ids[0] = 0.
     """
 
     image: ImageArray

@@ -1,4 +1,4 @@
-"""The training configuration file (YAML) as dataclasses; unknown keys and wrong types are errors."""
+"""The training configuration (YAML) as dataclasses; unknown keys and wrong types are errors."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class SourceConfig:
     """One source of samples: `coco` (annotations, images) or `scenes`, and its share of the items.
 
     cutouts: also take its objects as cut-outs for pasting; share 0 means only that.
-    teacher: DeepLabv3 MobileNetV2 weights (.npz, VOC classes) that label the unlabelled background of
-    incompletely annotated pictures where they are sure.
+    teacher: DeepLabv3 MobileNetV2 weights (.npz, VOC classes) that label the unlabelled background
+    of incompletely annotated pictures where they are sure.
     """
 
     type: str
@@ -96,7 +96,7 @@ class TrainConfig:
 
 
 def load_train_config(path: Path) -> TrainConfig:
-    """Read a YAML file. Raises InputError naming the key that is unknown, missing or of a wrong type."""
+    """Read a YAML file. Raises InputError naming the key that is unknown, missing or unfit."""
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -108,7 +108,7 @@ def load_train_config(path: Path) -> TrainConfig:
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
     """`value`, read from YAML, as the annotated type `kind`."""
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _build(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
@@ -117,9 +117,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if arguments[-1] is not Ellipsis and len(value) != len(arguments):
             raise InputError(f"{where}: expected {len(arguments)} values, got {len(value)}")
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        return tuple(
-            _convert(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True))
-        )
+        pairs = enumerate(zip(kinds, value, strict=True))
+        return tuple(_convert(k, v, f"{where}[{i}]") for i, (k, v) in pairs)
     if origin is dict:
         if not isinstance(value, dict):
             raise InputError(f"{where}: expected a mapping, got {value!r}")

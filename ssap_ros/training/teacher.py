@@ -64,6 +64,7 @@ class VocTeacher:
     def _dilate(self) -> None:
         """Output stride 16: the last stage samples densely with dilated depthwise convolutions."""
         for index, (stride, dilation) in {14: (1, 1), 15: (1, 2), 16: (1, 2), 17: (1, 2)}.items():
-            depthwise = self.backbone.features[index].conv[1][0]
+            depthwise = self.backbone.get_submodule(f"features.{index}.conv.1.0")
+            assert isinstance(depthwise, nn.Conv2d)
             depthwise.stride = (stride, stride)
             depthwise.dilation = depthwise.padding = (dilation, dilation)

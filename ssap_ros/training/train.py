@@ -43,7 +43,8 @@ def train(config_path: Path, resume: bool = False, data_root: Path | None = None
 
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = build_network(config).to(device, memory_format=torch.channels_last)
+    network = build_network(config).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(network, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _learning_rate(i, config))
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -110,8 +111,7 @@ def build_network(config: TrainConfig) -> SsapNetwork:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             network.backbone.load_state_dict(state, strict=False)
-    for block in list(network.backbone.children() if not hasattr(network.backbone, "features")
-                      else network.backbone.features)[: config.frozen_blocks]:
+    for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     network.train()
     if not config.backbone_norm:
@@ -126,14 +126,15 @@ def build_optimiser(network: SsapNetwork, config: TrainConfig) -> torch.optim.Op
     settings = config.optimiser
     backbone = {id(p) for p in network.backbone.parameters()}
     trainable = [p for p in network.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trainable if id(p) not in backbone]},
+        {
+            "params": [p for p in trainable if id(p) in backbone],
+            "lr": settings.learning_rate * settings.backbone_factor,
+        },
+    ]
     return torch.optim.NAdam(
-        [
-            {"params": [p for p in trainable if id(p) not in backbone]},
-            {
-                "params": [p for p in trainable if id(p) in backbone],
-                "lr": settings.learning_rate * settings.backbone_factor,
-            },
-        ],
+        groups,
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         decoupled_weight_decay=True,

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Every linter, all of them even when one complains; fails if one did. Run it as `make lint`.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+failed=()
+run() {
+    local name=$1
+    shift
+    echo "lint: $name"
+    "$@" || failed+=("$name")
+}
+
+warnings() {
+    # Headers of Python and pybind11 are not ours: -isystem keeps their warnings out.
+    local includes
+    includes=$(.venv/bin/python -m pybind11 --includes | sed 's/-I/-isystem /g') || return
+    for source in ssap_ros/csrc/*.cpp; do
+        # shellcheck disable=SC2086
+        g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+            $includes -isystem .venv/include "$source" || return
+    done
+}
+
+run "ruff check" .venv/bin/ruff check .
+run "ruff format" .venv/bin/ruff format --check .
+run "mypy" .venv/bin/mypy
+run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.cpp ssap_ros/csrc/*.hpp
+run "compiler warnings" warnings
+
+[[ ${#failed[@]} -eq 0 ]] && echo "lint: all good" && exit
+printf 'lint: failed: %s\n' "${failed[@]}" >&2
+exit 1

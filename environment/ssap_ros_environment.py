@@ -1,0 +1,21 @@
+"""What ROS needs in a process of this project's virtual environment.
+
+`setup.sh` copies this file into the environment's site-packages together with a `.pth` that imports
+it: every Python of the environment, and every process it starts, finds the message packages and the
+shared-memory transport without a file being sourced first. A variable that the user has set stays.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+root = Path(sys.prefix).parent
+if "ROS_DISTRO" not in os.environ:
+    packages = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    if sys.prefix not in packages:
+        os.environ["AMENT_PREFIX_PATH"] = os.pathsep.join(filter(None, [sys.prefix, *packages]))
+# The distributions up to Jazzy have Fast DDS 2, which reads the profile under its older name.
+old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+os.environ.setdefault(profile, str(root / "config" / "fastdds_shm.xml"))
+os.environ.setdefault("ROS_LOG_DIR", str(root / ".cache" / "ros_log"))
