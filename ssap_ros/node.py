@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -262,6 +263,8 @@ def main(args: Sequence[str] | None = None) -> int:
         if rclpy.ok():  # else a signal took the context away from under a call
             raise
     finally:
+        for end in (signal.SIGINT, signal.SIGTERM):  # one is enough: the way out is not interrupted
+            signal.signal(end, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

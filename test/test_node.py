@@ -436,3 +436,12 @@ def test_latest_under_load_keeps_the_balance_and_ends_cleanly(
         client.send(rgb_image(client.header(), big))
     assert client.process.stop(how) == 0
     assert "Traceback" not in client.process.log.read_text()
+
+
+def test_a_second_interrupt_does_not_disturb_the_way_out(start: Start) -> None:
+    """The terminal and ros2 launch may both send one."""
+    client = start()
+    client.connect()
+    client.process.process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    assert client.process.stop(signal.SIGINT) == 0
