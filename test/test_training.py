@@ -164,3 +164,15 @@ def test_a_bad_configuration_is_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         load_train_config(path)
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path):
+    path = tmp_path / "notes.pt"
+    with pytest.raises(InputError, match="cannot read .*notes.pt"):
+        export_onnx(path, tmp_path / "m.onnx")
+    path.write_text("hello")
+    with pytest.raises(InputError, match="notes.pt is not a training checkpoint"):
+        export_onnx(path, tmp_path / "m.onnx")
+    torch.save({"weights": 1}, path)
+    with pytest.raises(InputError, match="notes.pt is not a training checkpoint"):
+        export_onnx(path, tmp_path / "m.onnx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import onnx
 import torch
@@ -29,8 +30,10 @@ def export_onnx(
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         config = state["config"]
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise InputError(f"{checkpoint} is not a training checkpoint: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {checkpoint}: {error.strerror}") from error
+    except (LookupError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        raise InputError(f"{checkpoint} is not a training checkpoint: {error!r}") from error
     network = SsapNetwork(NetworkConfig(**config["network"]), len(config["classes"]))
     network.load_state_dict(state["average"])
     info = ModelInfo(
