@@ -146,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="input size that the model asks for, in pixels",
     )
+    child.add_argument(
+        "--affinity-bias", type=float, nargs=5, default=(0.0,) * 5, metavar="B",
+        help="added to the affinity logits at strides 4, 8, 16, 32 and 64: below 0 it separates\n"
+        "objects, above 0 it joins them (calibrated on a validation set)",
+    )  # fmt: skip
 
     child = command(
         "doctor", _doctor, "what is installed, and what is missing",
@@ -230,7 +235,9 @@ def _export(options: argparse.Namespace) -> int:
     _require_torch()
     from ssap_ros.network.export import export_onnx
 
-    export_onnx(options.checkpoint, options.out, options.fp16, options.long_side)
+    export_onnx(
+        options.checkpoint, options.out, options.fp16, options.long_side, options.affinity_bias
+    )
     print(f"written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
     return _OK
 

@@ -19,7 +19,7 @@ def pipeline() -> SsapPipeline:
     return SsapPipeline(load_backend(config), config)
 
 
-def test_fits_into_20_megabytes_and_names_the_street_classes(pipeline: SsapPipeline):
+def test_fits_into_20_megabytes_and_names_the_street_classes():
     assert default_model_path().stat().st_size <= 20e6
     info = load_backend(SsapConfig()).info
     assert info.classes == CLASSES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -18,15 +19,23 @@ OPSET = 17
 
 
 def export_onnx(
-    checkpoint: Path, out: Path, half: bool = False, long_side: int | None = None
+    checkpoint: Path,
+    out: Path,
+    half: bool = False,
+    long_side: int | None = None,
+    affinity_bias: Sequence[float] = (0.0,) * len(LEVELS),
 ) -> ModelInfo:
     """Write the averaged weights of a training checkpoint as an ONNX file.
 
     Input `image`, float32 (1, 3, H, W), normalised, sides multiples of 64; outputs `semantic_<s>`
     and `affinity_<s>` for each stride s, logits, float32. With `half` all weights and layers are
     float16 and only the input and the outputs are float32. `long_side` overrides the side the
-    model asks its input to be scaled to. Raises InputError if the checkpoint cannot be read.
+    model asks its input to be scaled to. `affinity_bias` calibrates: one number per level, finest
+    first, is added to the affinity logits; below 0 it separates, above 0 it joins. Raises
+    InputError if the checkpoint cannot be read.
     """
+    if len(affinity_bias) != len(LEVELS):
+        raise InputError(f"expected {len(LEVELS)} affinity biases, got {len(affinity_bias)}")
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         config = state["config"]
@@ -36,6 +45,8 @@ def export_onnx(
         raise InputError(f"{checkpoint} is not a training checkpoint: {error!r}") from error
     network = SsapNetwork(NetworkConfig(**config["network"]), len(config["classes"]))
     network.load_state_dict(state["average"])
+    for i, bias in enumerate(affinity_bias):
+        network.get_parameter(f"affinity_heads.{i}.3.bias").data += bias
     info = ModelInfo(
         classes=tuple(config["classes"]),
         thing_ids=tuple(config["thing_ids"]),

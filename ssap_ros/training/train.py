@@ -122,9 +122,10 @@ def build_network(config: TrainConfig) -> SsapNetwork:
 
 
 def build_optimiser(network: SsapNetwork, config: TrainConfig) -> torch.optim.Optimizer:
-    """NAdam over the trainable weights, the backbone at its own learning rate."""
+    """NAdam over the trainable weights, backbone and context at their own learning rate."""
     settings = config.optimiser
-    backbone = {id(p) for p in network.backbone.parameters()}
+    pretrained = [network.backbone] + ([network.context] if network.context else [])
+    backbone = {id(p) for module in pretrained for p in module.parameters()}
     trainable = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trainable if id(p) not in backbone]},
