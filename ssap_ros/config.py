@@ -27,7 +27,7 @@ class SsapConfig:
         range=(0, 8192),
     )
     score_threshold: float = _setting(
-        0.5, "instances with a lower score are dropped", range=(0.0, 1.0), live=True
+        0.4, "instances with a lower score are dropped", range=(0.0, 1.0), live=True
     )
     min_instance_area: int = _setting(
         100,
