@@ -35,6 +35,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from ssap_ros.config import SsapConfig
 from ssap_ros.messages import image_to_rgb, rgb_image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -335,7 +336,7 @@ def test_label_info_reaches_late_joiners_and_follows_the_threshold(start: Start)
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     infos = client.listen(LabelInfo, "/ssap/label_info", latched)
     client.wait(lambda: infos, "label info")
-    assert infos[0].threshold == 0.5
+    assert infos[0].threshold == pytest.approx(SsapConfig().score_threshold)
     assert [c.class_id for c in infos[0].class_map] == list(range(8))
     assert infos[0].class_map[PERSON].class_name == "person"
 
