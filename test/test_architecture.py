@@ -15,7 +15,7 @@ PACKAGE = ROOT / "ssap_ros"
 # Lower layers first; a module imports from its own layer and from those below, never upward.
 # A folder counts as one module here.
 LAYERS = (
-    {"types", "config", "errors", "resources", "model_info", "_core"},
+    {"types", "config", "errors", "resources", "model_info", "image_files", "_core"},
     {
         "preprocess",
         "affinity",

@@ -78,6 +78,6 @@ def test_total_is_equation_10():
     classes, ids = torch.randint(0, 3, (1, 16, 16)), torch.randint(0, 4, (1, 16, 16))
     config = LossConfig(alpha=0.5, lambdas=(0.1, 1.0), drop_rate=0.0)
     total, terms = ssap_loss(semantic, affinities, classes, ids, strides, config)
-    assert total.item() == pytest.approx(sum(terms.values()), rel=1e-5)
+    assert total.item() == pytest.approx(sum(t.item() for t in terms.values()), rel=1e-5)
     raw = affinity_loss(affinities[0], ids[:, 2::4, 2::4], 0.0, 3.0).item()
-    assert terms["affinity_4"] == pytest.approx(0.5 * 0.1 * raw, rel=1e-5)
+    assert terms["affinity_4"].item() == pytest.approx(0.5 * 0.1 * raw, rel=1e-5)

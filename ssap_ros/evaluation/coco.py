@@ -20,6 +20,7 @@ from pycocotools.cocoeval import COCOeval
 from ssap_ros.backends import load_backend, model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
+from ssap_ros.image_files import read_annotated_image
 from ssap_ros.partition import cascaded_graph_partition
 from ssap_ros.pipeline import SsapPipeline
 from ssap_ros.types import ClassArray, FloatArray, FrameResult, ImageArray, LabelArray
@@ -139,16 +140,13 @@ def _match_categories(truth: COCO, classes: Sequence[str]) -> dict[int, int]:
 
 def _read_image(folder: Path, entry: dict[str, Any]) -> ImageArray:
     path = folder / entry["file_name"]
-    # annotations are drawn on the stored pixels, whatever orientation the file declares
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if bgr is None:
-        raise InputError(f"cannot read the image {path}")
-    if bgr.shape[:2] != (entry["height"], entry["width"]):
+    image = read_annotated_image(path)
+    if image.shape[:2] != (entry["height"], entry["width"]):
         raise InputError(
             f"image {path} must be {entry['width']} x {entry['height']}, "
-            f"got {bgr.shape[1]} x {bgr.shape[0]}"
+            f"got {image.shape[1]} x {image.shape[0]}"
         )
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    return image
 
 
 def _to_coco(

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ssap_ros.frame_worker import PERCENTILES
 from ssap_ros.types import ImageArray
-
-PERCENTILES = (50, 95, 99)
 
 
 @dataclass

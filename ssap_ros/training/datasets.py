@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ssap_ros.errors import InputError
+from ssap_ros.image_files import read_annotated_image
 from ssap_ros.scenes import street_scene
 from ssap_ros.training.augment import Cutout, flip, jitter_colours, paste_group, random_crop
 from ssap_ros.training.samples import UNLABELLED, VOID, Sample
@@ -68,7 +69,7 @@ class CocoSource:
         if teacher is not None:
             for entry in self.images:
                 if not entry.get("complete", True):
-                    image = _read_rgb(self.folder / entry["file_name"])
+                    image = read_annotated_image(self.folder / entry["file_name"])
                     self.unlabelled[entry["id"]] = teacher(image)
         frequency: dict[int, int] = defaultdict(int)
         for objects in self.objects.values():
@@ -88,7 +89,7 @@ class CocoSource:
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         entry = self.images[index]
-        image = _read_rgb(self.folder / entry["file_name"])
+        image = read_annotated_image(self.folder / entry["file_name"])
         if entry["id"] in self.unlabelled:
             instances = self.unlabelled[entry["id"]].astype(np.int32)
         else:
@@ -117,7 +118,7 @@ class CocoSource:
             ]
             if not objects:
                 continue
-            image = _read_rgb(self.folder / entry["file_name"])
+            image = read_annotated_image(self.folder / entry["file_name"])
             for annotation in objects:
                 mask = np.zeros(image.shape[:2], np.uint8)
                 _fill(mask, annotation["segmentation"], 255)
@@ -197,14 +198,6 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
             pool = self.pools[self.paste_classes[rng.choice(len(self.pools), p=self.paste_shares)]]
             sample = paste_group(sample, pool, int(rng.integers(1, 5)), rng)
         return Sample(jitter_colours(sample.image, rng), sample.instances, sample.class_ids)
-
-
-def _read_rgb(path: Path) -> np.ndarray:
-    # annotations are drawn on the stored pixels, whatever orientation the file declares
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise InputError(f"cannot read the image {path}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _fill(labels: np.ndarray, polygons: list[list[float]], value: int) -> None:

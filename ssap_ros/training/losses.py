@@ -83,13 +83,13 @@ def ssap_loss(
     ids: Tensor,
     strides: Sequence[int],
     config: LossConfig,
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 10: sum over levels of L_s + alpha * lambda * L_a, and each weighted term by name.
 
     classes: semantic target (B, H, W) and ids: segment ids (B, H, W), both at full resolution.
     """
     total = torch.zeros((), device=ids.device)
-    terms: dict[str, float] = {}
+    terms: dict[str, Tensor] = {}
     for level_semantic, level_affinities, stride, weight in zip(
         semantic, affinities, strides, config.lambdas, strict=True
     ):
@@ -104,6 +104,6 @@ def ssap_loss(
         )
         loss_a = config.alpha * weight * loss_a
         total = total + loss_s + loss_a
-        terms[f"semantic_{stride}"] = loss_s.item()
-        terms[f"affinity_{stride}"] = loss_a.item()
+        terms[f"semantic_{stride}"] = loss_s.detach()
+        terms[f"affinity_{stride}"] = loss_a.detach()
     return total, terms

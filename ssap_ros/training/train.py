@@ -80,7 +80,8 @@ def train(config_path: Path, resume: bool = False, data_root: Path | None = None
             if iteration % LOG_EVERY == 0:
                 speed = LOG_EVERY / (time.monotonic() - clock)
                 clock = time.monotonic()
-                _report(log, iteration, steps, loss.item(), terms, speed)
+                values = {name: term.item() for name, term in terms.items()}
+                _report(log, iteration, steps, loss.item(), values, speed)
             if iteration % config.checkpoint_every == 0 or iteration == steps:
                 state = {
                     "iteration": iteration,
