@@ -30,6 +30,7 @@ LAYERS = (
     {"pipeline", "messages", "training", "frame_queue", "frame_worker", "status"},
     {"node", "evaluation"},
     {"doctor"},
+    {"commands"},
     {"cli"},
 )
 

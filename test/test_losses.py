@@ -45,17 +45,33 @@ def test_nothing_known_is_zero_and_finite():
     target = torch.full((1, 2, 2), IGNORE_CLASS)
     assert semantic_loss(torch.randn(1, 3, 2, 2), target, gamma=2).item() == 0
     ids = torch.full((1, 2, 2), VOID)
-    assert affinity_loss(torch.randn(1, 25, 2, 2), ids, 0.8, 3.0).item() == 0
+    assert affinity_loss(torch.randn(1, 25, 2, 2), ids, LossConfig()).item() == 0
+
+
+def affinity_value(logits, ids, **settings):
+    return affinity_loss(logits, ids, LossConfig(**settings)).item()
 
 
 def test_affinity_loss_is_mean_over_the_window_and_sum_over_pixels():
     logits = torch.full((1, 9, 2, 2), logit(0.75))
     ids = torch.zeros(1, 2, 2, dtype=torch.long)  # one segment of stuff
-    assert affinity_loss(logits, ids, 0.0, 3.0).item() == pytest.approx(4 * 0.25**2)
-    assert affinity_loss(logits, ids + 1, 0.0, 3.0).item() == pytest.approx(3 * 4 * 0.25**2)
+    keep = {"drop_rate": 0.0, "object_weight": 3.0}
+    assert affinity_value(logits, ids, **keep) == pytest.approx(4 * 0.25**2)
+    assert affinity_value(logits, ids + 1, **keep) == pytest.approx(3 * 4 * 0.25**2)
     ids[0, :, 1] = 5  # two columns: in each window of 4 valid pairs two are of one segment
     per_pixel = (2 * 0.25**2 + 2 * 0.75**2) / 4
-    assert affinity_loss(logits, ids, 0.0, 3.0).item() == pytest.approx((2 + 2 * 3) * per_pixel)
+    assert affinity_value(logits, ids, **keep) == pytest.approx((2 + 2 * 3) * per_pixel)
+
+
+def test_contact_weight_is_for_instances_beside_instances():
+    ids = torch.tensor([[[0, 1, 1, 1, 2, 2]]])  # window of 3: the third 1 touches the first 2
+    logits = torch.zeros(1, 9, 1, 6)  # every pair is half wrong
+    plain, heavy = (
+        affinity_value(logits, ids, drop_rate=0.0, object_weight=1.0, contact_weight=weight)
+        for weight in (1.0, 5.0)
+    )
+    assert plain == pytest.approx(6 * 0.25)
+    assert heavy == pytest.approx((4 + 2 * 5) * 0.25)
 
 
 def test_dropping_spares_the_boundaries():
@@ -65,9 +81,10 @@ def test_dropping_spares_the_boundaries():
     logits = torch.zeros(1, 9, 100, 100)
     boundary = 2 * 100 * 0.25
     inner = 98 * 100 * 0.25
-    kept = (affinity_loss(logits, ids, 0.8, 1.0).item() - boundary) / inner
+    kept = (affinity_value(logits, ids, drop_rate=0.8, object_weight=1.0) - boundary) / inner
     assert kept == pytest.approx(0.2, abs=0.02)
-    assert affinity_loss(logits, ids, 1.0, 1.0).item() == pytest.approx(boundary)
+    everything = affinity_value(logits, ids, drop_rate=1.0, object_weight=1.0)
+    assert everything == pytest.approx(boundary)
 
 
 def test_total_is_equation_10():
@@ -79,5 +96,5 @@ def test_total_is_equation_10():
     config = LossConfig(alpha=0.5, lambdas=(0.1, 1.0), drop_rate=0.0)
     total, terms = ssap_loss(semantic, affinities, classes, ids, strides, config)
     assert total.item() == pytest.approx(sum(t.item() for t in terms.values()), rel=1e-5)
-    raw = affinity_loss(affinities[0], ids[:, 2::4, 2::4], 0.0, 3.0).item()
+    raw = affinity_value(affinities[0], ids[:, 2::4, 2::4], drop_rate=0.0)
     assert terms["affinity_4"].item() == pytest.approx(0.5 * 0.1 * raw, rel=1e-5)

@@ -24,7 +24,7 @@ from ssap_ros.training.samples import (  # noqa: E402
     unknown_instance,
 )
 from ssap_ros.training.settings import load_train_config  # noqa: E402
-from ssap_ros.training.train import train  # noqa: E402
+from ssap_ros.training.train import build_network, train  # noqa: E402
 
 CLASSES = ("background", "person", "bicycle", "car", "motorcycle", "bus", "train", "truck")
 CONFIG = """
@@ -145,6 +145,22 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
     )
     shifts = [(b - p).mean() for p, b in zip(plain.affinities, biased.affinities, strict=True)]
     np.testing.assert_allclose(shifts, (-0.5, 0, 1, 0, 0), atol=1e-4)
+
+
+def test_training_goes_on_from_other_classes(tmp_path, capsys):
+    config = tmp_path / "first.yaml"
+    config.write_text(CONFIG.format(out=tmp_path / "first", iterations=2))
+    checkpoint = train(config)
+    text = CONFIG.format(out=tmp_path / "second", iterations=2).replace(", train, truck]", "]")
+    config.write_text(f"{text.replace(', 6, 7]', ']')}initial: {checkpoint}\n")
+    capsys.readouterr()
+    network = build_network(load_train_config(config))
+    anew = {line.split(": ")[1] for line in capsys.readouterr().err.splitlines()}
+    assert anew == {f"semantic_heads.{i}.3.{kind}" for i in range(5) for kind in ("weight", "bias")}
+    first = torch.load(checkpoint, weights_only=True)["average"]
+    for name, value in network.state_dict().items():
+        if name not in anew:
+            torch.testing.assert_close(value, first[name])
 
 
 def test_configuration_defaults_are_the_papers(tmp_path):

@@ -22,17 +22,7 @@ def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     invalid where the truth is unknown: the neighbour lies outside the image, a pixel is void, both
     are of the same class without known instances, or one is unlabelled and the other no instance.
     """
-    radius = window // 2
-    height, width = ids.shape[1:]
-    padded = F.pad(ids, (radius,) * 4, value=VOID)
-    neighbours = torch.stack(
-        [
-            padded[:, dy : dy + height, dx : dx + width]
-            for dy in range(window)
-            for dx in range(window)
-        ],
-        dim=1,
-    )
+    neighbours = windows(ids, window)
     centre = ids[:, None]
     same = neighbours == centre
     valid = (neighbours != VOID) & (centre != VOID)
@@ -40,3 +30,27 @@ def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     unlabelled = (neighbours == UNLABELLED) | (centre == UNLABELLED)
     valid &= ~(unlabelled & (torch.maximum(neighbours, centre) <= 0))
     return same, valid
+
+
+def touches_another(ids: Tensor, window: int) -> Tensor:
+    """Pixels of an instance that have another instance in their window, bool (B, H, W)."""
+    neighbours, centre = windows(ids, window), ids[:, None]
+    return ((neighbours != centre) & (neighbours > 0) & (centre > 0)).any(dim=1)
+
+
+def windows(ids: Tensor, window: int) -> Tensor:
+    """The window x window neighbours of each pixel of (B, H, W), row-major: (B, window**2, H, W).
+
+    Outside the image they are VOID.
+    """
+    radius = window // 2
+    height, width = ids.shape[1:]
+    padded = F.pad(ids, (radius,) * 4, value=VOID)
+    return torch.stack(
+        [
+            padded[:, dy : dy + height, dx : dx + width]
+            for dy in range(window)
+            for dx in range(window)
+        ],
+        dim=1,
+    )

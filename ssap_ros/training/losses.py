@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssap_ros.training.affinity_targets import affinity_targets, sample_level
+from ssap_ros.training.affinity_targets import affinity_targets, sample_level, touches_another
 from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
 
 
@@ -21,6 +21,8 @@ class LossConfig:
     focal_gamma: focusing exponent of the semantic loss.
     drop_rate: share of pixels dropped among those whose whole window is one segment (Table 6, BD).
     object_weight: factor of the affinity loss on pixels of object instances (Table 6, OL).
+    contact_weight: further factor where the window of such a pixel holds another instance. Most
+        borders are against the background, which the classes alone tell; these are the others.
     partial_classes: classes that are annotated completely in partially labelled pictures.
     """
 
@@ -29,6 +31,7 @@ class LossConfig:
     focal_gamma: float = 2.0
     drop_rate: float = 0.8
     object_weight: float = 3.0
+    contact_weight: float = 1.0
     partial_classes: tuple[int, ...] = ()
 
 
@@ -55,23 +58,24 @@ def semantic_loss(
     return (focal * weight).sum() / weight.sum().clamp(min=1)
 
 
-def affinity_loss(logits: Tensor, ids: Tensor, drop_rate: float, object_weight: float) -> Tensor:
+def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
     """L2 loss on the sigmoid (Eq. 1), mean over a pixel's valid pairs, sum over the pixels.
 
     The mean over the batch is returned: a scalar.
 
     logits: (B, r*r, H, W); ids: segment ids (B, H, W), instances positive. Pixels whose whole
-    window is one segment are dropped at random with `drop_rate`; pixels of instances weigh
-    `object_weight`.
+    window is one segment are dropped at random; pixels of instances, and among them those near
+    another instance, weigh more.
     """
     window = round(logits.shape[1] ** 0.5)
     same, valid = affinity_targets(ids, window)
     squared = (torch.sigmoid(logits.float()) - same.float()) ** 2 * valid
     per_pixel = squared.sum(dim=1) / valid.sum(dim=1).clamp(min=1)
-    weight = torch.where(ids > 0, object_weight, 1.0)
-    if drop_rate > 0:
+    weight = torch.where(ids > 0, config.object_weight, 1.0)
+    weight = torch.where(touches_another(ids, window), weight * config.contact_weight, weight)
+    if config.drop_rate > 0:
         trivial = (same | ~valid).all(dim=1)
-        dropped = trivial & (torch.rand(ids.shape, device=ids.device) < drop_rate)
+        dropped = trivial & (torch.rand(ids.shape, device=ids.device) < config.drop_rate)
         weight = weight * ~dropped
     return (per_pixel * weight).sum() / ids.shape[0]
 
@@ -99,9 +103,7 @@ def ssap_loss(
             config.focal_gamma,
             config.partial_classes,
         )
-        loss_a = affinity_loss(
-            level_affinities, sample_level(ids, stride), config.drop_rate, config.object_weight
-        )
+        loss_a = affinity_loss(level_affinities, sample_level(ids, stride), config)
         loss_a = config.alpha * weight * loss_a
         total = total + loss_s + loss_a
         terms[f"semantic_{stride}"] = loss_s.detach()

@@ -73,8 +73,9 @@ class TrainConfig:
     """Everything of one training run.
 
     pretrained: backbone weights, a file under data.root (.npz with folded batch norms, or a PyTorch
-    state). frozen_blocks: leading backbone blocks that are not trained. backbone_norm: train the
-    statistics of the backbone's batch norms. bfloat16: mixed precision.
+    state). initial: a checkpoint of this program whose averaged weights the run starts from, a path
+    under data.root or absolute. frozen_blocks: leading backbone blocks that are not trained.
+    backbone_norm: train the statistics of the backbone's batch norms. bfloat16: mixed precision.
     """
 
     classes: tuple[str, ...]
@@ -86,6 +87,7 @@ class TrainConfig:
     long_side: int = 512
     network: NetworkConfig = NetworkConfig()
     pretrained: str = ""
+    initial: str = ""
     frozen_blocks: int = 0
     backbone_norm: bool = True
     bfloat16: bool = False

@@ -112,6 +112,11 @@ def build_network(config: TrainConfig) -> SsapNetwork:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             network.backbone.load_state_dict(state, strict=False)
+    if config.initial:
+        path = Path(config.data.root) / config.initial
+        if not path.is_file():
+            raise InputError(f"expected an initial checkpoint, found none at {path}")
+        _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     network.train()
@@ -120,6 +125,15 @@ def build_network(config: TrainConfig) -> SsapNetwork:
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
     return network
+
+
+def _start_from(network: SsapNetwork, weights: dict[str, Tensor]) -> None:
+    """Load what fits; a head for other classes, for one, starts anew and is named."""
+    own = network.state_dict()
+    fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
+    network.load_state_dict(fitting, strict=False)
+    for name in sorted(own.keys() - fitting.keys()):
+        print(f"not in the initial checkpoint, starts anew: {name}", file=sys.stderr)
 
 
 def build_optimiser(network: SsapNetwork, config: TrainConfig) -> torch.optim.Optimizer:

@@ -1,0 +1,40 @@
+"""ssap export"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ssap_ros.commands.options import positive, require_torch
+
+HELP = "write a trained network as ONNX"
+DETAILS = "Writes the averaged weights of a checkpoint as an ONNX model that the node can load."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", required=True, type=Path, metavar="PT")
+    parser.add_argument("--out", required=True, type=Path, metavar="ONNX")
+    parser.add_argument("--fp16", action="store_true", help="half-precision weights, half the size")
+    parser.add_argument(
+        "--long-side", type=positive, metavar="N", help="input size that the model asks for, pixels"
+    )
+    parser.add_argument(
+        "--affinity-bias",
+        type=float,
+        nargs=5,
+        default=(0.0,) * 5,
+        metavar="B",
+        help="added to the affinity logits at strides 4, 8, 16, 32 and 64: below 0 it separates "
+        "objects, above 0 it joins them (calibrated on a validation set)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    require_torch()
+    from ssap_ros.network.export import export_onnx
+
+    export_onnx(
+        options.checkpoint, options.out, options.fp16, options.long_side, options.affinity_bias
+    )
+    print(f"written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
+    return 0
