@@ -4,17 +4,17 @@ PYTHON ?= python3
 SOURCE ?=
 OUT ?= out/demo
 
-.PHONY: help setup demo test lint format clean setup-all
+.PHONY: help setup demo test sanitize test-aarch64 test-tensorrt-8 lint format clean setup-all
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## the environment .venv with ROS 2, the compiled core and the command .venv/bin/ssap
 	@PYTHON="$(PYTHON)" environment/setup.sh
 
 setup-all:
-	@PYTHON="$(PYTHON)" environment/setup.sh train dev
+	@PYTHON="$(PYTHON)" environment/setup.sh train fleet dev
 
 demo: setup  ## masks on real video, through the ROS 2 node [SOURCE=video, images or bag] [OUT=out/demo]
 	@source="$(SOURCE)"; \
@@ -22,14 +22,26 @@ demo: setup  ## masks on real video, through the ROS 2 node [SOURCE=video, image
 		--policy latest --max-frames 100
 
 test: setup-all  ## all tests
+	@environment/tensorrt_api.sh
 	@.venv/bin/python -m pytest
+
+test-tensorrt-8: setup-all  ## what we call of TensorRT 8.5 [PYTHON310=python3.10]; downloads 549 MB
+	@environment/tensorrt_api.sh 8.5.3.1
+	@PYTHON310="$${PYTHON310:-python3.10}" .venv/bin/python -m pytest -k 8.5.3.1 \
+		test/test_tensorrt_api.py test/test_tensorrt_backend.py
+
+sanitize:  ## the compiled core under the sanitizers of g++
+	@environment/sanitize.sh
+
+test-aarch64:  ## the compiled core for a Jetson's processor, under qemu-user
+	@environment/test_aarch64.sh
 
 lint: setup-all  ## ruff, mypy, clang-format and compiler warnings
 	@environment/lint.sh
 
 format: setup-all  ## formats Python and C++
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
-	@.venv/bin/clang-format -i ssap_ros/csrc/*.cpp ssap_ros/csrc/*.hpp
+	@.venv/bin/clang-format -i ssap_ros/csrc/*.cpp ssap_ros/csrc/*.hpp ssap_ros/csrc/*.cu test/*.cpp
 
 clean:  ## removes what was built: .venv, out/, build/, caches
 	rm -rf .venv .cache out build install log *.egg-info ssap_ros/_core*.so \

@@ -17,6 +17,7 @@ setup(
     maintainer_email="maintainers@ssap-ros.invalid",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["csrc/*.cu", "evaluation/*.html"]},
     ext_modules=[
         Pybind11Extension(
             f"{NAME}._core",
@@ -33,6 +34,7 @@ setup(
         (f"{SHARE}/launch", sorted(glob("launch/*.launch.py"))),
         (f"{SHARE}/config", sorted(glob("config/*.yaml") + glob("config/*.xml"))),
         (f"{SHARE}/rviz", sorted(glob("rviz/*.rviz"))),
+        (f"{SHARE}/foxglove", sorted(glob("foxglove/*.json"))),
         (f"{SHARE}/engines", sorted(glob("engines/*.onnx"))),
     ],
     install_requires=["setuptools"],

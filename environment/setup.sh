@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# setup.sh [train] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
+# setup.sh [train] [fleet] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
 #
 # From python3 (3.10 or newer), g++ and make; no root. ROS 2 comes from the sourced distribution
-# (ROS_DISTRO set) or else from wheels, and vision_msgs is then generated from vision_msgs/. Each step
-# leaves a stamp in .venv/stamps and runs again only when what it depends on has changed.
+# (ROS_DISTRO set) or else from wheels, and the messages that those lack are then generated from the
+# folders beside this file. Each step leaves a stamp in .venv/stamps and runs again only when what it
+# depends on has changed.
 # PYTHON chooses the interpreter.
 set -euo pipefail
 
@@ -103,27 +104,32 @@ check_type_hash() {
         fail "the generated vision_msgs/$1 is not the message of vision_msgs 4.x (type hash differs)"
 }
 
-generate_vision_msgs() {
+# generate_messages PACKAGE: builds and installs the message package of that folder.
+generate_messages() {
     local build log
     build=$(mktemp -d)
-    log=$venv/vision_msgs.log
+    log=$venv/$1.log
     repair_cmake_paths
     (
         export PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv
-        cmake -S "$here/vision_msgs" -B "$build" -G Ninja -Wno-dev -DBUILD_TESTING=OFF \
+        cmake -S "$here/$1" -B "$build" -G Ninja -Wno-dev -DBUILD_TESTING=OFF \
             -DCMAKE_PREFIX_PATH="$venv" -DCMAKE_INSTALL_PREFIX="$venv" \
             -DPython3_EXECUTABLE="$python" -DPython3_INCLUDE_DIR="$(python_headers)" &&
             cmake --build "$build" --target install
-    ) >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "vision_msgs could not be built (all of it: $log)"; }
+    ) >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "$1 could not be built (all of it: $log)"; }
     rm -rf "$build"
+}
+
+generate_vision_msgs() {
+    generate_messages vision_msgs
     check_type_hash Detection2DArray 214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968
     check_type_hash LabelInfo 3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783
 }
 
 check_distribution() {
-    ask 'import cv2, cv_bridge, diagnostic_msgs, lifecycle_msgs, rclpy, sensor_msgs, vision_msgs' ||
+    ask 'import cv2, cv_bridge, diagnostic_msgs, lifecycle_msgs, rclpy, sensor_msgs, std_srvs, vision_msgs' ||
         fail "ROS 2 $distribution lacks a package; install them with: sudo apt install python3-opencv" \
-            "ros-$distribution-{cv-bridge,vision-msgs,diagnostic-msgs,lifecycle-msgs}"
+            "ros-$distribution-{cv-bridge,vision-msgs,diagnostic-msgs,lifecycle-msgs,std-srvs}"
 }
 
 install_package() {
@@ -169,6 +175,10 @@ step runtime "$(hash_of "$here/requirements.txt" "$here/requirements-ros.txt")" 
 if [[ -z $distribution ]]; then
     messages=$(hash_of "$here/requirements-ros.txt" "$here"/vision_msgs/CMakeLists.txt "$here"/vision_msgs/*/*.msg)
     step vision_msgs "$messages" "generating vision_msgs (about half a minute)" generate_vision_msgs
+    messages=$(hash_of "$here/requirements-ros.txt" "$here"/autoware_internal_debug_msgs/CMakeLists.txt \
+        "$here"/autoware_internal_debug_msgs/*/*.msg)
+    step debug_msgs "$messages" "generating autoware_internal_debug_msgs (some seconds)" \
+        generate_messages autoware_internal_debug_msgs
 else
     step distribution "$distribution" "checking ROS 2 $distribution" check_distribution
 fi

@@ -1,4 +1,4 @@
-"""Starts the SSAP node on one camera, with rviz2 on request.
+"""Starts the SSAP node on one camera or several, with rviz2 on request.
 
 ros2 launch ssap_ros ssap.launch.py image_topic:=/camera/image_raw use_rviz:=true
 """
@@ -6,9 +6,15 @@ ros2 launch ssap_ros ssap.launch.py image_topic:=/camera/image_raw use_rviz:=tru
 import os
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from ament_index_python.packages import get_package_prefix, get_package_share_directory
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
+)
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
@@ -27,12 +33,35 @@ ARGUMENTS = [
         "use_sim_time", default_value="false", description="take the time from /clock"
     ),
     DeclareLaunchArgument(
+        "cameras",
+        default_value="",
+        description="names of several cameras, with commas; {camera} in the topics stands for each",
+    ),
+    DeclareLaunchArgument(
         "image_topic", default_value="image", description="camera images, sensor_msgs/Image"
+    ),
+    DeclareLaunchArgument(
+        "camera_info_topic", default_value="camera_info", description="their sensor_msgs/CameraInfo"
+    ),
+    DeclareLaunchArgument(
+        "drop_policy",
+        default_value="",
+        description="latest, or every with reliable images; empty means that of the parameter file",
     ),
     DeclareLaunchArgument(
         "model_file_path",
         default_value="",
         description="ONNX model; empty means the one of the parameter file",
+    ),
+    DeclareLaunchArgument(
+        "engine_file_path",
+        default_value="",
+        description="TensorRT engine; empty means the one of the parameter file",
+    ),
+    DeclareLaunchArgument(
+        "build_only",
+        default_value="false",
+        description="build the TensorRT engine of the model into the cache, and end",
     ),
     DeclareLaunchArgument("use_rviz", default_value="false", description="also start rviz2"),
     DeclareLaunchArgument(
@@ -53,13 +82,25 @@ TRANSPORT = SetEnvironmentVariable(
 )
 
 
-def ssap_node(context: LaunchContext) -> list[LifecycleNode]:
+def ssap_node(context: LaunchContext) -> list[Action]:
     """The node; it configures and activates itself unless its parameter `autostart` is false."""
-    use_sim_time = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
-    overrides = {"use_sim_time": use_sim_time}
-    model = LaunchConfiguration("model_file_path").perform(context)
-    if model:
-        overrides["model_file_path"] = model
+
+    def value(argument: str) -> str:
+        return LaunchConfiguration(argument).perform(context)
+
+    if value("build_only") == "true":
+        return [engine_build(value("model_file_path"))]
+    overrides = {
+        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+    }
+    for name in ("model_file_path", "engine_file_path", "drop_policy"):
+        if value(name):
+            overrides[name] = value(name)
+    if value("drop_policy") == "every":
+        overrides["input_qos"] = "reliable"
+    cameras = [name.strip() for name in value("cameras").split(",") if name.strip()]
+    if cameras:
+        overrides["cameras"] = cameras
     return [
         LifecycleNode(
             package="ssap_ros",
@@ -67,11 +108,24 @@ def ssap_node(context: LaunchContext) -> list[LifecycleNode]:
             name="ssap",
             namespace=LaunchConfiguration("namespace"),
             parameters=[LaunchConfiguration("params_file"), overrides],
-            remappings=[("image", LaunchConfiguration("image_topic"))],
+            remappings=[
+                (f"{camera}/{end}" if camera else end, value(f"{end}_topic").format(camera=camera))
+                for camera in cameras or [""]
+                for end in ("image", "camera_info")
+            ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",
         )
     ]
+
+
+def engine_build(model: str) -> ExecuteProcess:
+    """`ssap build-engine`, after which the launch ends."""
+    command = Path(get_package_prefix("ssap_ros"), "lib", "ssap_ros", "ssap")
+    options = ["--model", model] if model else []
+    return ExecuteProcess(
+        cmd=[str(command), "build-engine", *options], output="screen", on_exit=Shutdown()
+    )
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -1,4 +1,4 @@
-"""Network logits -> what the cascaded partition needs: edge costs and class maps per level."""
+"""Network logits -> what the cascaded partition needs: affinities and class maps per level."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from math import ceil
 
 import numpy as np
 
-from ssap_ros.partition import edge_costs
 from ssap_ros.types import ClassArray, FloatArray, ModelInfo, NetworkOutput
 
 
@@ -15,14 +14,18 @@ from ssap_ros.types import ClassArray, FloatArray, ModelInfo, NetworkOutput
 class AffinityPyramid:
     """The grids to be partitioned, finest level first, cut to the cells that lie in the image.
 
-    costs: signed edge weights per level, float32 (12, h, w).
+    costs: per level, signed edge costs, float32 or float16 (12, h, w); or directed affinity logits
+        (window**2, h, w), of which the partition makes costs where it needs them.
     classes: per level, uint8 (h, w); 0 = not a thing, k = class id thing_ids[k - 1].
     probabilities: class distribution at the finest level, float32 (n_classes, h, w).
+    scores: the distribution over the object classes alone with which the partition refines the
+        finest logits (Eq. 6-8), float32 (n_things, h, w); None if it does not.
     """
 
     costs: tuple[FloatArray, ...]
     classes: tuple[ClassArray, ...]
     probabilities: FloatArray
+    scores: FloatArray | None = None
 
 
 def affinity_pyramid(
@@ -31,22 +34,20 @@ def affinity_pyramid(
     content: tuple[int, int],
     segmentation_refinement: bool,
 ) -> AffinityPyramid:
-    """Turn the logits of the finest `len(output.semantic)` levels into a pyramid.
+    """Turn the logits of the finest `len(output.semantic)` levels into a pyramid of logits.
 
     content: (height, width) of the image in network pixels; cells beyond it are cut off.
-    segmentation_refinement: weaken the finest affinities between pixels of different class
-        distributions (Eq. 6-8); the distributions are over the object classes alone.
+    segmentation_refinement: have the finest affinities weakened between pixels of different class
+        distributions.
     """
     cells = content_cells(content, info.levels[0], len(output.semantic))
     semantic = [s[:, :h, :w] for s, (h, w) in zip(output.semantic, cells, strict=True)]
     affinities = [a[:, :h, :w] for a, (h, w) in zip(output.affinities, cells, strict=True)]
-    object_scores = softmax(semantic[0][list(info.thing_ids)]) if segmentation_refinement else None
-    finest = edge_costs(affinities[0], logits=True, scores=object_scores)
-    coarser = [edge_costs(a, logits=True) for a in affinities[1:]]
     return AffinityPyramid(
-        costs=(finest, *coarser),
+        costs=tuple(affinities),
         classes=tuple(thing_classes(s, info.thing_ids) for s in semantic),
         probabilities=softmax(semantic[0]),
+        scores=softmax(semantic[0][list(info.thing_ids)]) if segmentation_refinement else None,
     )
 
 

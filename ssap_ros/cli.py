@@ -7,8 +7,18 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ssap_ros.backends.base import ModelError
-from ssap_ros.commands import doctor, evaluate, export, replay, train
+from ssap_ros.backends.base import DeviceError, ModelError
+from ssap_ros.commands import (
+    ablate,
+    benchmark,
+    build_engine,
+    doctor,
+    evaluate,
+    export,
+    make_bag,
+    replay,
+    train,
+)
 from ssap_ros.errors import InputError, NodeError
 
 _NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
@@ -16,9 +26,13 @@ _NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 _COMMANDS = {
     "doctor": doctor,
     "replay": replay,
+    "make-bag": make_bag,
     "evaluate": evaluate,
+    "ablate": ablate,
     "train": train,
     "export": export,
+    "build-engine": build_engine,
+    "benchmark": benchmark,
 }
 
 _EXAMPLES = """examples:
@@ -26,9 +40,15 @@ _EXAMPLES = """examples:
   ssap replay street.mp4 --out out/street       masks on a video, made by the ROS 2 node
   ssap replay drive.mcap --out out/drive --policy every
   ssap replay scenes:7 --out out/scenes         the procedural street, no data needed
+  ssap make-bag scenes:7 street.mcap            a bag with ground truth, made without a robot
+  ssap replay street.mcap --policy every --gt-instances /camera/gt/instances --out out/street
   ssap evaluate --annotations val.json --images val/ --json out/val.json
+  ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
+  ssap ablate --table 5 --format scenes --json out/table5.json
   ssap train --config config/train_street.yaml --resume
+  ssap build-engine --input 512x1024            the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
+  ssap benchmark partition --json out/partition.json
 """
 
 
@@ -42,15 +62,15 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 all went well, 1 the node failed or a check did not pass, 2 bad input (told in one line on
-    stderr), 130 interrupted.
+    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (told in one
+    line on stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
         return int(_COMMANDS[options.command].run(options))
     except (InputError, ModelError) as error:
         return _tell(error, _BAD_INPUT)
-    except NodeError as error:
+    except (NodeError, DeviceError) as error:
         return _tell(error, _NODE_FAILED)
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
+
+_CAMERA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _setting(default: Any, description: str, **metadata: Any) -> Any:
@@ -19,7 +22,21 @@ class SsapConfig:
     model_file_path: str = _setting(
         "", "ONNX model; empty means the default model shipped with the package"
     )
-    backend: str = _setting("auto", "inference backend", choices=("auto", "onnxruntime"))
+    backend: str = _setting(
+        "auto",
+        "inference backend; auto: TensorRT where it can run, else ONNX Runtime",
+        choices=("auto", "tensorrt", "onnxruntime"),
+    )
+    engine_file_path: str = _setting(
+        "", "TensorRT engine to use where it fits; empty, or unfit: the one in the cache"
+    )
+    engine_cache_dir: str = _setting(
+        "", "folder that built engines are kept in; empty means ~/.cache/ssap_ros/engines"
+    )
+    force_engine_update: bool = _setting(False, "build the engine again although there is one")
+    precision: str = _setting("fp16", "arithmetic of the TensorRT engine", choices=("fp16", "fp32"))
+    gpu_id: int = _setting(0, "GPU that TensorRT runs on", range=(0, 63))
+    max_batch: int = _setting(1, "most images in one pass of a TensorRT engine", range=(1, 8))
     num_threads: int = _setting(0, "inference threads; 0 = all cores", range=(0, 256))
     input_long_side: int = _setting(
         0,
@@ -41,6 +58,12 @@ class SsapConfig:
     segmentation_refinement: bool = _setting(
         True, "refine the finest affinities with the semantic scores (Eq. 6-8)", live=True
     )
+    partition_budget_ms: float = _setting(
+        0.0,
+        "time for the graph partition, after which coarser labels are used; 0 = no limit",
+        range=(0.0, 10_000.0),
+        live=True,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -49,21 +72,63 @@ class SsapConfig:
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """Settings of the ROS node that the pipeline does not know."""
+    """Settings of the ROS node that the pipeline does not know. Raises ValueError like SsapConfig.
+
+    A camera called "" is the only one, and its topics have no prefix.
+    """
 
     autostart: bool = _setting(True, "configure and activate without a lifecycle manager")
+    cameras: tuple[str, ...] = _setting(
+        ("",), 'names of several cameras, each a prefix of its topics; [""] = one without prefix'
+    )
+    image_transport: str = _setting(
+        "raw",
+        "raw: subscribe image; compressed: subscribe image/compressed (jpeg or png)",
+        choices=("raw", "compressed"),
+    )
+    input_qos: str = _setting(
+        "best_effort",
+        "reliability of the subscriptions; best_effort receives from every publisher",
+        choices=("best_effort", "reliable"),
+    )
+    output_qos: str = _setting(
+        "reliable",
+        "reliability of the results; reliable serves every subscriber",
+        choices=("reliable", "best_effort"),
+    )
     drop_policy: str = _setting(
         "latest",
-        "latest: only the newest waiting frame is processed; every: all frames, in order",
+        "latest: only the newest waiting frame of a camera is processed; every: all, in order",
         choices=("latest", "every"),
     )
-    input_reliability: str = _setting(
-        "best_effort", "QoS of the image subscription", choices=("best_effort", "reliable")
+    tracking: bool = _setting(
+        False, "give the detections an id that stays with the object from frame to frame", live=True
+    )
+    max_processing_time_ms: float = _setting(
+        0.0,
+        "frames that take longer from arrival to publication are reported; 0 = no limit",
+        range=(0.0, 3_600_000.0),
+        live=True,
+    )
+    max_image_age_ms: float = _setting(
+        0.0,
+        "images whose stamp is older when their turn comes are dropped; 0 = no limit",
+        range=(0.0, 3_600_000.0),
+        live=True,
     )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             check_setting(field, getattr(self, field.name))
+        names = self.cameras
+        if len(set(names)) != len(names) or not names or ("" in names and len(names) > 1):
+            raise ValueError(f'cameras must be distinct names or [""], got {list(names)}')
+        for name in filter(None, names):
+            if not _CAMERA_NAME.fullmatch(name):
+                raise ValueError(
+                    f"cameras must be words of a-z, A-Z, 0-9 and _ that do not start with a digit, "
+                    f"got {name!r}"
+                )
 
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:

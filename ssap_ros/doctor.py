@@ -8,31 +8,16 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import re
+import shutil
+from pathlib import Path
 
 from ssap_ros.config import SsapConfig
+from ssap_ros.finding import Finding
 
 _SETUP = "run `make setup`"
+_LARGE_IMAGES = 32 << 20  # bytes that some full-HD frames under way take
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at.
-
-    ok: False if the node cannot run for it. cure: what to do about it; empty if nothing.
-    """
-
-    name: str
-    ok: bool
-    text: str
-    cure: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields, for JSON."""
-        return asdict(self)
 
 
 def examine(model: str = "") -> list[Finding]:
@@ -52,25 +37,21 @@ def examine(model: str = "") -> list[Finding]:
             "for training: pip install -r environment/requirements-train.txt",
             needed=False,
         ),
+        _module(
+            "debug messages",
+            "autoware_internal_debug_msgs.msg",
+            "for ~/debug topics: install ros-<distro>-autoware-internal-debug-msgs",
+            needed=False,
+        ),
         _cuda_driver(),
         _gpu_packages(),
         _backend(),
+        _engine_cache(),
         _model(model),
         _profile(),
+        _shared_memory(),
+        _socket_buffers(),
     ]
-
-
-def report(findings: Sequence[Finding]) -> str:
-    """The findings as text, one line each and the cure below."""
-    lines = []
-    for finding in findings:
-        mark = "ok" if finding.ok and not finding.cure else "--" if finding.ok else "!!"
-        lines.append(f"{mark} {finding.name}: {finding.text}")
-        if finding.cure:
-            lines.append(f"     -> {finding.cure}")
-    broken = [finding.name for finding in findings if not finding.ok]
-    lines.append(f"missing: {', '.join(broken)}" if broken else "the node can run")
-    return "\n".join(lines)
 
 
 def _python() -> Finding:
@@ -149,7 +130,23 @@ def _gpu_packages() -> Finding:
 
 
 def _backend() -> Finding:
-    return Finding("backend", True, "onnxruntime on the CPU, the only one in this version")
+    from ssap_ros.backends import choose_backend
+
+    gpu, reason = choose_backend(SsapConfig())
+    return Finding("backend", True, f"{'TensorRT' if gpu else 'ONNX Runtime'}, {reason}")
+
+
+def _engine_cache() -> Finding:
+    from ssap_ros.backends.engines import cache_folder
+
+    folder = cache_folder(SsapConfig())
+    engines = list(folder.glob("*.engine")) if folder.is_dir() else []
+    megabytes = sum(engine.stat().st_size for engine in engines) / 1e6
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        cure = "set the parameter engine_cache_dir to a folder that can be written"
+        return Finding("engine cache", True, f"{folder} cannot be written", cure)
+    return Finding("engine cache", True, f"{folder}, {len(engines)} engines, {megabytes:.0f} MB")
 
 
 def _model(model: str) -> Finding:
@@ -168,7 +165,7 @@ def _model(model: str) -> Finding:
         "model",
         True,
         f"{path}, input {size}, strides {', '.join(map(str, info.levels))}, "
-        f"window {info.window}, classes {', '.join(info.classes)}",
+        f"window {info.window}, {len(info.classes)} classes: {', '.join(info.classes)}",
     )
 
 
@@ -176,12 +173,36 @@ def _profile() -> Finding:
     path = next((os.environ[v] for v in _PROFILE_VARIABLES if os.environ.get(v)), "")
     cure = "export FASTDDS_DEFAULT_PROFILES_FILE=<ssap_ros>/config/fastdds_shm.xml"
     if not path:
-        return Finding(
-            "DDS profile", True, "none; large images may be lost between processes", cure
-        )
+        text = "none; large images may be lost between processes"
+        return Finding("DDS profile", True, text, cure)
     if not os.path.isfile(path):
         return Finding("DDS profile", True, f"not found: {path}", cure)
-    return Finding("DDS profile", True, path)
+    sizes = re.findall(r"<segment_size>\s*(\d+)", Path(path).read_text(errors="replace"))
+    segment = max(map(int, sizes), default=0)
+    if segment < _LARGE_IMAGES:
+        text = f"{path}, its shared-memory segments hold {segment / 2**20:.1f} MiB"
+        return Finding("DDS profile", True, f"{text}, too little for large images", cure)
+    return Finding("DDS profile", True, f"{path}, segments of {segment / 2**20:.0f} MiB")
+
+
+def _shared_memory() -> Finding:
+    """The file system that shared-memory transports live in."""
+    free = shutil.disk_usage("/dev/shm").free
+    text = f"{free / 2**20:.0f} MiB free in /dev/shm"
+    if free < 4 * _LARGE_IMAGES:
+        cure = "give it more: mount -o remount,size=1G /dev/shm, or docker run --shm-size=1g"
+        return Finding("shared memory", True, text, cure)
+    return Finding("shared memory", True, text)
+
+
+def _socket_buffers() -> Finding:
+    """What images that come from other machines by UDP need."""
+    limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    text = f"receive buffers of up to {limit / 2**20:.1f} MiB"
+    if limit < _LARGE_IMAGES:
+        cure = f"for cameras on other machines: sysctl -w net.core.rmem_max={_LARGE_IMAGES}"
+        return Finding("socket buffers", True, text, cure)
+    return Finding("socket buffers", True, text)
 
 
 def _one_line(error: BaseException) -> str:

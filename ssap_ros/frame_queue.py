@@ -1,10 +1,11 @@
-"""Frames on their way from the subscription to the worker; every one of them is accounted for."""
+"""Frames on their way from the subscriptions to the worker; every one of them is accounted for."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 Frame = TypeVar("Frame")
@@ -14,7 +15,7 @@ _EVERY_CAPACITY = 8
 
 @dataclass(frozen=True)
 class FrameCounts:
-    """What became of the frames: received = processed + dropped + failed + waiting, always.
+    """What became of a camera's frames: received = processed + dropped + failed + waiting, always.
 
     waiting: in the queue or being worked on.
     """
@@ -27,34 +28,30 @@ class FrameCounts:
 
 
 class FrameQueue(Generic[Frame]):
-    """Hands frames from one thread to another.
+    """Hands the frames of several cameras from one thread to another, to each camera its turn.
 
-    policy: "latest" holds one frame, and a newer one takes its place; "every" holds some and gives
-        them out in order. The producer of "every" waits for `has_room` before it puts.
+    cameras: their names.
+    policy: "latest" holds one frame per camera, and a newer one takes its place; "every" holds some
+        and gives them out in order. The producer of "every" waits for `has_room` before it puts.
 
     Starts closed.
     """
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, cameras: Sequence[str], policy: str) -> None:
         self._newest_wins = policy == "latest"
-        self._frames: deque[Frame] = deque()
+        self._frames: dict[str, deque[Frame]] = {camera: deque() for camera in cameras}
+        self._counts = dict.fromkeys(cameras, FrameCounts())
+        self._turns = deque(cameras)  # the camera that was served last stands at the end
         self._changed = threading.Condition()
         self._open = False
-        self._received = self._processed = self._dropped = self._failed = self._in_work = 0
 
-    @property
-    def has_room(self) -> bool:
-        """Whether `put` takes a frame without exceeding the capacity."""
-        return self._newest_wins or len(self._frames) < _EVERY_CAPACITY
+    def has_room(self, camera: str) -> bool:
+        """Whether `put` takes a frame of the camera without exceeding the capacity."""
+        return self._newest_wins or len(self._frames[camera]) < _EVERY_CAPACITY
 
-    @property
-    def counts(self) -> FrameCounts:
+    def counts(self, camera: str) -> FrameCounts:
         """The counts of this moment, over all openings."""
-        with self._changed:
-            waiting = len(self._frames) + self._in_work
-            return FrameCounts(
-                self._received, self._processed, self._dropped, self._failed, waiting
-            )
+        return self._counts[camera]
 
     def open(self) -> None:
         """Let frames pass."""
@@ -62,42 +59,52 @@ class FrameQueue(Generic[Frame]):
             self._open = True
 
     def close(self) -> None:
-        """Drop what waits, and let `take` return None; a frame in work may still be finished."""
+        """Drop what waits, and let `take` return nothing; frames in work may still be finished."""
         with self._changed:
             self._open = False
-            self._drop_waiting()
+            for camera in self._frames:
+                self._drop_waiting(camera)
             self._changed.notify_all()
 
-    def put(self, frame: Frame) -> None:
+    def put(self, camera: str, frame: Frame) -> None:
         """Add a frame; a closed queue drops it."""
         with self._changed:
-            self._received += 1
-            if self._newest_wins or not self._open:
-                self._drop_waiting()
-            if self._open:
-                self._frames.append(frame)
-                self._changed.notify_all()
-            else:
-                self._dropped += 1
-
-    def take(self) -> Frame | None:
-        """Wait for the next frame, in work until `finish`; None once the queue is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._frames or not self._open)
+            self._count(camera, received=1)
             if not self._open:
-                return None
-            self._in_work += 1
-            return self._frames.popleft()
+                self._count(camera, dropped=1)
+                return
+            if self._newest_wins:
+                self._drop_waiting(camera)
+            self._count(camera, waiting=1)
+            self._frames[camera].append(frame)
+            self._changed.notify_all()
 
-    def finish(self, *, failed: bool) -> None:
-        """Account for the frame in work."""
+    def take(self, at_most: int = 1) -> list[tuple[str, Frame]]:
+        """Wait for frames and take up to so many, one per camera, those first that waited longest.
+
+        Each is in work until `finish`. The list is empty once the queue is closed.
+        """
         with self._changed:
-            self._in_work -= 1
-            if failed:
-                self._failed += 1
-            else:
-                self._processed += 1
+            self._changed.wait_for(lambda: any(self._frames.values()) or not self._open)
+            ready = [camera for camera in self._turns if self._frames[camera]][:at_most]
+            for camera in ready:
+                self._turns.remove(camera)
+                self._turns.append(camera)
+            return [(camera, self._frames[camera].popleft()) for camera in ready]
 
-    def _drop_waiting(self) -> None:
-        self._dropped += len(self._frames)
-        self._frames.clear()
+    def finish(self, camera: str, outcome: str) -> None:
+        """Account for a frame in work: it was "processed", "dropped" or "failed"."""
+        with self._changed:
+            self._count(camera, waiting=-1, **{outcome: 1})
+
+    def _drop_waiting(self, camera: str) -> None:
+        n = len(self._frames[camera])
+        self._count(camera, waiting=-n, dropped=n)
+        self._frames[camera].clear()
+
+    def _count(self, camera: str, **changes: int) -> None:
+        """Replace the camera's counts at once, so that readers always see a balance."""
+        counts = self._counts[camera]
+        self._counts[camera] = replace(
+            counts, **{name: getattr(counts, name) + n for name, n in changes.items()}
+        )

@@ -1,115 +1,133 @@
-"""The ROS node: an image comes in, a worker runs the pipeline on it, the results go out."""
+"""The ROS node: images come in, a worker runs the pipeline on them, the results go out."""
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+import os
 import signal
 import sys
-import time
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from std_srvs.srv import SetBool
 
-from ssap_ros import messages
-from ssap_ros.backends import InferenceBackend, load_backend
-from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.backends import load_backend
+from ssap_ros.frame_queue import FrameCounts, FrameQueue
 from ssap_ros.frame_worker import FrameWorker
-from ssap_ros.overlay import OverlayRenderer
-from ssap_ros.pipeline import SsapPipeline
-from ssap_ros.status import NodeStatus
+from ssap_ros.node_parts.camera import Camera, Frame
+from ssap_ros.node_parts.diagnostics import node_diagnostics
+from ssap_ros.node_parts.engine import Engine, Load
+from ssap_ros.node_parts.frame_processor import FrameProcessor
+from ssap_ros.node_parts.parameters import NodeParameters
+from ssap_ros.status import describe
 
-_OUTPUT_DEPTH = 5
-_INPUT_DEPTH = {"latest": 1, "every": 100}
+_EXIT_TIMEOUT_S = 2.0
+_SWITCH_INTERVAL_S = 0.0005  # between Python threads: a frame in work waits less for the executor
 
-_Config = TypeVar("_Config", SsapConfig, NodeConfig)
+Transition = Callable[["SsapNode", LifecycleState], TransitionCallbackReturn]
 
 
-class SsapNode(LifecycleNode):  # type: ignore[misc]
-    """Instance segmentation of a camera stream.
+def _remembered(transition: Transition) -> Transition:
+    """Lets `on_error` know what a transition raised, which rclpy does not tell."""
 
-    Subscribes `image`; publishes `~/instances`, `~/detections`, `~/overlay` (only while somebody
-    listens), `~/label_info` (latched) and, in every state, `/diagnostics`. The parameters are the
-    fields of SsapConfig and NodeConfig. Frames are processed by a thread of their own, so that
+    @functools.wraps(transition)
+    def run(node: SsapNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            node.transition_error = error
+            raise
+
+    return run
+
+
+class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
+    """Instance segmentation of one or several camera streams.
+
+    Subscribes `image` (or `image/compressed`) and `camera_info`; publishes `~/instances`,
+    `~/detections`, `~/label_info` (latched) and the rest of node_parts/outputs.py, each only while
+    somebody listens, and, in every state, `/diagnostics`. Several cameras have their names before
+    all of these. The parameters are the fields of SsapConfig and NodeConfig; `~/enable` switches
+    the subscriptions off and on.
+
+    Frames are processed by a thread of their own and the model is loaded by another, so that
     services and diagnostics answer meanwhile; a frame that fails is counted and reported.
 
-    Raises ValueError or ParameterException if a parameter is given a value that does not fit.
+    load: makes the inference backend. cameras: by name. Raises ValueError or ParameterException if
+    a parameter is given a value that does not fit.
     """
 
-    def __init__(self, **node_arguments: Any) -> None:
-        super().__init__("ssap", **node_arguments)
-        self._backend: InferenceBackend | None = None
-        self._image_sub: Subscription | None = None
-        self._status = NodeStatus()
-        self._config = self._declare_parameters(SsapConfig)
-        self._node_config = self._declare_parameters(NodeConfig)
-        self.add_on_set_parameters_callback(self._on_parameters)
-        self._worker: FrameWorker[Image] = FrameWorker(
-            self._node_config.drop_policy, self._process, self._on_frame_error, self._on_room
+    def __init__(self, load: Load = load_backend, **node_arguments: Any) -> None:
+        Node.__init__(self, "ssap", **node_arguments)
+        # get_state and the others answer while a transition is under way
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        self._engine = Engine(load)
+        self._active, self._enabled = False, True
+        self.transition_error: Exception = RuntimeError("unknown")
+        self.cameras: dict[str, Camera] = {}
+        self._settings = NodeParameters(self, self._engine.configure, self._publish_label_info)
+        settings = self._settings.node
+        self._queue: FrameQueue[Frame] = FrameQueue(settings.cameras, settings.drop_policy)
+        for name in settings.cameras:
+            self.cameras[name] = Camera(self, name, self._queue.put, self._queue.has_room)
+        process = FrameProcessor(
+            self.cameras, self._engine, self._settings, self.get_clock(), self._report
+        )
+        self._worker = FrameWorker(
+            self._queue, process, lambda error: self._report("worker failed", error), self._on_room
         )
 
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self._diagnostics_pub = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
-        if self._node_config.autostart:
-            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=steady)
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        if settings.autostart:
+            self._autostart_timer = self.create_timer(
+                0.0, self._autostart, ReentrantCallbackGroup(), clock=steady
+            )
 
     # Lifecycle
 
+    @_remembered
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create the publishers; on failure the node stays unconfigured."""
-        try:
-            backend = load_backend(self._config)
-            self._pipeline = SsapPipeline(backend, self._config)
-        except Exception as error:  # whatever it is: the node lives on and says why
-            self._report("cannot configure", error)
+        if not self._engine.load(self._settings.pipeline, self.context.ok):
+            self._log_error(self._engine.status.last_error)
             return TransitionCallbackReturn.FAILURE
-        self._backend = backend
-        self._status.configured()
-        self._overlay = OverlayRenderer(backend.info.classes)
-        create, latched = self.create_lifecycle_publisher, DurabilityPolicy.TRANSIENT_LOCAL
-        self._instances_pub = create(Image, "~/instances", _OUTPUT_DEPTH)
-        self._detections_pub = create(Detection2DArray, "~/detections", _OUTPUT_DEPTH)
-        self._overlay_pub = create(Image, "~/overlay", _OUTPUT_DEPTH)
-        self._label_info_pub = create(
-            LabelInfo, "~/label_info", QoSProfile(depth=1, durability=latched)
+        info = self._engine.info
+        assert info is not None
+        for camera in self.cameras.values():
+            camera.open(self._settings.node, info)
+        self.get_logger().info(
+            f"model loaded into {self._engine.backend_name}, classes: {', '.join(info.classes)}"
         )
-        self.get_logger().info(f"model loaded, classes: {', '.join(backend.info.classes)}")
         return super().on_configure(state)
 
+    @_remembered
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker and subscribe."""
+        """Start the worker and, unless the node is disabled, subscribe."""
         result = super().on_activate(state)
+        self._active = True
         self._publish_label_info()
-        self._worker.start()
-        qos = QoSProfile(
-            depth=_INPUT_DEPTH[self._node_config.drop_policy],
-            reliability=ReliabilityPolicy[self._node_config.input_reliability.upper()],
-        )
-        self._image_sub = self.create_subscription(
-            Image, "image", self._on_image, qos, callback_group=_WhileRoom(self._worker)
-        )
-        self._status.active(self._image_sub.topic_name)
+        self._worker.start(self._engine.max_batch)
+        self._subscribe()
         return result
 
+    @_remembered
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe; the frame in work is finished first, those that wait are dropped."""
         self._stop()
         return super().on_deactivate(state)
 
+    @_remembered
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the model and the publishers, whatever the state was."""
         self._release()
@@ -120,140 +138,102 @@ class SsapNode(LifecycleNode):  # type: ignore[misc]
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured after a transition that raised."""
         self._release()
-        self._report("transition failed", RuntimeError(f"from the state {state.label}"))
+        self._engine.status.failed(f"transition from {state.label} failed", self.transition_error)
+        self._log_error(self._engine.status.last_error)
         return super().on_error(state)
 
     def destroy_node(self) -> None:
         """End the worker, then the node."""
-        self._stop()
+        self._stop(_EXIT_TIMEOUT_S)
         super().destroy_node()
+
+    def counts(self, camera: str) -> FrameCounts:
+        """What became of the camera's frames."""
+        return self._queue.counts(camera)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread is in a call that cannot be interrupted."""
+        return self._engine.loading or not self._worker.stop(0)
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _stop(self) -> None:
-        if self._image_sub is not None:
-            self.destroy_subscription(self._image_sub)
-            self._image_sub = None
-            self._worker.stop()
-            self._status.inactive()
+    def _subscribe(self) -> None:
+        for camera in self.cameras.values():
+            if self._enabled:
+                camera.subscribe(self._settings.node)
+            else:
+                camera.unsubscribe(enabled=False)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if self._enabled != request.data:
+            self._enabled = request.data
+            if self._active:
+                self._subscribe()
+        response.success = True
+        response.message = "enabled" if self._enabled else "disabled"
+        return response
+
+    def _stop(self, timeout_s: float | None = None) -> None:
+        self._active = False
+        for camera in self.cameras.values():
+            camera.unsubscribe()
+        self._worker.stop(timeout_s)
 
     def _release(self) -> None:
         self._stop()
-        self._status.unconfigured()
-        if self._backend is not None:
-            self._backend = None
-            del self._pipeline, self._overlay
-            for name in ("instances", "detections", "overlay", "label_info"):
-                self.destroy_lifecycle_publisher(getattr(self, f"_{name}_pub"))
+        for camera in self.cameras.values():
+            camera.close()
+        self._engine.close()
 
-    # Frames
-
-    def _on_image(self, msg: Image) -> None:
-        self._status.image_came()
-        self._worker.put(msg)
-
-    def _process(self, msg: Image) -> dict[str, float]:
-        """The worker's part: one message in, its results out; returns the stages' milliseconds."""
-        start = time.perf_counter()
-        image = messages.image_to_rgb(msg)
-        converted = time.perf_counter()
-        result = self._pipeline(image)
-        computed = time.perf_counter()
-        self._instances_pub.publish(messages.label_image(msg.header, result.labels))
-        self._detections_pub.publish(messages.detections(msg.header, result.instances))
-        if self._overlay_pub.get_subscription_count() > 0:
-            picture = self._overlay.draw(image, result)
-            self._overlay_pub.publish(messages.rgb_image(msg.header, picture))
-        end = time.perf_counter()
-        self._status.succeeded()
-        stamp_ns = msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
-        return {
-            "convert": 1e3 * (converted - start),
-            **result.stage_ms,
-            "publish": 1e3 * (end - computed),
-            "total": 1e3 * (end - start),
-            "pipeline_latency": 1e-6 * (self.get_clock().now().nanoseconds - stamp_ns),
-        }
-
-    def _on_frame_error(self, error: Exception) -> None:
-        if self.context.ok():  # else it is the shutdown that interrupted the frame
-            self._report("frame failed", error)
+    # Reports
 
     def _on_room(self) -> None:
         if self.executor is not None:
             self.executor.wake()
 
-    # Parameters and reports
-
-    def _declare_parameters(self, config: type[_Config]) -> _Config:
-        """Declare the fields of `config`; the `config` of the values that were given."""
-        parameters = [
-            self.declare_parameter(f.name, f.default, messages.parameter_descriptor(f))
-            for f in dataclasses.fields(config)
-        ]
-        return config(**{parameter.name: parameter.value for parameter in parameters})
-
-    def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        names = {field.name for field in dataclasses.fields(SsapConfig)}
-        changes = {p.name: p.value for p in parameters if p.name in names}
-        try:
-            config = dataclasses.replace(self._config, **changes)
-            if self._backend is not None:
-                self._pipeline.config = config
-        except ValueError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        self._config = config
-        if "score_threshold" in changes and self._image_sub is not None:
-            self._publish_label_info()
-        return SetParametersResult(successful=True)
-
     def _publish_label_info(self) -> None:
-        header = Header(stamp=self.get_clock().now().to_msg())
-        classes = self._backend.info.classes if self._backend else ()
-        info = messages.label_info(header, classes, self._config.score_threshold)
-        self._label_info_pub.publish(info)
+        stamp, threshold = (
+            self.get_clock().now().to_msg(),
+            self._settings.pipeline.score_threshold,
+        )
+        for camera in self.cameras.values():
+            if camera.outputs is not None and self._active:
+                camera.outputs.publish_label_info(stamp, threshold)
 
     def _report(self, what: str, error: Exception) -> None:
-        self._status.failed(what, error)
-        self.get_logger().error(self._status.last_error, throttle_duration_sec=5.0)
+        if self.context.ok():  # else it is the shutdown that interrupted the frame
+            self._log_error(describe(what, error))
+
+    def _log_error(self, text: str) -> None:
+        self.get_logger().error(text, throttle_duration_sec=5.0)
 
     def _publish_diagnostics(self) -> None:
-        level, state, message = self._status.summary()
-        values: dict[str, object] = {
-            "state": state,
-            "backend": self._backend.name if self._backend else self._config.backend,
-            "model": self._config.model_file_path or "default",
-            **dataclasses.asdict(self._worker.counts),
-            "last_error": self._status.last_error,
-        }
-        for stage, percentiles in self._worker.stage_percentiles().items():
-            values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in percentiles)
-        stamp, name = self.get_clock().now().to_msg(), self.get_fully_qualified_name()
-        array = messages.diagnostics(stamp, name, level, message, values)
-        self._diagnostics_pub.publish(array)
+        self._diagnostics_pub.publish(
+            node_diagnostics(
+                self.get_clock().now().to_msg(),
+                self.get_fully_qualified_name(),
+                self._settings,
+                self._engine,
+                self._queue,
+                self.cameras,
+            )
+        )
 
 
-class _WhileRoom(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
-    """Leaves images to the middleware while the worker's queue is full."""
-
-    def __init__(self, worker: FrameWorker[Image]) -> None:
-        super().__init__()
-        self._worker = worker
-
-    def can_execute(self, entity: Any) -> bool:
-        return self._worker.has_room and super().can_execute(entity)
-
-
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
     """Run the node until SIGINT or SIGTERM, then return 0; 2 if a parameter does not fit."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node = None
     try:
         rclpy.init(args=args)
-        node = SsapNode()
-        rclpy.spin(node)
+        node = SsapNode(load)
+        executor = MultiThreadedExecutor(num_threads=2)  # one may be held up by a transition
+        executor.add_node(node)
+        executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (ValueError, ParameterException) as error:
@@ -265,9 +245,15 @@ def main(args: Sequence[str] | None = None) -> int:
     finally:
         for end in (signal.SIGINT, signal.SIGTERM):  # one is enough: the way out is not interrupted
             signal.signal(end, signal.SIG_IGN)
+        busy = False
         if node is not None:
             node.destroy_node()
+            busy = node.busy
         rclpy.try_shutdown()
+        if busy:  # an engine build cannot be interrupted, and the interpreter would wait for it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
     return 0
 
 

@@ -1,43 +1,50 @@
-"""Draws the instances into the picture: tint, outline, label, and one colour per object."""
+"""Draws the instances into the picture: tint, outline, label, and one colour per id."""
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssap_ros.tracking import Tracker
 from ssap_ros.types import FrameResult, ImageArray, Instance
 
 _TINT = 0.45
 _LABEL_BACKGROUND = (24, 24, 28)
+_FRAME_PERIOD_S = 0.1  # assumed where nobody else follows the objects
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_MATCHING_STRIDE = 2  # objects are matched on every second row and column
-_MIN_IOU = 0.15
-_MEMORY_FRAMES = 10  # an object that is missed for so many frames still gets its colour back
 
 _Rectangle = tuple[int, int, int, int]
 
 
 class OverlayRenderer:
-    """Renders successive frames of one camera; an object keeps its colour from frame to frame."""
+    """Renders successive frames of one camera; an object keeps its colour from frame to frame.
+
+    class_names: the label text of every class id.
+    """
 
     def __init__(self, class_names: Sequence[str]) -> None:
-        """class_names: the label text of every class id."""
         self._class_names = tuple(class_names)
-        self._colours = _ColourMemory()
+        self._tracker = Tracker()
+        self._n_frames = 0
 
-    def draw(self, image: ImageArray, result: FrameResult) -> ImageArray:
+    def draw(self, image: ImageArray, result: FrameResult, ids: Sequence[int] = ()) -> ImageArray:
         """A new picture, RGB uint8 (H, W, 3), of `image` with the instances of `result` on top.
 
+        ids: of the instances, from a tracker, each with a colour of its own; without them the
+            renderer follows the objects itself.
         Raises ValueError if the sizes of image and labels differ.
         """
         if image.shape != (*result.labels.shape, 3):
             raise ValueError(f"image must be {(*result.labels.shape, 3)}, got {image.shape}")
-        colours = self._colours.assign(result.labels, len(result.instances))
+        self._n_frames += 1
+        ids = ids or self._tracker.update(
+            result.labels, result.instances, self._n_frames * _FRAME_PERIOD_S
+        )
+        colours = np.array([(0, 0, 0), *(_colour(identity) for identity in ids)], np.uint8)
         labels = result.labels
         canvas: ImageArray = np.asarray(
             cv2.addWeighted(image, 1 - _TINT, colours[labels], _TINT, 0), np.uint8
@@ -67,70 +74,6 @@ class OverlayRenderer:
             cv2.rectangle(canvas, (x, y), (x + margin - 1, y + h - 1), colour.tolist(), cv2.FILLED)
             origin = (x + 2 * margin, y + margin + text_height)
             cv2.putText(canvas, text, origin, _FONT, scale, (255, 255, 255), weight, cv2.LINE_AA)
-
-
-class _Seen(NamedTuple):
-    identity: int
-    frames_missed: int
-
-
-class _ColourMemory:
-    """Hands out colours and remembers which object, seen where, has which.
-
-    The memory is the label image of the last frame, thinned by the matching stride; where it shows
-    nothing, objects that were missed for a few frames are kept.
-    """
-
-    def __init__(self) -> None:
-        self._labels = np.zeros((0, 0), np.int32)
-        self._objects: list[_Seen] = []  # per label of the memory, from 1
-        self._n_objects = 0
-
-    def assign(self, labels: NDArray[np.uint16], n_instances: int) -> ImageArray:
-        """Colours of the labels 0..N, uint8 (N + 1, 3); 0 is black."""
-        thinned = labels[::_MATCHING_STRIDE, ::_MATCHING_STRIDE].astype(np.int32)
-        if thinned.shape != self._labels.shape:
-            self._labels, self._objects = np.zeros_like(thinned), []
-        matches = _match(self._labels, thinned, len(self._objects), n_instances)
-        seen = []
-        for k in range(n_instances):
-            if k not in matches:
-                self._n_objects += 1
-            identity = self._objects[matches[k]].identity if k in matches else self._n_objects
-            seen.append(_Seen(identity, frames_missed=0))
-        self._remember(thinned, seen, set(matches.values()))
-        return np.array([(0, 0, 0), *(_colour(s.identity) for s in seen)], np.uint8)
-
-    def _remember(self, labels: NDArray[np.int32], seen: list[_Seen], matched: set[int]) -> None:
-        """Keep this frame's objects, and behind them those missed, where nothing covers them."""
-        objects = list(seen)
-        renumbered = np.zeros(len(self._objects) + 1, np.int32)
-        for k, (identity, missed) in enumerate(self._objects):
-            if k not in matched and missed < _MEMORY_FRAMES:
-                objects.append(_Seen(identity, missed + 1))
-                renumbered[k + 1] = len(objects)
-        self._labels = np.where(labels > 0, labels, renumbered[self._labels])
-        self._objects = objects
-
-
-def _match(
-    before: NDArray[np.int32], after: NDArray[np.int32], n_before: int, n_after: int
-) -> dict[int, int]:
-    """Greedy one-to-one matching by IoU: index in `after` -> index in `before` (label - 1 each)."""
-    pairs = np.bincount(
-        (before * (n_after + 1) + after).ravel(), minlength=(n_before + 1) * (n_after + 1)
-    ).reshape(n_before + 1, n_after + 1)
-    intersection = pairs[1:, 1:]
-    union = pairs[1:].sum(1, keepdims=True) + pairs[:, 1:].sum(0, keepdims=True) - intersection
-    iou = intersection / np.maximum(union, 1)
-    matches: dict[int, int] = {}
-    for flat in np.argsort(-iou, axis=None, kind="stable"):
-        old, new = divmod(int(flat), n_after)
-        if iou[old, new] < _MIN_IOU:
-            break
-        if new not in matches and old not in matches.values():
-            matches[new] = old
-    return matches
 
 
 def _colour(identity: int) -> tuple[int, ...]:

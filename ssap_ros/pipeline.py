@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from ssap_ros.affinity import affinity_pyramid
+from ssap_ros.affinity import AffinityPyramid
 from ssap_ros.backends.base import InferenceBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.instances import extract_instances
-from ssap_ros.partition import cascaded_graph_partition
-from ssap_ros.preprocess import content_size, preprocess
+from ssap_ros.partition import CascadeReport, cascaded_graph_partition
+from ssap_ros.preprocess import content_size
 from ssap_ros.types import ClassArray, FloatArray, FrameResult, ImageArray, LabelArray
 
-Partition = Callable[[Sequence[FloatArray], Sequence[ClassArray]], LabelArray]
+STAGES = ("preprocess", "inference", "affinity", "partition", "instances")
+"""The timed stages of a frame, in order; the keys of `FrameResult.stage_ms`."""
+
+
+@dataclass(frozen=True)
+class Percept:
+    """What the network saw in one image.
+
+    size: (H, W) of the image. scale: network pixels per pixel of it.
+    stage_ms: wall time per stage so far in milliseconds, of the whole batch.
+    """
+
+    pyramid: AffinityPyramid
+    size: tuple[int, int]
+    scale: float
+    stage_ms: dict[str, float]
+
+
+class Partition(Protocol):
+    """Groups the pixels, as `cascaded_graph_partition` does."""
+
+    def __call__(
+        self,
+        costs: Sequence[FloatArray],
+        classes: Sequence[ClassArray],
+        *,
+        scores: FloatArray | None,
+        max_ms: float | None,
+        report: CascadeReport,
+    ) -> LabelArray:
+        """Labels of the finest level, int32 (h, w), 0 = background, 1..N."""
+        ...
 
 
 class SsapPipeline:
@@ -21,8 +54,7 @@ class SsapPipeline:
 
     backend: the loaded network.
     config: the settings; replace `pipeline.config` to change those that are live between frames.
-    partition: groups the pixels, from costs and class maps per level (finest first) to labels of
-        the finest level, int32 (h, w), 0 = background, 1..N.
+    partition: groups the pixels.
     """
 
     def __init__(
@@ -49,26 +81,53 @@ class SsapPipeline:
 
     def __call__(self, image: ImageArray) -> FrameResult:
         """The instances of `image`, uint8 (H, W, 3) RGB. Raises ValueError for another array."""
-        config, info = self.config, self._backend.info
-        size = image.shape[:2]
+        return self.segment(self.perceive([image])[0])
+
+    def perceive(self, images: Sequence[ImageArray]) -> list[Percept]:
+        """The network's half of the way, for one to `max_batch` images of one size.
+
+        One thread may perceive the next images while another segments these. Raises ValueError for
+        other arrays.
+        """
+        config, backend = self.config, self._backend
+        if not 1 <= len(images) <= backend.max_batch:
+            raise ValueError(f"expected 1 to {backend.max_batch} images, got {len(images)}")
+        if len({image.shape for image in images}) > 1:
+            raise ValueError(f"images must be of one size, got {[i.shape for i in images]}")
+        size = images[0].shape[:2]
         timer = _StageTimer()
 
-        # image -> normalised network input (1, 3, h, w), aspect kept, padded right and below
-        tensor, scale = preprocess(image, info, config.input_long_side or info.long_side)
+        # images -> normalised network input (n, 3, h, w), aspect kept, padded right and below
+        long_side = config.input_long_side or backend.info.long_side
+        tensor, scale = backend.preprocess(images, long_side)
         timer.stop("preprocess")
 
         # network input -> class and affinity logits at 1/4, 1/8, ... down to the initial level
-        levels = [level for level in info.levels if level <= config.initial_level]
-        logits = self._backend.infer(tensor, levels)
+        levels = [level for level in backend.info.levels if level <= config.initial_level]
+        logits = backend.infer(tensor, levels)
         timer.stop("inference")
 
-        # logits -> signed edge costs (Eq. 2-3, refined by Eq. 6-8) and class maps of the content
+        # logits -> class maps of the content, and on a GPU signed edge costs
         content = content_size(size, scale)
-        pyramid = affinity_pyramid(logits, info, content, config.segmentation_refinement)
+        pyramids = backend.affinity_pyramids(logits, content, config.segmentation_refinement)
         timer.stop("affinity")
+        return [Percept(pyramid, size, scale, dict(timer.stage_ms)) for pyramid in pyramids]
 
-        # costs and classes -> one label per cell of the finest level (Eq. 4-5, coarse to fine)
-        labels = self._partition(pyramid.costs, pyramid.classes)
+    def segment(self, percept: Percept) -> FrameResult:
+        """The partition's half of the way, on the CPU: the instances of one image."""
+        config, info, pyramid = self.config, self._backend.info, percept.pyramid
+        timer = _StageTimer()
+
+        # affinities and classes -> edge costs where they matter (Eq. 2-3, refined by Eq. 6-8) and
+        # one label per cell of the finest level (Eq. 4-5, coarse to fine)
+        report = CascadeReport()
+        labels = self._partition(
+            pyramid.costs,
+            pyramid.classes,
+            scores=pyramid.scores,
+            max_ms=config.partition_budget_ms or None,
+            report=report,
+        )
         timer.stop("partition")
 
         # labels and class scores -> ranked instances with masks at source resolution
@@ -77,13 +136,14 @@ class SsapPipeline:
             pyramid.classes[0],
             pyramid.probabilities,
             info.thing_ids,
-            size,
-            scale / info.levels[0],
+            percept.size,
+            percept.scale / info.levels[0],
             score_threshold=config.score_threshold,
             min_area=config.min_instance_area,
         )
         timer.stop("instances")
-        return FrameResult(masks, instances, timer.stage_ms)
+        stage_ms = {**percept.stage_ms, **timer.stage_ms}
+        return FrameResult(masks, instances, stage_ms, report.complete)
 
 
 class _StageTimer:

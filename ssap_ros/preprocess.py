@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
+from ssap_ros import _core
 from ssap_ros.types import FloatArray, ImageArray, ModelInfo
 
 
@@ -19,6 +22,31 @@ def preprocess(image: ImageArray, info: ModelInfo, long_side: int) -> tuple[Floa
     padded right and below with the mean colour; and the scale, network pixels per source pixel.
     Raises ValueError if `image` is not such an array or is empty.
     """
+    fitted = fit_input(image, info, long_side)
+    rows, columns = fitted.content
+    tensor = np.zeros((1, 3, *fitted.size), np.float32)  # the mean colour is zero
+    if fitted.scale > 1:
+        image = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR))
+    factor = tuple(1 / std for std in info.std)
+    offset = tuple(mean / std for mean, std in zip(info.mean, info.std, strict=True))
+    _core._area_resize(np.ascontiguousarray(image), rows, columns, factor, offset, tensor)
+    return tensor, fitted.scale
+
+
+class Fit(NamedTuple):
+    """How an image lies in the network input.
+
+    scale: network pixels per source pixel. content: (height, width) that the image takes there.
+    size: (height, width) of the network input.
+    """
+
+    scale: float
+    content: tuple[int, int]
+    size: tuple[int, int]
+
+
+def fit_input(image: ImageArray, info: ModelInfo, long_side: int) -> Fit:
+    """Where `preprocess` puts the image; arguments and errors as there."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     height, width = image.shape[:2]
@@ -28,16 +56,8 @@ def preprocess(image: ImageArray, info: ModelInfo, long_side: int) -> tuple[Floa
         scale = long_side / max(height, width)
     rows, columns = content_size((height, width), scale)
     stride = info.levels[-1]
-    padded = info.input_size or (-(-rows // stride) * stride, -(-columns // stride) * stride)
-
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(image, (columns, rows), interpolation=method)
-    tensor = np.zeros((1, 3, *padded), np.float32)  # the mean colour is zero
-    content = tensor[0, :, :rows, :columns]
-    for channel, mean, std in zip(range(3), info.mean, info.std, strict=True):
-        np.multiply(resized[..., channel], np.float32(1 / std), out=content[channel])
-        content[channel] -= np.float32(mean / std)
-    return tensor, scale
+    padded = (-(-rows // stride) * stride, -(-columns // stride) * stride)
+    return Fit(scale, (rows, columns), info.input_size or padded)
 
 
 def content_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -69,8 +69,11 @@ class FrameResult:
 
     labels: uint16 (H, W) at source resolution; 0 = no instance, k = instances[k - 1].
     stage_ms: wall time per pipeline stage in milliseconds.
+    partition_complete: False if the partition ran out of its time budget and its labels are those
+        of a coarser level.
     """
 
     labels: NDArray[np.uint16]
     instances: tuple[Instance, ...]
     stage_ms: dict[str, float]
+    partition_complete: bool = True

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from toy_model import write_toy_model
 
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+
+if TYPE_CHECKING:
+    from node_client import Starter
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +27,17 @@ def toy_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_backend(toy_model_path: Path) -> OnnxRuntimeBackend:
     return OnnxRuntimeBackend(toy_model_path, num_threads=1)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, toy_model_path: Path) -> Iterator[Starter]:
+    """Starts a node as a process, on a DDS domain that other runs on this machine hardly use."""
+    pytest.importorskip("rclpy", reason="rclpy is not installed")
+    pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
+    from node_client import Starter
+
+    starter = Starter(
+        1 + os.getpid() % 100, toy_model_path, lambda: tmp_path_factory.mktemp("node") / "log.txt"
+    )
+    yield starter
+    starter.end()

@@ -69,40 +69,37 @@ def greedy_additive(
     n_nodes: int,
     edges: Sequence[tuple[int, int, float]],
     proposals: frozenset[int] = frozenset(),
+    linkage: str = "sum",
 ) -> NDArray[np.int64]:
-    """GAEC on dictionaries: before each merge, look at every pair of clusters.
+    """Contraction on dictionaries: before each merge, look at every pair of clusters.
 
-    Ties go to the smallest id; an edge's id is its first position in `edges`, and a sum of edges
-    takes the smallest id of its parts. While `proposals` are deferred, two clusters that both hold
-    one are not merged.
+    While `proposals` are deferred, two clusters that both hold one are not merged.
     """
-    pairs: dict[frozenset[int], tuple[float, int]] = {}
+    pairs: dict[frozenset[int], list[float]] = {}
+    summary = {"sum": sum, "mean": np.mean, "mutex": lambda costs: max(costs, key=abs)}[linkage]
 
-    def add(pair: frozenset[int], cost: float, edge: int) -> None:
-        old_cost, old_edge = pairs.get(pair, (0.0, edge))
-        pairs[pair] = (old_cost + cost, min(old_edge, edge))
-
-    for edge, (u, v, cost) in enumerate(edges):
-        add(frozenset((u, v)), float(cost), edge)
+    for u, v, cost in edges:
+        pairs.setdefault(frozenset((u, v)), []).append(float(cost))
     cluster = list(range(n_nodes))
     held = set(proposals)
     for deferring in (True, False):
         while True:
-            allowed = [
-                (-np.float32(cost), edge, pair)
-                for pair, (cost, edge) in pairs.items()
-                if np.float32(cost) > 0 and not (deferring and pair <= held)
-            ]
-            if not allowed:
+            priorities = {
+                pair: summary(costs)
+                for pair, costs in pairs.items()
+                if not (deferring and pair <= held)
+            }
+            best = max(priorities, key=lambda pair: priorities[pair], default=None)
+            if best is None or priorities[best] <= 0:
                 break
-            kept, absorbed = min(allowed, key=lambda item: item[:2])[2]
+            kept, absorbed = best
             if absorbed in held:
                 held.add(kept)
             cluster = [kept if c == absorbed else c for c in cluster]
             for pair in [pair for pair in pairs if absorbed in pair]:
-                cost, edge = pairs.pop(pair)
+                costs = pairs.pop(pair)
                 if (renamed := pair - {absorbed} | {kept}) != {kept}:
-                    add(renamed, cost, edge)
+                    pairs.setdefault(renamed, []).extend(costs)
     return in_order_of_appearance(cluster)
 
 
@@ -110,8 +107,10 @@ def cascaded_graph_partition(
     costs: Sequence[NDArray[np.float32]],
     classes: Sequence[NDArray[np.uint8]],
     *,
+    long_range: Sequence[NDArray[np.float32]] = (),
     erosion_radius: int = 1,
     joint_finest: bool = True,
+    linkage: str = "sum",
 ) -> NDArray[np.int32]:
     """The cascade, pixel by pixel."""
     segments: NDArray[np.int32] | None = None
@@ -133,16 +132,26 @@ def cascaded_graph_partition(
             node_of[y, x] = nodes.setdefault(name, len(nodes))
             if isinstance(name, int):
                 proposals.add(node_of[y, x])
+        grids = [(costs[level], 1)]
+        if segments is None:
+            grids += [(coarse, 2**i) for i, coarse in enumerate(long_range, start=1)]
         edges = []
-        for (y, x), u in node_of.items():
-            for k, (dy, dx) in enumerate(FORWARD):
-                v = node_of.get((y + dy, x + dx), u)
-                same_class = classes[level][y, x] == classes[level].item(
-                    (min(y + dy, shape[0] - 1), min(max(x + dx, 0), shape[1] - 1))
+        for grid, step in grids:
+            for k, y, x in np.ndindex(grid.shape):
+                p, q = (
+                    tuple(
+                        min(step * i + step // 2, n - 1) for i, n in zip(cell, shape, strict=True)
+                    )
+                    for cell in ((y, x), (y + FORWARD[k][0], x + FORWARD[k][1]))
                 )
-                if u != v and (same_class or (joint_finest and level == 0)):
-                    edges.append((u, v, costs[level].item((k, y, x))))
-        clusters = greedy_additive(len(nodes), edges, frozenset(proposals))
+                if not in_image(y + FORWARD[k][0], x + FORWARD[k][1], grid.shape):
+                    continue
+                u, v = node_of.get(p), node_of.get(q)
+                if u is None or v is None or u == v:
+                    continue
+                if classes[level][p] == classes[level][q] or (joint_finest and level == 0):
+                    edges.append((u, v, grid.item((k, y, x))))
+        clusters = greedy_additive(len(nodes), edges, frozenset(proposals), linkage)
         segments = np.zeros(shape, np.int32)
         for pixel, node in node_of.items():
             segments[pixel] = clusters[node] + 1

@@ -4,18 +4,25 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
 from ssap_ros.training.affinity_targets import affinity_targets, sample_level  # noqa: E402
-from ssap_ros.training.samples import UNLABELLED, VOID, unknown_instance  # noqa: E402
+from ssap_ros.training.samples import (  # noqa: E402
+    UNLABELLED,
+    VOID,
+    stuff_segment,
+    unknown_instance,
+)
 
-LABELS = [0, 1, 2, 3, VOID, UNLABELLED, unknown_instance(1), unknown_instance(3)]
+STUFF = [stuff_segment(c) for c in (0, 1, 253)]
+LABELS = [*STUFF, 1, 2, 3, VOID, UNLABELLED, unknown_instance(1), unknown_instance(253)]
 
 
 def truth_known(a: int, b: int) -> bool:
     if VOID in (a, b):
         return False
     if a == b:
-        return a >= 0
+        return a > 0 or a in STUFF
     return not (UNLABELLED in (a, b) and max(a, b) <= 0)
 
 

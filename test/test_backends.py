@@ -34,7 +34,7 @@ def test_logits_are_those_of_the_picture(
 ) -> None:
     class_ids = np.array([0, 1, 1, 3])
     tensor, _ = preprocess(paint(instances, class_ids[1:]), toy_backend.info, 192)
-    output = toy_backend.infer(tensor, (4, 16))
+    [output] = toy_backend.infer(tensor, (4, 16))
     for level, semantic, affinity in zip((4, 16), output.semantic, output.affinities, strict=True):
         cells = instances[level // 2 :: level, level // 2 :: level]
         assert semantic.dtype == affinity.dtype == np.float32
@@ -53,7 +53,7 @@ def test_half_precision_outputs_are_widened(
     write_toy_model(tmp_path / "half.onnx", float16=True)
     half = OnnxRuntimeBackend(tmp_path / "half.onnx", num_threads=1)
     tensor, _ = preprocess(paint(instances, [1, 1, 3]), half.info, 192)
-    expected, got = (backend.infer(tensor, (8,)) for backend in (toy_backend, half))
+    expected, got = (backend.infer(tensor, (8,))[0] for backend in (toy_backend, half))
     assert got.semantic[0].dtype == np.float32
     np.testing.assert_allclose(got.semantic[0], expected.semantic[0], rtol=1e-3)
     np.testing.assert_allclose(got.affinities[0], expected.affinities[0], rtol=1e-3)

@@ -13,7 +13,9 @@ from toy_model import paint
 
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.coco import connected_components, evaluate_coco
+from ssap_ros.evaluation.images import evaluate_images, report
+from ssap_ros.evaluation.judges import ImageSet, open_judge
+from ssap_ros.evaluation.predict import PredictionSettings, connected_components
 
 PERSON, CAR = 1, 3
 CATEGORIES = {"truck": 8, "person": 7, "car": 3, "dog": 5}
@@ -63,8 +65,18 @@ class Folder:
 
     def evaluate(self, model: Path, **arguments: Any) -> dict[str, Any]:
         self.annotations.write_text(json.dumps(self.dataset))
-        config = SsapConfig(model_file_path=str(model), num_threads=1)
-        return evaluate_coco(self.annotations, self.images, config, **arguments)
+        return evaluate(self.annotations, self.images, model, **arguments)
+
+
+def evaluate(
+    annotations: Path, images: Path, model: Path, grouping: Any = "affinity", **arguments: Any
+) -> dict[str, Any]:
+    config = SsapConfig(model_file_path=str(model), num_threads=1)
+    settings = PredictionSettings(config, grouping)
+    open_judge.cache_clear()  # the files change between calls
+    return report(
+        evaluate_images(ImageSet("coco", annotations, images), settings, **arguments), settings
+    )
 
 
 LEFT, RIGHT = (32, 32, 64, 128), (96, 32, 64, 128)
@@ -89,7 +101,6 @@ def test_perfect_predictions_score_one(folder: Folder, toy_model_path: Path) -> 
     }
     assert (scores["images"], scores["grouping"]) == (3, "affinity")
     assert scores["model"] == scores["config"]["model_file_path"] == str(toy_model_path)
-    assert scores["config"]["score_threshold"] == 0
     json.dumps(scores)
 
 
@@ -132,11 +143,10 @@ def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> 
     folder.add([(CAR, LEFT)], [("car", LEFT)])
     folder.evaluate(toy_model_path)
     entry = folder.dataset["images"][0]
-    config = SsapConfig(model_file_path=str(toy_model_path), num_threads=1)
 
     def error(annotations: Path) -> str:
         with pytest.raises(InputError) as caught:
-            evaluate_coco(annotations, folder.images, config)
+            evaluate(annotations, folder.images, toy_model_path)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 

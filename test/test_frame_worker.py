@@ -1,107 +1,162 @@
-"""The queue and the worker: nobody is lost, the newest wins, errors do not end the stream."""
+"""The queue and the worker: nobody is lost, the newest wins, all get their turn."""
 
 from __future__ import annotations
 
+import random
 import threading
 
 import pytest
 
 from ssap_ros.frame_queue import FrameCounts, FrameQueue
 from ssap_ros.frame_worker import FrameWorker
+from ssap_ros.stage_times import StageTimes
+
+CAMERAS = ("a", "b", "c")
 
 
-def balance(counts: FrameCounts) -> int:
-    return counts.processed + counts.dropped + counts.failed + counts.waiting
+def balanced(counts: FrameCounts) -> bool:
+    return counts.received == sum((counts.processed, counts.dropped, counts.failed, counts.waiting))
 
 
 def test_latest_keeps_the_newest_and_counts_the_replaced() -> None:
-    queue: FrameQueue[int] = FrameQueue("latest")
+    queue: FrameQueue[int] = FrameQueue([""], "latest")
     queue.open()
     for frame in range(5):
-        assert queue.has_room
-        queue.put(frame)
-        assert queue.counts.received == balance(queue.counts) == frame + 1
-    assert queue.take() == 4
-    assert queue.counts == FrameCounts(received=5, dropped=4, waiting=1)
-    queue.finish(failed=False)
-    assert queue.counts == FrameCounts(received=5, processed=1, dropped=4)
+        assert queue.has_room("")
+        queue.put("", frame)
+        assert queue.counts("").received == frame + 1
+        assert balanced(queue.counts(""))
+    assert queue.take() == [("", 4)]
+    assert queue.counts("") == FrameCounts(received=5, dropped=4, waiting=1)
+    queue.finish("", "processed")
+    assert queue.counts("") == FrameCounts(received=5, processed=1, dropped=4)
 
 
 def test_every_keeps_all_in_order_and_says_when_it_is_full() -> None:
-    queue: FrameQueue[int] = FrameQueue("every")
+    queue: FrameQueue[int] = FrameQueue([""], "every")
     queue.open()
     n = 0
-    while queue.has_room:
-        queue.put(n)
+    while queue.has_room(""):
+        queue.put("", n)
         n += 1
     assert n > 1
     for frame in range(n):
-        assert queue.take() == frame
-        assert queue.has_room
-        queue.finish(failed=frame % 2 == 1)
-    assert queue.counts == FrameCounts(received=n, processed=n - n // 2, failed=n // 2)
+        assert queue.take() == [("", frame)]
+        assert queue.has_room("")
+        queue.finish("", "failed" if frame % 2 else "processed")
+    assert queue.counts("") == FrameCounts(received=n, processed=n - n // 2, failed=n // 2)
 
 
 @pytest.mark.parametrize("policy", ["latest", "every"])
 def test_closing_drops_what_waits_and_frees_the_taker(policy: str) -> None:
-    queue: FrameQueue[int] = FrameQueue(policy)
-    queue.put(0)
-    assert queue.counts == FrameCounts(received=1, dropped=1), "it starts closed"
+    queue: FrameQueue[int] = FrameQueue([""], policy)
+    queue.put("", 0)
+    assert queue.counts("") == FrameCounts(received=1, dropped=1), "it starts closed"
     queue.open()
-    queue.put(1)
+    queue.put("", 1)
     queue.close()
-    assert queue.take() is None
-    assert queue.counts == FrameCounts(received=2, dropped=2)
+    assert queue.take() == []
+    assert queue.counts("") == FrameCounts(received=2, dropped=2)
+
+
+def test_cameras_take_turns_whoever_is_louder() -> None:
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "latest")
+    queue.open()
+    served = []
+    for step in range(30):
+        for camera in CAMERAS:
+            for _ in range(9 if camera == "b" else 1):
+                queue.put(camera, step)
+        ((camera, frame),) = queue.take()
+        assert frame == step, "the newest"
+        served.append(camera)
+        queue.finish(camera, "processed")
+    assert all(set(served[i : i + 3]) == set(CAMERAS) for i in range(28))
+
+
+def test_a_silent_camera_does_not_hold_up_the_others_and_is_next_when_it_speaks() -> None:
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "every")
+    queue.open()
+    for frame in range(4):
+        queue.put("a", frame)
+        queue.put("b", frame)
+    assert [queue.take()[0][0] for _ in range(4)] == ["a", "b", "a", "b"]
+    queue.put("c", 0)
+    assert queue.take() == [("c", 0)]
+
+
+def test_a_batch_has_one_frame_per_camera() -> None:
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "every")
+    queue.open()
+    for camera, frame in (("a", 1), ("a", 2), ("b", 3), ("c", 4)):
+        queue.put(camera, frame)
+    assert queue.take(2) == [("a", 1), ("b", 3)]
+    assert queue.take(9) == [("c", 4), ("a", 2)]
+
+
+@pytest.mark.parametrize("policy", ["latest", "every"])
+def test_books_balance_after_any_sequence(policy: str) -> None:
+    rng = random.Random(5)
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, policy)
+    in_work: list[str] = []
+    for step in range(3000):
+        act, camera = rng.choice("ppptfoc"), rng.choice(CAMERAS)
+        if act == "p" and queue.has_room(camera):
+            queue.put(camera, step)
+        elif act == "t" and any(queue.counts(c).waiting > in_work.count(c) for c in CAMERAS):
+            in_work += [name for name, _ in queue.take(rng.randint(1, 3))]
+        elif act == "f" and in_work:
+            queue.finish(in_work.pop(0), rng.choice(["processed", "dropped", "failed"]))
+        elif act == "o":
+            queue.open()
+        elif act == "c" and step % 10 == 0:
+            queue.close()
+        assert all(balanced(queue.counts(c)) for c in CAMERAS)
+        assert all(queue.counts(c).waiting >= in_work.count(c) for c in CAMERAS)
 
 
 def test_worker_survives_errors_and_finishes_the_frame_in_work() -> None:
     errors: list[str] = []
     done, go_on = threading.Event(), threading.Event()
+    queue: FrameQueue[int] = FrameQueue([""], "every")
 
-    def process(frame: int) -> dict[str, float]:
+    def process(batch: list[tuple[str, int]]) -> list[str]:
+        ((_, frame),) = batch
         if frame == 1:
             raise ValueError("frame 1 is bad")
         if frame == 2:
             done.set()
             go_on.wait(10)
-        return {"total": float(frame)}
+        return ["processed"]
 
-    worker = FrameWorker("every", process, lambda e: errors.append(str(e)), lambda: None)
+    worker = FrameWorker(queue, process, lambda e: errors.append(str(e)), lambda: None)
     worker.start()
     for frame in (0, 1, 2, 3):
-        worker.put(frame)
+        queue.put("", frame)
     assert done.wait(10)
-    assert worker.counts == FrameCounts(received=4, processed=1, failed=1, waiting=2)
+    assert queue.counts("") == FrameCounts(received=4, processed=1, failed=1, waiting=2)
+    assert not worker.stop(timeout_s=0.01), "a frame is in work"
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
     go_on.set()
     stopping.join(10)
     assert errors == ["frame 1 is bad"]
-    counts = worker.counts
-    assert (counts.received, counts.failed, counts.waiting) == (4, 1, 0)
-    assert counts.processed + counts.dropped == 3
+    counts = queue.counts("")
+    assert (counts.received, counts.processed, counts.failed, counts.waiting) == (4, 2, 1, 0)
     worker.start()
-    worker.put(4)
-    while worker.counts.waiting:
+    queue.put("", 4)
+    while queue.counts("").waiting:
         pass
-    assert worker.counts.processed == counts.processed + 1
-    worker.stop()
+    assert queue.counts("").processed == 3
+    assert worker.stop()
 
 
 def test_percentiles_of_the_stages() -> None:
-    worker = FrameWorker(
-        "every", lambda ms: {"total": ms, "half": ms / 2}, lambda _: None, lambda: None
-    )
-    assert worker.stage_percentiles() == {}
-    worker.start()
+    times = StageTimes()
+    assert times.percentiles() == {}
     for ms in range(101):
-        while not worker.has_room:
-            pass
-        worker.put(float(ms))
-    while worker.counts.waiting:
-        pass
-    worker.stop()
-    assert worker.stage_percentiles() == {
+        times.add({"total": float(ms), "half": ms / 2})
+    assert times.percentiles() == {
         "total": pytest.approx((50, 95, 99)),
         "half": pytest.approx((25, 47.5, 49.5)),
     }

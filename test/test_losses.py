@@ -5,6 +5,7 @@ import math
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
 from ssap_ros.training.losses import (  # noqa: E402
     LossConfig,
@@ -98,3 +99,20 @@ def test_total_is_equation_10():
     assert total.item() == pytest.approx(sum(t.item() for t in terms.values()), rel=1e-5)
     raw = affinity_value(affinities[0], ids[:, 2::4, 2::4], drop_rate=0.0)
     assert terms["affinity_4"].item() == pytest.approx(0.5 * 0.1 * raw, rel=1e-5)
+
+
+def test_either_task_can_be_learned_alone():
+    torch.manual_seed(0)
+    semantic = [torch.randn(1, 3, 4, 4, requires_grad=True)]
+    affinities = [torch.randn(1, 25, 4, 4, requires_grad=True)]
+    classes, ids = torch.randint(0, 3, (1, 16, 16)), torch.randint(0, 4, (1, 16, 16))
+    for settings, learns in (({"alpha": 0.0}, semantic), ({"semantic_weight": 0.0}, affinities)):
+        config = LossConfig(lambdas=(1.0,), **settings)
+        total, _ = ssap_loss(semantic, affinities, classes, ids, (4,), config)
+        for logits in (*semantic, *affinities):
+            logits.grad = None
+        total.backward()
+        moved = [logits.grad.abs().sum() > 0 for logits in (*semantic, *affinities)]
+        assert moved == [logits is learns[0] for logits in (*semantic, *affinities)]
+    _, terms = ssap_loss(semantic, [], classes, ids, (4,), LossConfig())
+    assert list(terms) == ["semantic_4"]

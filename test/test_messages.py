@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from ssap_ros import messages
+from ssap_ros import image_messages, messages
 from ssap_ros.messages import MessageError, image_to_rgb
 from ssap_ros.types import Instance
 
@@ -136,7 +137,7 @@ def test_yuv_4_2_0_has_half_as_many_rows_again(encoding: str, pair: tuple[int, i
 
 
 def test_rgb8_is_not_copied() -> None:
-    if messages.CvBridge is not None:
+    if image_messages.CvBridge is not None:
         pytest.skip("cv_bridge copies")
     msg = message(RGB, "rgb8")
     assert np.shares_memory(image_to_rgb(msg), np.frombuffer(msg.data, np.uint8))
@@ -167,17 +168,17 @@ def test_broken_messages_say_what_was_expected_and_what_came(
         image_to_rgb(msg)
 
 
-@pytest.mark.skipif(messages.CvBridge is None, reason="cv_bridge is not installed")
-@pytest.mark.parametrize("encoding", sorted(messages.CV_BRIDGE_ENCODINGS))
+@pytest.mark.skipif(image_messages.CvBridge is None, reason="cv_bridge is not installed")
+@pytest.mark.parametrize("encoding", sorted(image_messages.CV_BRIDGE_ENCODINGS))
 def test_own_conversion_agrees_with_cv_bridge(
     encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = messages._ENCODINGS[encoding]
+    layout = image_messages._ENCODINGS[encoding]
     shape = (6, 8 * layout.channels * layout.bits // 8)
     rows = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
     msg = message(rows, encoding)
     theirs = image_to_rgb(msg)
-    monkeypatch.setattr(messages, "CvBridge", None)
+    monkeypatch.setattr(image_messages, "CvBridge", None)
     assert np.array_equal(image_to_rgb(msg), theirs)
 
 
@@ -220,11 +221,58 @@ def test_label_info_names_every_class() -> None:
     assert msg.threshold == 0.25
 
 
-def test_diagnostics_are_one_status_of_text() -> None:
-    msg = messages.diagnostics(
-        HEADER.stamp, "ssap", 1, "waiting", {"received": 3, "state": "waiting"}
-    )
+def test_diagnostics_are_text() -> None:
+    entry = messages.diagnostic_status("ssap", 1, "waiting", {"received": 3, "state": "waiting"})
+    msg = messages.diagnostic_array(HEADER.stamp, [entry])
     (status,) = msg.status
     assert msg.header.stamp == HEADER.stamp
     assert (status.name, status.level, status.message) == ("ssap", DiagnosticStatus.WARN, "waiting")
     assert [(v.key, v.value) for v in status.values] == [("received", "3"), ("state", "waiting")]
+
+
+LABELS = np.array([[0, 1, 2], [2, 2, 0]], np.uint16)
+FOUND = (Instance(1, 0.75, (0, 0, 3, 2), 3), Instance(7, 0.5, (1, 0, 1, 1), 1))
+
+
+@pytest.mark.parametrize("write", [messages.label_image, messages.png_label_image])
+def test_masks_of_a_frame(write: Callable[..., object]) -> None:
+    masks = messages.instance_masks(write(HEADER, LABELS), messages.detections(HEADER, FOUND))
+    assert masks.dtype == bool
+    assert np.array_equal(masks, [LABELS == 1, LABELS == 2])
+    none = messages.instance_masks(write(HEADER, 0 * LABELS), messages.detections(HEADER, ()))
+    assert none.shape == (0, 2, 3)
+
+
+def test_masks_of_a_foreign_byte_order_with_padding() -> None:
+    msg = messages.label_image(HEADER, LABELS)
+    padded = np.pad(LABELS, ((0, 0), (0, 2)), constant_values=9).astype(">u2")
+    msg.data, msg.step, msg.is_bigendian = array("B", padded.tobytes()), 10, 1
+    assert np.array_equal(messages.labels_of(msg), LABELS)
+
+
+def test_masks_that_are_not_of_the_frame_are_rejected() -> None:
+    found = messages.detections(HEADER, FOUND)
+    with pytest.raises(MessageError, match="must be of one frame"):
+        messages.instance_masks(messages.label_image(Header(), LABELS), found)
+    one = messages.detections(HEADER, FOUND[:1])
+    with pytest.raises(MessageError, match="labels must be at most 1, one per detection, got 2"):
+        messages.instance_masks(messages.label_image(HEADER, LABELS), one)
+    with pytest.raises(MessageError, match="complete and mono16, got 18 bytes of 'rgb8'"):
+        messages.instance_masks(message(RGB[:1, :6], "rgb8", size=(6, 1)), found)
+
+
+def test_the_label_image_writer_keeps_its_memory_and_follows_the_size() -> None:
+    write = messages.LabelImageWriter()
+    first = write(HEADER, LABELS)
+    memory = np.frombuffer(first.data, np.uint8)
+    second = write(Header(frame_id="b"), LABELS[::-1])
+    assert np.shares_memory(memory, np.frombuffer(second.data, np.uint8))
+    assert second.header.frame_id == "b"
+    assert np.array_equal(messages.labels_of(second), LABELS[::-1])
+    assert np.array_equal(messages.labels_of(write(HEADER, LABELS.T)), LABELS.T)
+    assert write(HEADER, LABELS.T).step == 4
+
+
+def test_tracks_are_numbered_in_the_detections() -> None:
+    msg = messages.detections(HEADER, FOUND, [7, 3])
+    assert [d.id for d in msg.detections] == ["7", "3"]

@@ -1,10 +1,13 @@
 """The network: shapes, parameter names and counts, public weights, and ONNX equal to torch."""
 
+import dataclasses
+
 import numpy as np
 import onnxruntime as ort
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from ssap_ros.network.backbones import (  # noqa: E402
@@ -13,8 +16,18 @@ from ssap_ros.network.backbones import (  # noqa: E402
     build_backbone,
     load_folded_weights,
 )
-from ssap_ros.network.export import write_onnx  # noqa: E402
-from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork  # noqa: E402
+from ssap_ros.network.export import (  # noqa: E402
+    export_onnx,
+    load_network,
+    partition_window,
+    write_onnx,
+)
+from ssap_ros.network.ssap import (  # noqa: E402
+    FEATURES,
+    LEVELS,
+    NetworkConfig,
+    SsapNetwork,
+)
 from ssap_ros.types import ModelInfo  # noqa: E402
 
 # published parameter counts less those of the classifier (and of MobileNetV2's last convolution)
@@ -94,6 +107,86 @@ def test_output_shapes(name, window):
         assert a.shape == (2, window**2, 128 // level, 64 // level)
 
 
+@pytest.mark.parametrize("window", [0, 3, 9])
+@pytest.mark.parametrize("features", FEATURES)
+def test_variants_of_the_paper_have_the_same_shapes(window, features):
+    network = small_network(window=window, affinity_features=features).eval()
+    with torch.no_grad():
+        semantic, affinities = network(torch.zeros(1, 3, 128, 64))
+    assert [s.shape[2:] for s in semantic] == [(128 // level, 64 // level) for level in LEVELS]
+    expected = [(1, window**2, 128 // level, 64 // level) for level in LEVELS]
+    assert [tuple(a.shape) for a in affinities] == (expected if window else [])
+
+
+@pytest.mark.parametrize("features", ["single", "dilated"])
+def test_strided_heads_look_at_the_centres_of_the_cells(features):
+    """A head whose convolution only passes on shows where in the finest feature it looks."""
+    network = small_network(affinity_features=features).eval()
+    feature = torch.arange(64.0 * 64).reshape(1, 1, 64, 64).expand(1, 16, 64, 64)
+    for head, level in zip(network.affinity_heads, LEVELS, strict=True):
+        conv = next(m for m in head.modules() if isinstance(m, torch.nn.Conv2d))
+        torch.nn.init.dirac_(conv.weight)
+        stride = level // LEVELS[0]
+        seen = head[0](feature)[0, 0]
+        expected = feature[0, 0, stride // 2 :: stride, stride // 2 :: stride]
+        torch.testing.assert_close(seen, expected)
+
+
+@pytest.mark.parametrize("window", [3, 7])
+def test_other_windows_are_exported_for_the_window_of_the_partition(window):
+    own = torch.arange(float(window**2)).reshape(1, -1, 1, 1) + 1
+    names = {(k // window - window // 2, k % window - window // 2): k + 1 for k in range(window**2)}
+    shown = partition_window(own).flatten().tolist()
+    expected = [names.get((dy, dx), 0) for dy in range(-2, 3) for dx in range(-2, 3)]
+    assert shown == expected
+
+
+@pytest.mark.parametrize("window", [3, 9])
+def test_onnx_of_another_window_equals_torch(tmp_path, window):
+    network = with_statistics(small_network(window=window))
+    write_onnx(network, INFO, tmp_path / "m.onnx")
+    image = np.random.default_rng(0).normal(size=(1, 3, 64, 128)).astype(np.float32)
+    [output] = OnnxRuntimeBackend(tmp_path / "m.onnx", num_threads=1).infer(image, LEVELS)
+    with torch.no_grad():
+        affinities = network(torch.from_numpy(image))[1]
+    for ours, theirs in zip(output.affinities, affinities, strict=True):
+        expected = partition_window(theirs)[0].numpy()
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_networks_without_affinities_are_exported_with_unknown_ones(tmp_path):
+    network = with_statistics(small_network(window=0))
+    write_onnx(network, INFO, tmp_path / "m.onnx")
+    backend = OnnxRuntimeBackend(tmp_path / "m.onnx", num_threads=1)
+    [output] = backend.infer(np.ones((1, 3, 64, 64), np.float32), LEVELS)
+    assert all((a == 0).all() and len(a) == 25 for a in output.affinities)
+    assert all(s.std() > 0 for s in output.semantic)
+
+
+def test_semantics_and_affinities_learned_separately_are_exported_as_one(tmp_path):
+    paths = []
+    for seed, window in enumerate((5, 0)):
+        torch.manual_seed(seed)
+        config = NetworkConfig("mobilenet_v2", 16, window, "hierarchical", 3)
+        network = with_statistics(SsapNetwork(config, 3))
+        paths.append(tmp_path / f"{seed}.pt")
+        settings = {"network": dataclasses.asdict(config), "thing_ids": [1], "long_side": 64}
+        settings |= {"classes": ["background", "person", "car"], "mean": [0.0] * 3}
+        torch.save(
+            {"average": network.state_dict(), "config": settings | {"std": [1.0] * 3}}, paths[-1]
+        )
+    export_onnx(paths[0], tmp_path / "both.onnx", semantic_from=paths[1])
+    image = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    [output] = OnnxRuntimeBackend(tmp_path / "both.onnx", 1).infer(image, LEVELS)
+    with torch.no_grad():
+        affinities = load_network(paths[0])[0].eval()(torch.from_numpy(image))[1]
+        semantic = load_network(paths[1])[0].eval()(torch.from_numpy(image))[0]
+    for ours, theirs in zip(
+        (*output.semantic, *output.affinities), (*semantic, *affinities), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=1e-3, atol=1e-4)
+
+
 def test_the_finest_level_sees_the_whole_image():
     network = with_statistics(small_network(context=True))
     image = torch.randn(1, 3, 128, 128)
@@ -157,7 +250,7 @@ def test_onnx_equals_torch_at_any_size(tmp_path, context):
     assert backend.info == INFO
     for size in ((64, 128), (192, 64)):
         image = np.random.default_rng(0).normal(size=(1, 3, *size)).astype(np.float32)
-        output = backend.infer(image, LEVELS)
+        [output] = backend.infer(image, LEVELS)
         with torch.no_grad():
             semantic, affinities = network(torch.from_numpy(image))
         for ours, theirs in zip(

@@ -11,7 +11,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-import yaml
 
 import ssap_ros
 from ssap_ros.resources import DEFAULT_MODEL, default_model_path, share_path
@@ -61,7 +60,12 @@ def test_commands_are_installed_and_callable(command):
 
 
 def test_shipped_files_are_found():
-    for relative in ("config/ssap.yaml", "config/fastdds_shm.xml", "rviz/ssap.rviz"):
+    for relative in (
+        "config/ssap.yaml",
+        "config/fastdds_shm.xml",
+        "rviz/ssap.rviz",
+        "foxglove/ssap.json",
+    ):
         assert share_path(relative).is_file()
     assert default_model_path() == ROOT / "engines" / DEFAULT_MODEL
 
@@ -89,31 +93,6 @@ def test_transport_profile_has_segments_of_64_megabytes():
     text = (ROOT / "config" / "fastdds_shm.xml").read_text()
     assert set(re.findall(r"<(?:segment_size|maxMessageSize)>(\d+)<", text)) == {str(64 << 20)}
     assert "<type>UDPv4</type>" in text
-
-
-def test_rviz_shows_the_overlay():
-    displays = yaml.safe_load((ROOT / "rviz" / "ssap.rviz").read_text())["Visualization Manager"]
-    assert [display["Topic"]["Value"] for display in displays["Displays"]] == ["ssap/overlay"]
-
-
-def test_launch_file_declares_the_documented_arguments():
-    tree = ast.parse((ROOT / "launch" / "ssap.launch.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    declared = {
-        call.args[0].value
-        for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id == "DeclareLaunchArgument"
-    }
-    assert declared == {
-        "namespace",
-        "params_file",
-        "use_sim_time",
-        "image_topic",
-        "model_file_path",
-        "use_rviz",
-        "rviz_config",
-        "log_level",
-    }
 
 
 @pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="the distribution brings vision_msgs")

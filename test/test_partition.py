@@ -10,6 +10,8 @@ import oracles
 import pytest
 
 from ssap_ros.partition import (
+    CascadeReport,
+    Linkage,
     cascaded_graph_partition,
     edge_costs,
     greedy_additive,
@@ -54,13 +56,6 @@ def test_parallel_edges_are_summed_in_either_direction() -> None:
     np.testing.assert_array_equal(greedy_additive(2, uv_ids, np.array([1.0, -3, 3])), [0, 0])
 
 
-def test_among_equal_sums_the_first_edge_is_contracted() -> None:
-    costs = np.array([1.0, 1, -1])
-    chain = np.array([[0, 1], [1, 2], [0, 2]])
-    np.testing.assert_array_equal(greedy_additive(3, chain, costs), [0, 0, 1])
-    np.testing.assert_array_equal(greedy_additive(3, chain[[1, 0, 2]], costs), [0, 1, 1])
-
-
 def test_zero_is_not_attractive() -> None:
     np.testing.assert_array_equal(greedy_additive(2, np.array([[0, 1]]), np.zeros(1)), [0, 1])
 
@@ -71,33 +66,53 @@ def test_without_edges_every_node_is_a_cluster(n_nodes: int) -> None:
     np.testing.assert_array_equal(labels, np.arange(n_nodes))
 
 
-@pytest.mark.parametrize("integer_costs", [False, True])
+@pytest.mark.parametrize("linkage", ["sum", "mean", "mutex"])
 @pytest.mark.parametrize("seed", range(15))
-def test_greedy_additive_equals_its_twin(seed: int, integer_costs: bool) -> None:
+def test_contraction_equals_its_twin(seed: int, linkage: Linkage) -> None:
     rng = np.random.default_rng(seed)
     n_nodes = int(rng.integers(2, 40))
-    uv_ids, costs = random_graph(rng, n_nodes, int(rng.integers(1, 6 * n_nodes)), integer_costs)
+    uv_ids, costs = random_graph(rng, n_nodes, int(rng.integers(1, 6 * n_nodes)), False)
     edges = [(int(u), int(v), float(cost)) for (u, v), cost in zip(uv_ids, costs, strict=True)]
     np.testing.assert_array_equal(
-        greedy_additive(n_nodes, uv_ids, costs), oracles.greedy_additive(n_nodes, edges)
+        greedy_additive(n_nodes, uv_ids, costs, linkage=linkage),
+        oracles.greedy_additive(n_nodes, edges, linkage=linkage),
     )
 
 
-@pytest.mark.parametrize(("n_nodes", "n_edges"), [(50, 1000), (400, 1500), (3000, 60_000)])
+@pytest.mark.parametrize("seed", range(10))
+def test_ties_are_broken_in_a_fixed_way(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    uv_ids, costs = random_graph(rng, 60, 200, integer_costs=True)
+    labels = greedy_additive(60, uv_ids, costs)
+    assert_no_attraction_is_left(uv_ids, costs, labels)
+    np.testing.assert_array_equal(greedy_additive(60, uv_ids.copy(), costs.copy()), labels)
+
+
+def assert_no_attraction_is_left(
+    uv_ids: np.ndarray, costs: np.ndarray, labels: np.ndarray, tolerance: float = 1e-6
+) -> None:
+    """No two clusters have a positive sum between them, up to the rounding of float32 sums."""
+    n = int(labels.max()) + 1
+    sums, sizes = np.zeros((n, n)), np.zeros((n, n))
+    pairs = labels[uv_ids[:, 0]], labels[uv_ids[:, 1]]
+    np.add.at(sums, pairs, costs)
+    np.add.at(sizes, pairs, np.abs(costs))
+    sums, sizes = sums + sums.T, sizes + sizes.T
+    np.fill_diagonal(sums, 0)
+    assert np.all(sums <= tolerance * sizes)
+
+
+@pytest.mark.parametrize(
+    ("n_nodes", "n_edges"), [(50, 1000), (400, 1500), (3000, 60_000), (300, 40_000)]
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_no_two_clusters_attract_each_other_in_the_end(
     n_nodes: int, n_edges: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     uv_ids, costs = random_graph(rng, n_nodes, n_edges, integer_costs=False)
-    costs = costs.astype(np.float32)  # so that their double-precision sums are exact
-    costs += np.float32(0.1) * rng.choice([-1, 1])
-    labels = greedy_additive(n_nodes, uv_ids, costs)
-    sums = np.zeros((labels.max() + 1,) * 2)
-    np.add.at(sums, (labels[uv_ids[:, 0]], labels[uv_ids[:, 1]]), costs)
-    sums += sums.T
-    np.fill_diagonal(sums, 0)
-    assert sums.max() <= 1e-9
+    costs += 0.1 * rng.choice([-1, 1])
+    assert_no_attraction_is_left(uv_ids, costs, greedy_additive(n_nodes, uv_ids, costs))
 
 
 def test_a_star_whose_hub_absorbs_everything() -> None:
@@ -125,17 +140,21 @@ def test_objective_sums_the_cut_edges() -> None:
 # --- cascade ---
 
 
+def sample(ids: np.ndarray, step: int) -> np.ndarray:
+    """The ids at the centres of cells of step x step pixels."""
+    rows, columns = (
+        np.minimum(np.arange(-(-n // step)) * step + step // 2, n - 1) for n in ids.shape
+    )
+    return ids[np.ix_(rows, columns)]
+
+
 def pyramid(
     ids: np.ndarray, class_of_id: np.ndarray, n_levels: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Ideal costs and classes of an id map and, sampled at cell centres, of its coarser levels."""
     costs, classes = [], []
     for level in range(n_levels):
-        step = 2**level
-        rows, columns = (
-            np.minimum(np.arange(-(-n // step)) * step + step // 2, n - 1) for n in ids.shape
-        )
-        sampled = ids[np.ix_(rows, columns)]
+        sampled = sample(ids, 2**level)
         costs.append(edge_costs(oracles.ideal_affinities(sampled)))
         classes.append(class_of_id[sampled].astype(np.uint8))
     return costs, classes
@@ -313,6 +332,156 @@ def test_arguments_may_be_non_contiguous_and_are_left_alone() -> None:
     assert all(np.array_equal(c, copy) for c, copy in zip(costs, copies, strict=True))
 
 
+def noisy_logits(
+    seed: int, class_of_id: np.ndarray, n_levels: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Directed float16 logits and classes of a few overlapping rectangles."""
+    rng = np.random.default_rng(seed)
+    ids = np.zeros((45, 70), int)
+    for i in range(1, 5):
+        y, x = rng.integers(0, 40, 2)
+        ids[y : y + 22, x : x + 26] = i
+    logits, classes = [], []
+    for i in range(n_levels):
+        sampled = sample(ids, 2**i)
+        ideal = 6 * oracles.ideal_affinities(sampled) - 3
+        logits.append((ideal + rng.normal(0, 1.5, ideal.shape)).astype(np.float16))
+        classes.append(class_of_id[sampled].astype(np.uint8))
+    return logits, classes
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("refine", [False, True])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("n_channels", [24, 25])
+def test_logits_give_what_their_costs_give(
+    seed: int, refine: bool, dtype: type, n_channels: int
+) -> None:
+    logits, classes = noisy_logits(seed, CLASSES["several classes"], 3)
+    logits = [level.astype(dtype) for level in logits]
+    if n_channels == 24:
+        logits = [np.delete(level, 12, axis=0) for level in logits]
+    scores = np.random.default_rng(seed).dirichlet(np.ones(3), (45, 70)).transpose(2, 0, 1)
+    scores = scores.astype(np.float32) if refine else None
+    costs = [
+        edge_costs(level, logits=True, scores=scores if i == 0 else None)
+        for i, level in enumerate(logits)
+    ]
+    np.testing.assert_array_equal(
+        cascaded_graph_partition(logits, classes, scores=scores),
+        cascaded_graph_partition(costs, classes),
+    )
+
+
+def test_half_precision_costs_equal_their_single_precision_copy() -> None:
+    logits, classes = noisy_logits(0, CLASSES["one class"], 3)
+    costs = [edge_costs(level, logits=True).astype(np.float16) for level in logits]
+    np.testing.assert_array_equal(
+        cascaded_graph_partition(costs, classes),
+        cascaded_graph_partition([level.astype(np.float32) for level in costs], classes),
+    )
+
+
+def test_what_cannot_matter_is_not_looked_at() -> None:
+    logits, classes = noisy_logits(1, CLASSES["one class"], 3)
+    expected = cascaded_graph_partition(logits, classes)
+    far = [np.pad(level, ((0, 0), (0, 40), (0, 64))) for level in logits]
+    far_classes = [np.pad(level, ((0, 40), (0, 64))) for level in classes]
+    assert far[1].shape[1] * 2 > far[0].shape[1]
+    far = [level[:, : -(-85 // 2**i), : -(-134 // 2**i)] for i, level in enumerate(far)]
+    far_classes = [
+        level[: -(-85 // 2**i), : -(-134 // 2**i)] for i, level in enumerate(far_classes)
+    ]
+    far[0][:, 80:, 128:] = np.nan
+    labels = cascaded_graph_partition(far, far_classes)
+    np.testing.assert_array_equal(labels[:45, :70], expected)
+    assert not labels[45:].any()
+    assert not labels[:, 70:].any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["costs", "long_range"])
+def test_what_is_not_finite_is_named(name: str, value: float) -> None:
+    logits, classes = noisy_logits(0, np.array([0, 1, 1, 1, 1]), 3)
+    y, x = np.argwhere(classes[0])[0]
+    if name == "costs":
+        logits[0][13, y, x] = value
+        where = rf"\(13, {y}, {x}\)"
+    else:
+        logits[2][13, 4, 5] = value
+        where = r"\(13, 4, 5\)"
+    match = rf"{name}\[0\] must be finite, got {value} at {where}"
+    n = 3 if name == "costs" else 2
+    with pytest.raises(ValueError, match=match):
+        cascaded_graph_partition(logits[:n], classes[:n], long_range=logits[n:])
+
+
+@pytest.mark.parametrize("linkage", ["mean", "mutex"])
+@pytest.mark.parametrize("seed", range(4))
+def test_other_linkages_equal_their_twins(seed: int, linkage: Linkage) -> None:
+    logits, classes = noisy_logits(seed, CLASSES["several classes"], 3)
+    costs = [edge_costs(level[:, :16, :20], logits=True)[:, :8, :12] for level in logits[:1]]
+    levels = costs, [level[:8, :12] for level in classes[:1]]
+    np.testing.assert_array_equal(
+        cascaded_graph_partition(*levels, linkage=linkage),
+        oracles.cascaded_graph_partition(*levels, linkage=linkage),
+    )
+
+
+def test_long_range_edges_join_what_the_start_level_cannot_reach() -> None:
+    ids = behind_a_pole()
+    costs, classes = pyramid(ids, np.array([0, 1, 0]), 4)
+    assert cascaded_graph_partition(costs[:1], classes[:1]).max() == 2
+    labels = cascaded_graph_partition(costs[:1], classes[:1], long_range=costs[1:])
+    np.testing.assert_array_equal(labels, ids == 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("joint_finest", [True, False])
+def test_long_range_edges_equal_their_twin(seed: int, joint_finest: bool) -> None:
+    rng = np.random.default_rng(seed)
+    classes = [rng.integers(0, 3, (9, 14), np.uint8)]
+    costs, *long_range = (
+        rng.normal(-0.2, 1, (12, *shape)).astype(np.float32) for shape in [(9, 14), (5, 7), (3, 4)]
+    )
+    options = {"long_range": long_range, "joint_finest": joint_finest}
+    np.testing.assert_array_equal(
+        cascaded_graph_partition([costs], classes, **options),
+        oracles.cascaded_graph_partition([costs], classes, **options),
+    )
+
+
+def test_the_report_tells_of_every_level() -> None:
+    costs, classes = pyramid(discs(), CLASSES["one class"], 3)
+    report = CascadeReport()
+    cascaded_graph_partition(costs, classes, report=report)
+    assert report.complete
+    n_nodes = [level.n_nodes for level in report.levels]
+    assert n_nodes[0] == np.count_nonzero(classes[2])
+    assert n_nodes[2] < np.count_nonzero(classes[0]) / 2
+    assert report.workspace_bytes > 0
+    assert all(level.solve_ms >= 0 for level in report.levels)
+
+
+def test_out_of_time_the_coarsest_labels_are_carried_to_the_finest_level() -> None:
+    costs, classes = pyramid(discs(), CLASSES["one class"], 3)
+    report = CascadeReport()
+    labels = cascaded_graph_partition(costs, classes, max_ms=1e-6, report=report)
+    assert not report.complete
+    # no level was finished: every pixel of the coarsest one by itself
+    assert len(report.levels) == 1
+    np.testing.assert_array_equal(labels > 0, (labels > 0) & (classes[0] > 0))
+    assert len(np.unique(labels)) == labels.max() + 1
+
+
+def test_with_time_enough_the_budget_changes_nothing() -> None:
+    levels = pyramid(discs(), CLASSES["one class"], 3)
+    report = CascadeReport(complete=False)
+    labels = cascaded_graph_partition(*levels, max_ms=1e6, report=report)
+    assert report.complete
+    np.testing.assert_array_equal(labels, cascaded_graph_partition(*levels))
+
+
 # --- upsampling ---
 
 
@@ -402,10 +571,10 @@ FINE, COARSE = level(5, 8), level(3, 4)
             r"costs\[1\] .* half the size .* \(3, 4\), got \(5, 8\)",
         ),
         ([FINE[0]], [COARSE[1]], r"classes\[0\] must have shape \(5, 8\) .* got \(3, 4\)"),
-        ([FINE[0][:11]], [FINE[1]], r"costs\[0\] must have 12 channels, got 11"),
+        ([FINE[0][:11]], [FINE[1]], r"costs\[0\] must have 12 channels .* 24 or 25 .* got 11"),
         ([FINE[0][0]], [FINE[1]], r"costs\[0\] must have 3 dimensions, got shape \(5, 8\)"),
         ([FINE[0] * np.nan], [FINE[1]], r"costs\[0\] must be finite, got nan at \(0, 0, 0\)"),
-        ([FINE[0].astype(float)], [FINE[1]], r"costs\[0\] must be float32, got float64"),
+        ([FINE[0].astype(float)], [FINE[1]], r"costs\[0\] must be float32 or float16, got float64"),
         ([FINE[0]], [FINE[1].astype(int)], r"classes\[0\] must be uint8, got int64"),
         ([FINE[0][:, :0]], [FINE[1][:0]], r"costs\[0\] must have at least one pixel"),
     ],

@@ -170,7 +170,9 @@ def test_a_level_that_the_model_lacks_is_refused(tmp_path: Path) -> None:
 def test_another_partition_can_be_put_in(toy_backend: OnnxRuntimeBackend) -> None:
     seen = []
 
-    def one_for_all(costs: list[np.ndarray], classes: list[np.ndarray]) -> np.ndarray:
+    def one_for_all(
+        costs: list[np.ndarray], classes: list[np.ndarray], **_options: object
+    ) -> np.ndarray:
         seen.append((len(costs), [level.shape for level in classes]))
         return (classes[0] > 0).astype(np.int32)
 
@@ -179,6 +181,15 @@ def test_another_partition_can_be_put_in(toy_backend: OnnxRuntimeBackend) -> Non
     result = SsapPipeline(toy_backend, SsapConfig(), one_for_all)(paint(instances, [CAR, CAR]))
     assert len(result.instances) == 1
     assert seen == [(3, [(48, 64), (24, 32), (12, 16)])]
+
+
+def test_a_partition_that_runs_out_of_time_is_reported(toy_backend: OnnxRuntimeBackend) -> None:
+    instances = blank()
+    instances[:, :64] = 1
+    picture = paint(instances, [CAR])
+    assert SsapPipeline(toy_backend, SsapConfig())(picture).partition_complete
+    config = SsapConfig(partition_budget_ms=1e-6)
+    assert not SsapPipeline(toy_backend, config)(picture).partition_complete
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((0, 0, 3), np.uint8)])

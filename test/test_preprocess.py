@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from toy_model import toy_info
@@ -77,3 +78,19 @@ def test_fixed_input_size(size: tuple[int, int]) -> None:
 def test_other_arrays_are_refused(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"image must be uint8 \(H, W, 3\), got"):
         preprocess(image, INFO, 64)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (77, 333), (128, 256), (300, 129), (1, 1000)])
+def test_shrunk_pixels_are_the_rounded_means_of_the_areas_they_cover(
+    size: tuple[int, int],
+) -> None:
+    image = picture(*size)
+    tensor, scale = preprocess(image, INFO, 128)
+    rows, columns = content_size(size, scale)
+    area = cv2.resize(image.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    mean, std = (np.float32(values)[:, None, None] for values in (INFO.mean, INFO.std))
+    levels = tensor[0, :, :rows, :columns] * std + mean
+    assert np.abs(levels - area.reshape(rows, columns, 3).transpose(2, 0, 1)).max() <= 0.501
+    assert np.abs(levels - np.rint(levels)).max() < 1e-3
+    assert not tensor[0, :, rows:].any()
+    assert not tensor[0, :, :, columns:].any()

@@ -1,8 +1,9 @@
-"""Replay: the books balance, and a clip goes through the real node over DDS."""
+"""Replay: the books balance, nothing is lost or doubled, and real recordings give known scores."""
 
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,23 +12,46 @@ import time
 import cv2
 import numpy as np
 import pytest
+from bag_files import (
+    CAR,
+    IMAGE,
+    INSTANCES,
+    PERSON,
+    START,
+    STEP,
+    break_bag,
+    painted_frame,
+    to_sqlite,
+    write_painted_bag,
+)
 from toy_model import paint
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from ssap_ros.backends import ModelError
-from ssap_ros.errors import NodeError
-from ssap_ros.evaluation.ledger import Ledger, describe
+from ssap_ros.cli import main
+from ssap_ros.errors import InputError, NodeError
+from ssap_ros.evaluation.bag_reader import BagReader
+from ssap_ros.evaluation.compare import Run, Tolerance, compare
+from ssap_ros.evaluation.digest import frame_digest, run_digest
+from ssap_ros.evaluation.gallery import Gallery
+from ssap_ros.evaluation.ledger import Entry, Ledger
 from ssap_ros.evaluation.pictures import PictureBook
-from ssap_ros.evaluation.replay import replay
-
-PERSON, CAR = 1, 3
+from ssap_ros.evaluation.play import PlayOptions, camera_names
+from ssap_ros.evaluation.replay import ReplayOptions, replay
+from ssap_ros.evaluation.sources import Frame
+from ssap_ros.evaluation.stamps import StampWatch
+from ssap_ros.evaluation.summary import describe
 
 
 def balanced(summary):
     parts = ("frames_out", "frames_dropped", "frames_failed")
     assert all(summary[part] >= 0 for part in parts)
     return summary["frames_in"] == sum(summary[part] for part in parts)
+
+
+def every(model, **options):
+    return ReplayOptions(play=PlayOptions("every", model=str(model)), **options)
 
 
 @pytest.fixture
@@ -44,13 +68,25 @@ def clip(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def scored(toy_model_path, tmp_path_factory):
+    """A bag with truth, out of order, with a loop and equal stamps; its replay."""
+    folder = tmp_path_factory.mktemp("scored")
+    stamps = [START + number * STEP for number in (0, 1, 2, 2, 4, 3, 5, 0, 1, 2)]
+    bag = write_painted_bag(folder / "bag.mcap", 10, stamps, ("rgb8", "bgr8"))
+    result = replay(str(bag), folder / "run", every(toy_model_path, gt_instances=(INSTANCES,)))
+    return bag, folder / "run", result.summary
+
+
 def test_clip_through_the_node(clip, toy_model_path, tmp_path):
     out = tmp_path / "out"
-    summary = replay(str(clip), out, policy="every", model=str(toy_model_path))
+    summary = replay(str(clip), out, every(toy_model_path)).summary
     assert balanced(summary)
     assert summary["frames_in"] == summary["frames_out"] == 6
+    assert summary["problems"] == []
     assert summary["classes"] == {"person": 6, "car": 6}
     assert summary["instances_total"] == 12
+    assert summary["flicker"] == 0
     assert summary["source"] == str(clip)
     assert summary["model"] == str(toy_model_path)
     assert summary["backend"]
@@ -70,25 +106,132 @@ def test_clip_through_the_node(clip, toy_model_path, tmp_path):
     assert str(out) in told
 
 
+def test_scores_of_a_bag(scored):
+    """The toy model reads the painted truth from the pictures: every score is near 1."""
+    _, out, summary = scored
+    assert summary["problems"] == []
+    scores = summary["scores"]
+    assert scores["frames"] == summary["frames_out"] == 10
+    for name in ("AP50", "RQ"):
+        assert scores[name] == 1
+    for name in ("AP", "PQ", "SQ", "mIoU"):
+        assert 0.8 < scores[name] <= 1
+    assert set(scores["classes"]["person"]) == {"AP", "AP50", "PQ", "SQ", "RQ", "IoU"}
+    assert scores["classes"]["bus"]["AP"] is None
+    assert summary["curves"]["car"][0] == 1
+    rows = json.loads((out / "frames.json").read_text())
+    assert [row["index"] for row in rows] == list(range(10))
+    assert all((row["tp"], row["fp"], row["fn"]) == (2, 0, 0) for row in rows)
+
+
+def test_events_in_the_stamps_are_told(scored):
+    summary = scored[2]
+    counts = summary["events"]["counts"]
+    assert counts == {"duplicate_stamp": 1, "out_of_order": 2}
+    assert summary["events"]["first"][0] == {
+        "kind": "duplicate_stamp", "frame": 3, "camera": 0, "step_s": 0.0,
+    }  # fmt: skip
+
+
+def test_recording_is_the_bag_of_the_answers(scored):
+    """At the times of the input, under the stamps of the input, in the node's own messages."""
+    bag, out, _ = scored
+    with BagReader(out / "recording.mcap") as reader, BagReader(bag) as source:
+        assert set(reader.topics) == {
+            "/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed", "/ssap/label_info",
+        }  # fmt: skip
+        inputs = list(source.messages([IMAGE]))
+        for topic in ("/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed"):
+            answers = list(reader.messages([topic]))
+            assert [m.logged for m in answers] == [m.logged for m in inputs]
+            for answer, message in zip(answers, inputs, strict=True):
+                own, given = reader.decode(answer).header, source.decode(message).header
+                assert (own.stamp.sec, own.stamp.nanosec) == (given.stamp.sec, given.stamp.nanosec)
+                assert own.frame_id == given.frame_id
+        labels = [reader.decode(m) for m in reader.messages(["/ssap/instances"])]
+        boxes = [reader.decode(m) for m in reader.messages(["/ssap/detections"])]
+    for image, array in zip(labels, boxes, strict=True):
+        assert np.asarray(image.data).view("<u2").max() == len(array.detections) == 2
+
+
+def test_two_replays_are_identical_and_another_storage_changes_nothing(
+    scored, toy_model_path, tmp_path
+):
+    bag, out, summary = scored
+    source = to_sqlite(bag, tmp_path / "sqlite", "MESSAGE")
+    options = every(toy_model_path, gt_instances=(INSTANCES,))
+    again = replay(str(source), tmp_path / "again", options).summary
+    assert again["digest"] == summary["digest"]
+    assert again["scores"] == summary["scores"]
+    recordings = [folder / "recording.mcap" for folder in (out, tmp_path / "again")]
+    assert recordings[0].read_bytes() == recordings[1].read_bytes()
+    result = compare(Run.load(out), Run.load(tmp_path / "again"))
+    assert result["identical"]
+    assert result["failures"] == []
+
+
+def test_several_cameras(toy_model_path, tmp_path):
+    """Two topics of one bag, with truth of the one that shows what the other is true of."""
+    bag = write_painted_bag(tmp_path / "bag.mcap", 3)
+    options = every(toy_model_path, topics=(IMAGE, INSTANCES))
+    summary = replay(str(bag), tmp_path / "out", options).summary
+    assert summary["frames_in"] == summary["frames_out"] == 6
+    assert summary["cameras"] == [IMAGE, INSTANCES]
+    with BagReader(tmp_path / "out" / "recording.mcap") as reader:
+        assert reader.topics["/ssap/camera_image/instances"].count == 3
+        assert reader.topics["/ssap/camera_gt_instances/instances"].count == 3
+    assert (tmp_path / "out" / "camera_image" / "overlay.mp4").exists()
+
+
 def test_real_time_and_frames_that_cannot_be_processed(clip, toy_model_path, tmp_path):
     cv2.imwrite(str(clip / "3.png"), np.zeros((1, 1, 3), np.uint8))
-    summary = replay(str(clip), tmp_path / "out", policy="latest", model=str(toy_model_path))
+    options = ReplayOptions(play=PlayOptions("latest", rate=2.0, model=str(toy_model_path)))
+    summary = replay(str(clip), tmp_path / "out", options).summary
     assert balanced(summary)
     assert summary["frames_in"] == 6
     assert summary["frames_out"] >= 1
+
+
+def test_damaged_bag_gives_a_partial_result_that_says_so(scored, toy_model_path, tmp_path):
+    """Cut, flipped and with a wrong schema: the command ends, in words."""
+    good = scored[0]
+    codes = set()
+    for seed in (0, 1, 2, 4, 9):
+        broken = tmp_path / f"{seed}.mcap"
+        break_bag(good, broken, seed)
+        arguments = [broken, "--policy", "every", "--gt-instances", INSTANCES]
+        result = _ssap("replay", *arguments, "--out", tmp_path / "out", "--model", toy_model_path)
+        assert "Traceback" not in result.stderr
+        codes.add(result.returncode)
+        if result.returncode:
+            assert result.stderr.strip().splitlines()[-1].startswith("ssap: error: ")
+    assert codes <= {0, 1, 2}
+    assert len(codes) > 1
+
+
+def test_truth_that_is_not_there(clip, toy_model_path, tmp_path):
+    bag = write_painted_bag(tmp_path / "bag.mcap", 1)
+    for source, topics, words in (
+        (clip, (INSTANCES,), "ground-truth topics are in bags"),
+        (bag, ("/nowhere",), "no topic /nowhere"),
+        (bag, (INSTANCES, INSTANCES), "for each of 1 cameras"),
+    ):
+        with pytest.raises(InputError, match=words):
+            replay(str(source), tmp_path / "out", every(toy_model_path, gt_instances=topics))
+    assert not (tmp_path / "out").exists()
 
 
 def test_model_that_the_node_rejects(clip, tmp_path):
     model = tmp_path / "text.onnx"
     model.write_text("This is no model.")
     with pytest.raises(ModelError, match=r"text\.onnx"):
-        replay(str(clip), tmp_path / "out", model=str(model))
+        replay(str(clip), tmp_path / "out", every(model))
 
 
 def test_node_that_dies_is_told(clip, toy_model_path, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(NodeError, match="exit code 1"):
-        replay(str(clip), tmp_path / "out", model=str(toy_model_path))
+        replay(str(clip), tmp_path / "out", every(toy_model_path))
 
 
 def test_interrupt(toy_model_path, tmp_path):
@@ -121,31 +264,167 @@ def _command_lines():
     return "\n".join(lines)
 
 
+def _ssap(*arguments):
+    command = [sys.executable, "-m", "ssap_ros.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+
+# Without a node
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_books_balance_whatever_the_node_answers(seed):
+    """Answers in any order, lost, doubled or of unknown frames; stamps may be equal."""
     rng = random.Random(seed)
     ledger = Ledger()
     n = rng.randrange(12)
-    for stamp in range(n):
-        ledger.send(stamp, float(stamp))
-    expected = 0
-    for stamp in range(n):
-        answer = ledger.answers[stamp]
-        masks, detections = rng.random() < 0.8, rng.random() < 0.8
-        if masks:
-            answer.masks_s = stamp + 0.5
-        if detections:
-            answer.class_ids = ["1"] * 2
-        for _ in range(3):  # settled once
-            ledger.settle(answer)
-        expected += masks and detections
-    summary = ledger.summary(rng.randrange(15), {"1": "person"}, {"total_ms": "1/2/3"})
+    stamps = [rng.randrange(6) for _ in range(n)]
+    for index, stamp in enumerate(stamps):
+        ledger.send(Entry(index, 0, stamp, stamp, float(index)))
+    parts = [(s, part) for s in stamps for part in ("masks", "detections") if rng.random() < 0.8]
+    rng.shuffle(parts)
+    unknown = [(99, "masks")] * rng.randrange(3)
+    for stamp, part in [*parts, *unknown]:
+        ledger.answer(0, stamp, part, 20.0)
+    expected = sum(
+        min(parts.count((s, "masks")), parts.count((s, "detections"))) for s in set(stamps)
+    )
+    summary = ledger.summary(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"})
     assert balanced(summary)
     assert summary["frames_out"] == ledger.frames_out == expected
-    assert summary["instances_total"] == ledger.n_instances == 2 * expected
+    assert summary["answers_unexpected"] == len(unknown)
     assert summary["stage_ms"] == {"total": {"p50": 1.0, "p95": 2.0, "p99": 3.0}}
-    if expected:
-        assert summary["latency_ms"]["p50"] == pytest.approx(500)
+
+
+def test_answers_of_equal_stamps_go_by_order():
+    ledger = Ledger()
+    for index in range(2):
+        ledger.send(Entry(index, 0, 5, 5, 0.0))
+    assert ledger.answer(1, 5, "masks", 1.0) is None  # another camera
+    assert ledger.answer(0, 5, "masks", 1.0).index == 0
+    assert ledger.answer(0, 5, "masks", 2.0).index == 1
+    assert ledger.answer(0, 5, "detections", 3.0).index == 0
+    assert ledger.answer(0, 5, "detections", 3.0).index == 1
+    assert ledger.answer(0, 5, "masks", 4.0) is None
+    assert (ledger.frames_out, ledger.unexpected) == (2, 2)
+
+
+def test_digests_see_every_pixel_and_value():
+    _, labels, entries = painted_frame(0)
+    digests = {frame_digest(labels, entries)}
+    changed = labels.copy()
+    changed[-1, -1] = 1
+    digests |= {
+        frame_digest(changed, entries),
+        frame_digest(labels.T, entries),
+        frame_digest(labels, entries[::-1]),
+        frame_digest(labels, [entries[0]._replace(score=np.nextafter(1.0, 0)), entries[1]]),
+        frame_digest(labels, [entries[0]._replace(track="9"), entries[1]]),
+        frame_digest(labels, entries[:1]),
+    }
+    assert len(digests) == 7
+    assert frame_digest(labels, entries) == frame_digest(labels.copy(), list(entries))
+    runs = [[(0, 5, "aa" * 32)], [(0, 5, None)], [(1, 5, "aa" * 32)], [(0, 6, "aa" * 32)], []]
+    assert len({run_digest(run) for run in runs}) == len(runs)
+
+
+def test_stamp_watch():
+    watch = StampWatch()
+    seconds = [0, 0.1, 0.2, 0.2, 0.15, 0.3, 9.0, 9.1, 0.0, 0.1]
+    for index, second in enumerate(seconds):
+        watch.see(Frame(index, 0, round(second * 1e9), 0))
+        watch.see(Frame(index, 1, index, 0))
+    assert watch.counts == {
+        "duplicate_stamp": 1, "out_of_order": 1, "gap": 1, "loop_or_clock_jump": 1,
+    }  # fmt: skip
+    assert [event["frame"] for event in watch.events] == [3, 4, 6, 8]
+
+
+def test_camera_names():
+    assert camera_names(["/camera/front/image"]) == ("",)
+    assert camera_names(["/cam/left/image", "/cam/right"]) == ("cam_left_image", "cam_right")
+    for topics in (["/a/b", "/a_b"], ["/1", "/b"]):
+        with pytest.raises(InputError, match="different names"):
+            camera_names(topics)
+
+
+def test_gallery_keeps_extremes_apart():
+    gallery, drawn = Gallery("worst", size=3), []
+    picture = {"": np.zeros((4, 4, 3), np.uint8)}
+    measures = np.random.default_rng(0).random(300)
+    for index, measure in enumerate(measures):
+        gallery.offer(index, measure, "", lambda i=index: drawn.append(i) or picture)
+    shown = gallery.exhibits()
+    assert [e.measure for e in shown] == sorted(e.measure for e in shown)
+    assert shown[0].measure == measures.min()
+    assert len({e.index // 15 for e in shown}) == 3
+    assert len(drawn) < 60
+
+
+# Comparison
+
+
+def worsened(folder, copy):
+    """A copy of a run whose first frame has another digest, with a worse AP and a better speed."""
+    shutil.copytree(folder, copy)
+    rows = json.loads((copy / "frames.json").read_text())
+    rows[0]["digest"] = "00" * 32
+    (copy / "frames.json").write_text(json.dumps(rows))
+    summary = json.loads((copy / "summary.json").read_text())
+    summary["scores"]["AP"] -= 0.05
+    summary["fps"] *= 2
+    summary["digest"] = "11" * 32
+    (copy / "summary.json").write_text(json.dumps(summary))
+    return copy
+
+
+def test_compare_as_a_gate(scored, tmp_path, capsys):
+    run = str(scored[1])
+    worse = str(worsened(scored[1], tmp_path / "worse"))
+    out = tmp_path / "out"
+    assert main(["replay", "--compare", run, run]) == 0
+    assert main(["replay", "--compare", run, worse, "--out", str(out)]) == 1
+    assert "1 of 10 frames changed" in capsys.readouterr().err
+    result = json.loads((out / "comparison.json").read_text())
+    assert result["changed"] == [0]
+    assert result["metrics"]["AP"]["change"] == pytest.approx(-0.05)
+    page = (out / "comparison.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    for tolerances, code in (
+        (["AP=0.06"], 0),
+        (["AP=0.04"], 1),
+        (["AP=10%", "fps=0", "AP50=0"], 0),
+        (["AP=1%"], 1),
+    ):
+        options = [word for text in tolerances for word in ("--tolerate", text)]
+        assert main(["replay", "--compare", run, worse, *options]) == code
+        assert main(["replay", "--compare", worse, run, "--tolerate", "AP=0"]) == 0
+
+
+def test_compare_what_cannot_be_compared(scored, tmp_path, capsys):
+    run = scored[1]
+    other = shutil.copytree(run, tmp_path / "other")
+    rows = json.loads((other / "frames.json").read_text())
+    (other / "frames.json").write_text(json.dumps(rows[:-1]))
+    for arguments, words in (
+        ([run, other], "not over the same frames"),
+        ([run, tmp_path / "none"], "no finished replay"),
+        ([run, run, "--tolerate", "beauty=1"], "expected a metric"),
+        ([run, run, "--tolerate", "AP"], "METRIC=AMOUNT"),
+        ([run, run, "--tolerate", "AP=-1"], "at least 0"),
+    ):
+        assert main(["replay", "--compare", *map(str, arguments)]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_tolerances():
+    assert Tolerance.parse("latency_p95=20%").excess(100, 121)
+    assert not Tolerance.parse("latency_p95=20%").excess(100, 119)
+    assert not Tolerance.parse("latency_p95=0").excess(100, 50)
+    assert Tolerance.parse("fps=1").excess(10, 8.9)
+
+
+# Pictures
 
 
 def test_pictures_are_spread_and_prefer_instances(tmp_path):

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from bag_files import DETECTIONS, IMAGE, INSTANCES, painted_frame, write_painted_bag
 
 from ssap_ros.errors import InputError
 from ssap_ros.evaluation.sources import open_source
@@ -57,9 +58,12 @@ def check(source, tolerance=0):
     frames = list(source)
     assert len(frames) == len(FRAMES)
     assert source.skipped == 0
-    stamps = [stamp for stamp, _ in frames]
+    assert [frame.index for frame in frames] == list(range(len(FRAMES)))
+    stamps = [frame.stamp for frame in frames]
     assert stamps == sorted(set(stamps))
-    for (_, image), truth in zip(frames, FRAMES, strict=True):
+    for frame, truth in zip(frames, FRAMES, strict=True):
+        image = frame.rgb()
+        assert frame.size == truth.shape[:2]
         assert image.dtype == np.uint8
         assert image.flags.c_contiguous
         np.testing.assert_allclose(image.astype(int), truth, atol=tolerance)
@@ -73,8 +77,8 @@ def test_image_folder(tmp_path):
 
 def test_single_image(tmp_path):
     source = open_source(str(write_folder(tmp_path / "images") / "002.png"))
-    ((_, image),) = source
-    np.testing.assert_array_equal(image, FRAMES[2])
+    (frame,) = source
+    np.testing.assert_array_equal(frame.rgb(), FRAMES[2])
 
 
 def test_video(tmp_path):
@@ -105,10 +109,10 @@ def test_bag_without_images_says_what_it_holds(tmp_path):
 
 
 def test_scenes():
-    (first, image), (second, _) = open_source("scenes:4", 2)
-    assert (first, image.ndim) == (0, 3)
-    assert second > 0
-    assert not np.array_equal(image, next(iter(open_source("scenes:5", 1)))[1])
+    first, second = open_source("scenes:4", 2)
+    assert (first.stamp, first.rgb().ndim) == (0, 3)
+    assert second.stamp > 0
+    assert not np.array_equal(first.rgb(), next(iter(open_source("scenes:5", 1))).rgb())
 
 
 def test_max_frames(tmp_path):
@@ -124,6 +128,7 @@ def test_broken_frames_are_skipped_and_counted(tmp_path):
     source = open_source(str(folder))
     assert len(list(source)) == len(FRAMES) - 2
     assert source.skipped == 2
+    assert ["001.png" in source.damage[0], "004.png" in source.damage[1]] == [True, True]
 
 
 @pytest.mark.parametrize("name", ["text.mcap", "text.db3", "text.avi", "text.mp4", "text.png"])
@@ -136,11 +141,51 @@ def test_text_in_disguise(tmp_path, name):
 
 
 def test_truncated_bag(tmp_path):
-    bag = write_bag(tmp_path / "bag")
-    file = next(bag.glob("*.mcap"))
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(InputError, match=file.name):
+    """What can be read of it is read, and the source says that it is not all."""
+    pytest.importorskip("sensor_msgs")
+    make_reader = pytest.importorskip("mcap.reader").make_reader
+    good = write_painted_bag(tmp_path / "good.mcap", 12)
+    with good.open("rb") as stream:
+        second = make_reader(stream).get_summary().chunk_indexes[1].chunk_start_offset
+    file = tmp_path / "cut.mcap"
+    file.write_bytes(good.read_bytes()[: second + 20])
+    source = open_source(str(file))
+    assert 0 < len(list(source)) < 12
+    assert source.damage
+    file.write_bytes(b"\x89MCAP0\r\n")
+    with pytest.raises(InputError, match=r"not a ROS 2 bag: .*cut\.mcap"):
         open_source(str(file))
+
+
+def test_several_topics_in_the_order_of_recording(tmp_path):
+    pytest.importorskip("sensor_msgs")
+    bag = write_painted_bag(tmp_path / "bag.mcap", 3)
+    source = open_source(str(bag), None, [INSTANCES, IMAGE])
+    assert source.cameras == (INSTANCES, IMAGE)
+    assert [frame.camera for frame in source] == [1, 0] * 3
+    assert open_source(str(bag), not_topics=[IMAGE]).cameras == (INSTANCES,)
+    for topics, words in (
+        (["/nowhere"], "no topic /nowhere"),
+        ([DETECTIONS], "must be"),
+        ([IMAGE, IMAGE], "different topics"),
+    ):
+        with pytest.raises(InputError, match=words):
+            open_source(str(bag), None, topics)
+    with pytest.raises(InputError, match="is no bag"):
+        open_source("scenes", 1, [IMAGE])
+
+
+def test_image_messages_travel_as_they_are(tmp_path):
+    """Encodings may alternate; one that nobody reads costs its frames, with the reason."""
+    pytest.importorskip("sensor_msgs")
+    bag = write_painted_bag(tmp_path / "bag.mcap", 6, encodings=("bgr8", "mono8", "secret"))
+    source = open_source(str(bag))
+    frames = list(source)
+    assert [frame.msg.encoding for frame in frames] == ["bgr8", "mono8"] * 2
+    assert source.skipped == 2
+    assert "secret" in source.damage[0]
+    np.testing.assert_array_equal(frames[0].rgb(), painted_frame(0)[0])
+    np.testing.assert_array_equal(frames[1].rgb()[..., 1], painted_frame(1)[0][..., 0])
 
 
 def test_missing_path():

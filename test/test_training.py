@@ -2,29 +2,49 @@
 
 import dataclasses
 import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tiny_sets import CAR, PERSON, PanopticFile, objects, write_cityscapes
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
+from ssap_ros.datasets import cityscapes  # noqa: E402
 from ssap_ros.errors import InputError  # noqa: E402
+from ssap_ros.network.backbones import MobileNetV2  # noqa: E402
 from ssap_ros.network.export import export_onnx  # noqa: E402
 from ssap_ros.network.ssap import LEVELS  # noqa: E402
+from ssap_ros.segments import OTHER_CLASS, Segments  # noqa: E402
 from ssap_ros.training.augment import Cutout, paste_group, random_crop  # noqa: E402
-from ssap_ros.training.datasets import CocoSource, SceneSource, TrainingSet  # noqa: E402
+from ssap_ros.training.build import build_network, training_set  # noqa: E402
+from ssap_ros.training.datasets import TrainingSet  # noqa: E402
+from ssap_ros.training.losses import LossConfig  # noqa: E402
 from ssap_ros.training.samples import (  # noqa: E402
     IGNORE_CLASS,
     PARTIAL_CLASS,
     UNLABELLED,
     VOID,
     Sample,
+    sample_of,
+    stuff_segment,
     unknown_instance,
 )
 from ssap_ros.training.settings import load_train_config  # noqa: E402
-from ssap_ros.training.train import build_network, train  # noqa: E402
+from ssap_ros.training.sources import CocoSource, SceneSource  # noqa: E402
+from ssap_ros.training.teacher import pseudo_labels  # noqa: E402
+from ssap_ros.training.train import train  # noqa: E402
+
+CONFIGS = Path(__file__).parents[1] / "config"
+ROAD_SEGMENT = {"id": 9, "category_id": 100}
 
 CLASSES = ("background", "person", "bicycle", "car", "motorcycle", "bus", "train", "truck")
 CONFIG = """
@@ -32,18 +52,23 @@ out: {out}
 classes: [background, person, bicycle, car, motorcycle, bus, train, truck]
 thing_ids: [1, 2, 3, 4, 5, 6, 7]
 network: {{backbone: mobilenet_v2, decoder_width: 8, head_kernel: 3}}
-data: {{crop: 128, workers: 0, sources: [{{type: scenes}}]}}
+data: {{crop: 64, workers: 0, sources: [{{type: scenes}}]}}
 optimiser: {{batch_size: 2, iterations: {iterations}, learning_rate: 1.0e-3, milestones: [3]}}
 checkpoint_every: 2
+log_every: 1
 """
 
 
 def test_semantic_target_of_every_kind_of_label():
-    labels = [[0, 1, 2, VOID, UNLABELLED, unknown_instance(0), unknown_instance(7)]]
+    labels = [
+        *[0, 1, 2, VOID, UNLABELLED, unknown_instance(0), unknown_instance(7)],
+        *[unknown_instance(253), stuff_segment(0), stuff_segment(1), stuff_segment(253)],
+    ]
+    assert len(set(labels)) == len(labels) - 1  # the segment of class 0 is 0
     sample = Sample(
-        np.zeros((1, 7, 3), np.uint8), np.array(labels, np.int32), np.array([0, 3, 5], np.uint8)
+        np.zeros((1, 11, 3), np.uint8), np.array([labels], np.int32), np.array([0, 3, 5], np.uint8)
     )
-    expected = [0, 3, 5, IGNORE_CLASS, PARTIAL_CLASS, 0, 7]
+    expected = [0, 3, 5, IGNORE_CLASS, PARTIAL_CLASS, 0, 7, 253, 0, 1, 253]
     assert sample.semantic_target().tolist() == [expected]
 
 
@@ -54,9 +79,9 @@ def test_crop_keeps_labels_on_their_pixels():
     image = np.repeat((instances * 50 + 20).astype(np.uint8)[..., None], 3, axis=2)
     sample = Sample(image, instances, np.arange(5, dtype=np.uint8))
     for _ in range(20):
-        crop = random_crop(sample, 64, (0.8, 2.0), rng)
+        crop = random_crop(sample, (64, 48), (0.8, 2.0), rng)
         inside = crop.instances != VOID
-        assert crop.image.shape == (64, 64, 3)
+        assert crop.image.shape == (64, 48, 3)
         expected = crop.instances * 50 + 20
         off = np.abs(crop.image[..., 0].astype(int) - expected)[inside] > 5
         assert off.mean() < 0.25  # interpolated edges alone
@@ -111,40 +136,169 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
 def test_an_item_depends_on_seed_and_index_alone():
     def build(seed):
         return TrainingSet(
-            [(SceneSource((128, 160)), 1.0)], [], {}, 0.0, 128, (0.8, 1.5), seed, length=8
+            [(SceneSource((128, 160)), 1.0)], [], {}, 0.0, (128, 96), 0, (0.8, 1.5), seed, length=8
         )
 
     first, again, other = build(0)[5], build(0)[5], build(1)[5]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
     image, classes, ids = first
-    assert image.shape == (3, 128, 128)
+    assert image.shape == (3, 128, 96)
     assert ((classes > 0) & (classes < 8)).equal(ids > 0)
 
 
-@pytest.mark.timeout(300)
-def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    whole, parts = tmp_path / "whole.yaml", tmp_path / "parts.yaml"
-    whole.write_text(CONFIG.format(out=tmp_path / "whole", iterations=4))
-    parts.write_text(CONFIG.format(out=tmp_path / "parts", iterations=2))
-    expected = torch.load(train(whole), weights_only=True)
-    train(parts)
-    parts.write_text(CONFIG.format(out=tmp_path / "parts", iterations=4))
-    resumed = torch.load(train(parts, resume=True), weights_only=True)
-    for name, value in expected["network"].items():
-        torch.testing.assert_close(resumed["network"][name], value, rtol=1e-4, atol=1e-5)
+def test_annotated_segments_become_labels():
+    truth = Segments(
+        np.array([[0, 1, 2, 3, 4, 5, 6]]),
+        np.array([2, 1, 2, 0, OTHER_CLASS, 2]),
+        crowd=np.array([0, 0, 1, 0, 0, 0], bool),
+    )
+    sample = sample_of(np.zeros((1, 7, 3), np.uint8), truth, thing_ids=(2,))
+    stuff = [stuff_segment(1), unknown_instance(2), stuff_segment(0)]
+    assert sample.instances.tolist() == [[VOID, 1, *stuff, VOID, 2]]
+    assert sample.class_ids.tolist() == [0, 2, 2]
 
-    checkpoint = tmp_path / "whole" / "checkpoint.pt"
+
+def write_config(path, out, iterations, **changes):
+    text = CONFIG.format(out=out, iterations=iterations)
+    for key, value in changes.items():
+        assert re.search(rf"^{key}:", text, re.MULTILINE)
+        text = re.sub(rf"^{key}:.*$", f"{key}: {value}", text, flags=re.MULTILINE)
+    path.write_text(text)
+    return path
+
+
+def test_cityscapes_and_coco_panoptic_are_training_sources(tmp_path):
+    boxes = objects([(32, 32, 64, 128), (96, 32, 64, 128)])
+    write_cityscapes(tmp_path / "cityscapes", "000001", boxes, [PERSON, CAR])
+    file = PanopticFile(tmp_path)
+    segments = [{"id": 1, "category_id": 1}, {"id": 2, "category_id": 3}]
+    file.add(boxes, [PERSON, CAR], np.where(boxes, boxes, 9), [*segments, ROAD_SEGMENT])
+    cases = {
+        "cityscapes": (cityscapes.CLASSES, cityscapes.THING_IDS, "root: cityscapes, split: val"),
+        "coco_panoptic": (
+            ("person", "car", "road", "tree"),
+            (0, 1),
+            "annotations: panoptic.json, images: images",
+        ),
+    }
+    for kind, (classes, thing_ids, where) in cases.items():
+        source = f"[{{type: {kind}, {where}}}]"
+        config = write_config(
+            tmp_path / "c.yaml",
+            tmp_path,
+            2,
+            classes=f"[{', '.join(classes)}]",
+            thing_ids=list(thing_ids),
+            data=f"{{root: {tmp_path}, crop: 192, crop_width: 256, scales: [1, 1], workers: 0, "
+            f"sources: {source}}}",
+        )
+        image, target, ids = training_set(load_train_config(config))[0]
+        assert image.shape == (3, 192, 256)
+        person, car, road = (classes.index(name) for name in ("person", "car", "road"))
+        # counted from the left of either the picture or its mirror image
+        assert {int(k) for k in ids.unique()} == {1, 2, stuff_segment(road)}
+        assert {int(k) for k in target.unique()} == {person, car, road}
+        assert set(target[ids > 0].tolist()) == {person, car}
+    config.write_text(config.read_text().replace("thing_ids: [0, 1]", "thing_ids: [0]"))
+    with pytest.raises(InputError, match=r"must be those of the data, .* \[0, 1\]"):
+        training_set(load_train_config(config))
+
+
+def weights_of(checkpoint):
+    return torch.load(checkpoint, weights_only=True)["network"]
+
+
+def assert_same_weights(a, b):
+    for name, value in a.items():
+        torch.testing.assert_close(b[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_run_is_resumed_exactly(tmp_path):
+    """Killed at some step, in the middle of a checkpoint and of a line of the log."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(write_config(tmp_path / "whole.yaml", whole, 6, checkpoint_every=1))
+    config = write_config(tmp_path / "parts.yaml", parts, 6, checkpoint_every=1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ssap_ros.cli", "train", "--config", str(config)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    while not (parts / "checkpoint.pt").is_file():
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    reached = torch.load(parts / "checkpoint.pt", weights_only=True)["iteration"]
+    assert reached < 6, "ended before it could be killed"
+    (parts / "checkpoint.partial").write_bytes(b"half a checkpoint")
+    with (parts / "log.jsonl").open("a") as log:
+        log.write('{"iteration": 5, "lo')
+    train(config, resume=True)
+    assert_same_weights(weights_of(whole / "checkpoint.pt"), weights_of(parts / "checkpoint.pt"))
+    logs = [
+        [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        for run in (whole, parts)
+    ]
+    assert [line["iteration"] for line in logs[1]] == [1, 2, 3, 4, 5, 6]
+    for first, second in zip(*logs, strict=True):
+        assert second == pytest.approx(first, rel=1e-3)
+
+
+def test_a_run_logs_losses_per_level_pictures_and_throughput(tmp_path, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    checkpoint = train(write_config(tmp_path / "c.yaml", tmp_path / "run", 4))
+    assert "images/s" in capsys.readouterr().err
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    kinds = [f"losses/{kind}_{level}" for kind in ("semantic", "affinity") for level in LEVELS]
+    assert {*kinds, "losses/loss", "images per second"} <= set(events.Tags()["scalars"])
+    pictures = events.Images("sample")
+    assert [p.step for p in pictures] == [2, 4]
+    assert (pictures[0].height, pictures[0].width) == (64, 6 * 64)
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
+
     info = export_onnx(checkpoint, tmp_path / "plain.onnx")
     assert info.classes == CLASSES
     export_onnx(checkpoint, tmp_path / "biased.onnx", affinity_bias=(-0.5, 0, 1, 0, 0))
     image = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
     plain, biased = (
-        OnnxRuntimeBackend(tmp_path / f"{name}.onnx", 1).infer(image, LEVELS)
+        OnnxRuntimeBackend(tmp_path / f"{name}.onnx", 1).infer(image, LEVELS)[0]
         for name in ("plain", "biased")
     )
     shifts = [(b - p).mean() for p, b in zip(plain.affinities, biased.affinities, strict=True)]
     np.testing.assert_allclose(shifts, (-0.5, 0, 1, 0, 0), atol=1e-4)
+
+
+def test_the_teacher_is_asked_once(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    shapes = {"head.0": (256, 320), "head.1": (256, 320), "head.2": (256, 512), "head.3": (21, 256)}
+    for name, module in MobileNetV2().named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            shapes[name] = tuple(module.weight.shape)
+    for name, shape in shapes.items():
+        shape = (*shape, 1, 1) if len(shape) == 2 else shape
+        arrays[f"{name}.weight"] = rng.normal(0, 0.05, shape).astype("f4")
+        arrays[f"{name}.bias"] = rng.normal(0, 0.5, shape[0]).astype("f4")
+    weights = tmp_path / "teacher.npz"
+    np.savez(weights, **arrays)
+    pictures = []
+    for number in (7, 8):
+        pictures.append((number, tmp_path / f"{number}.png"))
+        cv2.imwrite(str(pictures[-1][1]), rng.integers(0, 255, (40, 50, 3), dtype=np.uint8))
+    asked = pseudo_labels(pictures, weights, CLASSES, tmp_path)
+    assert {number: labels.shape for number, labels in asked.items()} == {7: (40, 50), 8: (40, 50)}
+    (cache,) = tmp_path.glob("teacher_*.npz")
+    for _, path in pictures:
+        path.unlink()  # what is stored needs no picture
+    again = pseudo_labels(pictures, weights, CLASSES, tmp_path)
+    for number, labels in asked.items():
+        np.testing.assert_array_equal(again[number], labels)
+    with pytest.raises(InputError, match="cannot read the image"):
+        pseudo_labels(pictures, weights, CLASSES[:3], tmp_path)  # other classes: asked anew
+    assert list(tmp_path.glob("teacher_*")) == [cache]
 
 
 def test_training_goes_on_from_other_classes(tmp_path, capsys):
@@ -175,6 +329,25 @@ def test_configuration_defaults_are_the_papers(tmp_path):
     assert dataclasses.asdict(config.network)["backbone"] == "resnet50"
 
 
+def test_shipped_configurations_hold_the_papers_numbers():
+    street, town, coco = (
+        load_train_config(CONFIGS / f"train_{name}.yaml")
+        for name in ("street", "cityscapes", "coco_panoptic")
+    )
+    assert street.network.backbone == "mobilenet_v2"
+    assert (town.classes, town.thing_ids) == (cityscapes.CLASSES, cityscapes.THING_IDS)
+    assert (len(coco.classes), coco.thing_ids) == (133, tuple(range(80)))
+    for config in (town, coco):
+        assert config.loss == LossConfig()
+        assert (config.network.window, config.network.head_kernel) == (5, 5)
+        assert config.optimiser.batch_size == 24
+        assert config.optimiser.learning_rate == 1e-4
+    assert (town.network.backbone, coco.network.backbone) == ("resnet50", "resnet101")
+    assert (town.optimiser.iterations, town.optimiser.milestones) == (70_000, (30_000, 50_000))
+    assert (coco.optimiser.iterations, coco.optimiser.milestones) == (80_000, (60_000, 70_000))
+    assert (coco.data.long_side, coco.data.crop, coco.data.crop_width) == (640, 512, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -184,6 +357,9 @@ def test_configuration_defaults_are_the_papers(tmp_path):
         ("classes: [a]\nthing_ids: []\nloss: {alpha: big}", "loss.alpha: expected float"),
         ("classes: [a", "not valid YAML"),
         ("- a", "expected a mapping"),
+        ("classes: [a]\nthing_ids: [1]", "thing_ids must be class ids"),
+        ("classes: [a]\nthing_ids: [0]\nloss: {lambdas: [1]}", "loss.lambdas: expected 5, got 1"),
+        ("classes: [a]\nthing_ids: [0]\nnetwork: {window: 4}", "window must be one of"),
     ],
 )
 def test_a_bad_configuration_is_named(tmp_path, text, message):

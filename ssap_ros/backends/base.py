@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from ssap_ros.types import FloatArray, ModelInfo, NetworkOutput
+from ssap_ros.affinity import AffinityPyramid
+from ssap_ros.types import ImageArray, ModelInfo
+
+PARTITION_WINDOW = 5
+"""The affinity window that a model must have."""
+
+OnProgress = Callable[[str], None]
+"""Is told what goes on while a backend is being loaded, e.g. "building engine, 41 s".
+
+Called from the thread that called `load_backend`, and about once a second while an engine is being
+built; that is done by another process, so this one's threads run freely. What it raises ends the
+build and comes out of `load_backend`.
+"""
 
 
 class ModelError(RuntimeError):
     """A model file that is missing or does not fit; the message is one line for the user."""
 
 
-class InferenceBackend(Protocol):
-    """A loaded network.
+class DeviceError(RuntimeError):
+    """The GPU, its driver or its libraries failed; the message is one line for the user.
 
-    name: what runs it, for reports.
-    info: what the model file says about itself.
+    The backend that raised it is to be closed; a new one may be loaded in its place. Where the
+    error broke the CUDA context for good (an illegal memory access), only a new process helps.
+    """
+
+
+class InferenceBackend(Protocol):
+    """A loaded network with the stages that lead to and from it, wherever it keeps their arrays.
+
+    The three stages are called in this order, by one thread at a time. What one returns goes to the
+    next and is valid until the first is called again; the pyramids stay valid.
+
+    name: what runs the network, for reports.
+    info: what the model file says about itself; an engine built for one input size says that.
+    max_batch: most images that one pass takes.
     """
 
     name: str
     info: ModelInfo
+    max_batch: int
 
-    def infer(self, image: FloatArray, levels: Sequence[int]) -> NetworkOutput:
-        """Run the network on `image`, normalised, float32 (1, 3, H, W).
+    def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Any, float]:
+        """Fit images of one size into the network input; see `ssap_ros.preprocess.preprocess`.
 
-        H and W are multiples of the coarsest of `info.levels`, or `info.input_size`.
-        Returns the logits of `levels`, a part of `info.levels`, in the order given.
+        images: uint8 (H, W, 3) RGB each, 1 to `max_batch` of them.
+        Returns the network input (n, 3, h, w) and the scale, network pixels per source pixel.
         """
+        ...
+
+    def infer(self, tensor: Any, levels: Sequence[int]) -> Any:
+        """Run the network on the input that `preprocess` made.
+
+        Returns the logits of `levels`, the finest ones of `info.levels`.
+        """
+        ...
+
+    def affinity_pyramids(
+        self, logits: Any, content: tuple[int, int], segmentation_refinement: bool
+    ) -> list[AffinityPyramid]:
+        """Turn the logits into one pyramid per image; see `ssap_ros.affinity.affinity_pyramid`."""
+        ...
+
+    def close(self) -> None:
+        """Release what the backend holds; it cannot be used any more. May be called twice."""
         ...

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from ssap_ros.backends.base import ModelError
+from ssap_ros.affinity import AffinityPyramid, affinity_pyramid
+from ssap_ros.backends.base import PARTITION_WINDOW, ModelError
 from ssap_ros.model_info import METADATA_KEY, model_info_from_json
-from ssap_ros.types import FloatArray, ModelInfo, NetworkOutput
+from ssap_ros.preprocess import preprocess
+from ssap_ros.types import FloatArray, ImageArray, ModelInfo, NetworkOutput
 
-PARTITION_WINDOW = 5
 _FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
 
 
 class OnnxRuntimeBackend:
     """A network in ONNX: `image` in, `semantic_<level>` and `affinity_<level>` logits out.
+
+    Batches save no time on a CPU, so it takes one image at a time (`max_batch`), though `infer`
+    takes more where the model does.
 
     path: the ONNX file; its metadata hold the ModelInfo as JSON under the key "ssap_ros".
     num_threads: inference threads, 0 = every core that this process may use.
@@ -28,6 +32,7 @@ class OnnxRuntimeBackend:
     """
 
     name = "onnxruntime"
+    max_batch = 1
 
     def __init__(self, path: Path, num_threads: int = 0) -> None:
         self._path = path
@@ -38,21 +43,42 @@ class OnnxRuntimeBackend:
         smallest = self.info.input_size or (self.info.levels[-1],) * 2
         self.infer(np.zeros((1, 3, *smallest), np.float32), self.info.levels)
 
-    def infer(self, image: FloatArray, levels: Sequence[int]) -> NetworkOutput:
-        """See InferenceBackend; outputs of half precision are widened to float32."""
+    def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[FloatArray, float]:
+        """See InferenceBackend; the tensor is float32."""
+        tensors, scales = zip(*(preprocess(i, self.info, long_side) for i in images), strict=True)
+        return tensors[0] if len(tensors) == 1 else np.concatenate(tensors), scales[0]
+
+    def infer(self, tensor: FloatArray, levels: Sequence[int]) -> list[NetworkOutput]:
+        """See InferenceBackend; one output per image, half precision is widened to float32."""
         names = [f"{kind}_{level}" for kind in ("semantic", "affinity") for level in levels]
         try:
-            outputs = self._session.run(names, {"image": image})
+            outputs = self._session.run(names, {"image": tensor})
         except Exception as error:  # the runtime raises many types without a common base
             raise self._error(f"inference failed: {_one_line(error)}") from error
-        height, width = image.shape[2:]
+        n, _, height, width = tensor.shape
         channels = (len(self.info.classes), self.info.window**2)
-        expected = [(1, c, height // i, width // i) for c in channels for i in levels]
+        expected = [(n, c, height // i, width // i) for c in channels for i in levels]
         for name, output, shape in zip(names, outputs, expected, strict=True):
             if output.shape != shape:
                 raise self._error(f"expected {name} of shape {shape}, got {output.shape}")
-        maps = [np.asarray(output[0], np.float32) for output in outputs]
-        return NetworkOutput(tuple(maps[: len(levels)]), tuple(maps[len(levels) :]))
+        maps = [np.asarray(output, np.float32) for output in outputs]
+        semantic, affinities = maps[: len(levels)], maps[len(levels) :]
+        return [
+            NetworkOutput(tuple(s[i] for s in semantic), tuple(a[i] for a in affinities))
+            for i in range(n)
+        ]
+
+    def affinity_pyramids(
+        self,
+        logits: Sequence[NetworkOutput],
+        content: tuple[int, int],
+        segmentation_refinement: bool,
+    ) -> list[AffinityPyramid]:
+        """See InferenceBackend."""
+        return [affinity_pyramid(o, self.info, content, segmentation_refinement) for o in logits]
+
+    def close(self) -> None:
+        """See InferenceBackend; the session goes with the object."""
 
     def _open(self, num_threads: int) -> ort.InferenceSession:
         if not self._path.is_file():
@@ -82,13 +108,16 @@ class OnnxRuntimeBackend:
 
     def _check_input(self) -> None:
         height, width = self.info.input_size or (None, None)
-        expected = [("image", "tensor(float)", [1, 3, height, width])]
+        expected = ("image", "tensor(float)", [3, height, width])
         found = [
             (node.name, node.type, [d if isinstance(d, int) else None for d in node.shape])
             for node in self._session.get_inputs()
         ]
-        if found != expected:
-            raise self._error(f"expected the inputs {expected} (None = free), got {found}")
+        if found not in ([(*expected[:2], [batch, *expected[2]])] for batch in (1, None)):
+            raise self._error(
+                f"expected the inputs {[expected]} (None = free) for 1 or any number of images, "
+                f"got {found}"
+            )
 
     def _check_outputs(self) -> None:
         types = {node.name: node.type for node in self._session.get_outputs()}

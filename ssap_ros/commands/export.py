@@ -27,6 +27,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="added to the affinity logits at strides 4, 8, 16, 32 and 64: below 0 it separates "
         "objects, above 0 it joins them (calibrated on a validation set)",
     )
+    parser.add_argument(
+        "--class-bias",
+        type=_class_bias,
+        nargs="+",
+        default=[],
+        metavar="CLASS=B",
+        help="added to the logits of a class: above 0 more is found of it, and found wrongly",
+    )
+    parser.add_argument(
+        "--semantic-from",
+        type=Path,
+        metavar="PT",
+        help="checkpoint to take the classes from, where they were learned separately",
+    )
+
+
+def _class_bias(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected CLASS=NUMBER, got {text!r}") from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +56,13 @@ def run(options: argparse.Namespace) -> int:
     from ssap_ros.network.export import export_onnx
 
     export_onnx(
-        options.checkpoint, options.out, options.fp16, options.long_side, options.affinity_bias
+        options.checkpoint,
+        options.out,
+        options.fp16,
+        options.long_side,
+        options.affinity_bias,
+        dict(options.class_bias),
+        options.semantic_from,
     )
     print(f"written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
     return 0

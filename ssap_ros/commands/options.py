@@ -5,14 +5,59 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssap_ros.errors import InputError
+
+if TYPE_CHECKING:
+    from ssap_ros.evaluation.judges import ImageSet
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="", metavar="PATH", help="ONNX model (default: the one shipped)"
     )
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say where annotated images are; see `image_set`."""
+    parser.add_argument(
+        "--format",
+        choices=("coco", "coco_panoptic", "cityscapes", "scenes"),
+        default="coco",
+        help="how the images are annotated (default: coco)",
+    )
+    parser.add_argument("--annotations", type=Path, metavar="JSON", help="of the COCO formats")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="of the COCO formats")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="Cityscapes: folder with leftImg8bit/ and gtFine/"
+    )
+    parser.add_argument("--split", default="val", help="Cityscapes: val (default), train")
+    parser.add_argument(
+        "--seeds",
+        default="5000:100",
+        metavar="FIRST:COUNT",
+        help="scenes: which ones (default: 5000:100)",
+    )
+
+
+def image_set(options: argparse.Namespace) -> ImageSet:
+    """Where the annotated images are. Raises InputError for what a format lacks."""
+    from ssap_ros.evaluation.judges import ImageSet
+
+    files = ["annotations", "images"]
+    needed = {"coco": files, "coco_panoptic": files, "cityscapes": ["root"], "scenes": []}
+    for name in needed[options.format]:
+        if getattr(options, name) is None:
+            raise InputError(f"--format {options.format} needs --{name}")
+    if options.format == "scenes":
+        first, _, count = options.seeds.partition(":")
+        if not (first.isdigit() and count.isdigit() and int(count) > 0):
+            raise InputError(f"--seeds must be FIRST:COUNT, got {options.seeds!r}")
+        return ImageSet("scenes", first_seed=int(first), count=int(count))
+    if options.format == "cityscapes":
+        return ImageSet("cityscapes", root=options.root, split=options.split)
+    return ImageSet(options.format, options.annotations, options.images)
 
 
 def positive(text: str) -> int:

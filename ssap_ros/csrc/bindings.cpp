@@ -1,18 +1,26 @@
 // The module ssap_ros._core: arrays in, arrays out, nothing else. `partition.py` has checked
-// shapes, dtypes, layout and values before it calls; the work itself runs without the GIL.
+// shapes, dtypes and layout before it calls; the work itself runs without the GIL.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "affinity.hpp"
+#include "area_resize.hpp"
 #include "cascade.hpp"
+#include "edge_costs.hpp"
+#include "kernighan_lin.hpp"
 #include "multicut.hpp"
+#include "pool.hpp"
+#include "stopwatch.hpp"
 #include "upsample.hpp"
 
 namespace py = pybind11;
@@ -21,69 +29,140 @@ namespace {
 
 template <typename T>
 using Array = py::array_t<T, py::array::c_style>;
+using Scores = std::optional<Array<float>>;
 
 // The image size of a (..., height, width) array.
-template <typename T>
-ssap::GridSize grid_size(const Array<T>& array) {
+ssap::GridSize grid_size(const py::array& array) {
   return {array.shape(array.ndim() - 2), array.shape(array.ndim() - 1)};
 }
 
-Array<float> edge_costs(const Array<float>& affinities, bool logits, float eps,
-                        const std::optional<Array<float>>& scores) {
-  const ssap::GridSize size = grid_size(affinities);
-  Array<float> costs({static_cast<py::ssize_t>(ssap::kNumOffsets), size.height, size.width});
-  const float* const in = affinities.data();
-  const float* const scores_in = scores ? scores->data() : nullptr;
-  const auto n_channels = static_cast<std::size_t>(affinities.shape(0));
-  const auto n_classes = static_cast<std::size_t>(scores ? scores->shape(0) : 0);
-  float* const out = costs.mutable_data();
-  const py::gil_scoped_release no_gil;
-  ssap::edge_costs(in, n_channels, size, logits, eps, scores_in, n_classes, out);
-  return costs;
+// A float32 or float16 array of 12 costs, or of 24 or 25 affinities.
+ssap::Affinities affinities_of(const py::array& array, ssap::Meaning meaning, float eps,
+                               const Scores& scores) {
+  return {array.data(),
+          array.itemsize() == 2,
+          array.shape(0) == ssap::kNumOffsets ? ssap::Meaning::kCosts : meaning,
+          static_cast<std::size_t>(array.shape(0)),
+          grid_size(array),
+          eps,
+          scores ? scores->data() : nullptr,
+          static_cast<std::size_t>(scores ? scores->shape(0) : 0)};
 }
 
-Array<std::int32_t> cascaded_graph_partition(const std::vector<Array<float>>& costs,
-                                             const std::vector<Array<std::uint8_t>>& classes,
-                                             py::ssize_t erosion_radius, bool joint_finest) {
-  std::vector<ssap::CascadeLevel> levels;
-  for (std::size_t i = 0; i < costs.size(); ++i) {
-    levels.push_back({grid_size(costs[i]), costs[i].data(), classes[i].data()});
+const ssap::RowKernels& kernels(const std::string& simd) {
+  for (const ssap::SimdPath& path : ssap::simd_paths()) {
+    if (simd.empty() || path.name == simd) return *path.kernels;
   }
-  const ssap::GridSize size = levels.front().size;
+  throw std::invalid_argument("no such instruction set: " + simd);
+}
+
+// Calls visit(linkage) with the one of that name.
+template <typename Visit>
+void with_linkage(const std::string& name, Visit&& visit) {
+  if (name == "sum") {
+    visit(ssap::SumLinkage{});
+  } else if (name == "mean") {
+    visit(ssap::MeanLinkage{});
+  } else {
+    visit(ssap::MutexLinkage{});
+  }
+}
+
+std::vector<std::string> simd_paths() {
+  std::vector<std::string> names;
+  for (const ssap::SimdPath& path : ssap::simd_paths()) names.push_back(path.name);
+  return names;
+}
+
+// The costs, and whether the affinities are finite.
+std::pair<Array<float>, bool> edge_costs(const py::array& affinities, bool logits, float eps,
+                                         const Scores& scores, const std::string& simd) {
+  const auto meaning = logits ? ssap::Meaning::kLogits : ssap::Meaning::kProbabilities;
+  const ssap::Affinities in = affinities_of(affinities, meaning, eps, scores);
+  const ssap::RowKernels& path = kernels(simd);
+  Array<float> costs({static_cast<py::ssize_t>(ssap::kNumOffsets), in.size.height, in.size.width});
+  float* const out = costs.mutable_data();
+  bool is_finite = false;
+  {
+    const py::gil_scoped_release no_gil;
+    is_finite = ssap::edge_costs(in, path, out);
+  }
+  return {std::move(costs), is_finite};
+}
+
+std::pair<Array<std::int32_t>, ssap::CascadeReport> cascaded_graph_partition(
+    const std::vector<py::array>& affinities, const std::vector<Array<std::uint8_t>>& classes,
+    const std::vector<py::array>& long_range, const Scores& scores, float eps,
+    py::ssize_t erosion_radius, bool joint_finest, const std::string& linkage, double max_ms) {
+  static ssap::Pool<ssap::Cascade> pool;
+  std::vector<ssap::CascadeLevel> levels(affinities.size());
+  for (std::size_t i = 0; i < affinities.size(); ++i) {
+    levels[i].affinities =
+        affinities_of(affinities[i], ssap::Meaning::kLogits, eps, i == 0 ? scores : Scores{});
+    levels[i].classes = classes[i].data();
+  }
+  std::vector<ssap::Affinities> coarser;
+  for (const py::array& level : long_range) {
+    coarser.push_back(affinities_of(level, ssap::Meaning::kLogits, eps, {}));
+  }
+  const ssap::GridSize size = levels.front().affinities.size;
   Array<std::int32_t> labels({size.height, size.width});
   std::int32_t* const out = labels.mutable_data();
+  ssap::CascadeReport report;
+  {
+    const py::gil_scoped_release no_gil;
+    const ssap::Pool<ssap::Cascade>::Loan cascade(pool);
+    with_linkage(linkage, [&](auto chosen) {
+      report =
+          cascade->run<decltype(chosen)>(levels, coarser, {erosion_radius, joint_finest, max_ms},
+                                         ssap::simd_paths().front().kernels[0], out);
+    });
+  }
+  return {std::move(labels), std::move(report)};
+}
+
+bool is_valid(std::size_t n_nodes, const Array<std::int64_t>& uv_ids, const Array<double>& costs) {
+  return ssap::EdgeList{n_nodes, uv_ids.data(), costs.data(),
+                        static_cast<std::size_t>(costs.size())}
+      .is_valid();
+}
+
+Array<std::int64_t> contract(std::size_t n_nodes, const Array<std::int64_t>& uv_ids,
+                             const Array<double>& costs, const std::string& linkage) {
+  static ssap::Pool<ssap::GraphPartition> pool;
+  const ssap::EdgeList edges{n_nodes, uv_ids.data(), costs.data(),
+                             static_cast<std::size_t>(costs.size())};
+  Array<std::int64_t> labels(static_cast<py::ssize_t>(n_nodes));
+  std::int64_t* const out = labels.mutable_data();
   const py::gil_scoped_release no_gil;
-  const auto result = ssap::cascaded_graph_partition(levels, erosion_radius, joint_finest);
-  std::copy(result.begin(), result.end(), out);
+  const ssap::Pool<ssap::GraphPartition>::Loan partition(pool);
+  with_linkage(linkage, [&](auto chosen) { partition->run<decltype(chosen)>(edges, out); });
   return labels;
 }
 
-Array<std::int64_t> greedy_additive(std::size_t n_nodes, const Array<std::int64_t>& uv_ids,
-                                    const Array<double>& costs) {
-  Array<std::int64_t> labels(static_cast<py::ssize_t>(n_nodes));
-  const std::int64_t* const uv = uv_ids.data();
-  const double* const weights = costs.data();
-  const auto n_edges = static_cast<std::size_t>(costs.size());
-  std::int64_t* const out = labels.mutable_data();
+// The improved labels, in the same names; those given are in [0, n_nodes).
+Array<std::int64_t> kernighan_lin(const Array<std::int64_t>& uv_ids, const Array<double>& costs,
+                                  const Array<std::int64_t>& labels, double max_ms,
+                                  std::size_t max_moves) {
+  const ssap::EdgeList edges{static_cast<std::size_t>(labels.size()), uv_ids.data(), costs.data(),
+                             static_cast<std::size_t>(costs.size())};
+  Array<std::int64_t> improved(labels.size());
+  std::int64_t* const out = improved.mutable_data();
+  const std::int64_t* const in = labels.data();
   const py::gil_scoped_release no_gil;
-  ssap::ContractionGraph graph(n_nodes, n_edges);
-  for (std::size_t edge = 0; edge < n_edges; ++edge) {
-    graph.add(static_cast<ssap::ContractionGraph::Node>(uv[2 * edge]),
-              static_cast<ssap::ContractionGraph::Node>(uv[2 * edge + 1]), weights[edge]);
-  }
-  const auto result = ssap::greedy_additive(graph, {});
-  std::copy(result.begin(), result.end(), out);
-  return labels;
+  const ssap::Stopwatch watch;
+  std::copy(in, in + edges.n_nodes, out);
+  ssap::KernighanLin().run(edges, out, max_moves, [&] { return watch.ms() > max_ms; });
+  return improved;
 }
 
 double multicut_objective(const Array<std::int64_t>& uv_ids, const Array<double>& costs,
                           const Array<std::int64_t>& labels) {
-  const std::int64_t* const uv = uv_ids.data();
-  const double* const weights = costs.data();
+  const ssap::EdgeList edges{static_cast<std::size_t>(labels.size()), uv_ids.data(), costs.data(),
+                             static_cast<std::size_t>(costs.size())};
   const std::int64_t* const label = labels.data();
-  const auto n_edges = static_cast<std::size_t>(costs.size());
   const py::gil_scoped_release no_gil;
-  return ssap::multicut_objective(uv, weights, n_edges, label);
+  return ssap::multicut_objective(edges, label);
 }
 
 Array<std::int32_t> upsample_labels(const Array<std::int32_t>& labels, py::ssize_t height,
@@ -97,23 +176,56 @@ Array<std::int32_t> upsample_labels(const Array<std::int32_t>& labels, py::ssize
   return upsampled;
 }
 
+// tensor: (1, 3, height, width); its upper left corner of the given size is written.
+void area_resize(const Array<std::uint8_t>& image, py::ssize_t height, py::ssize_t width,
+                 const std::array<float, 3>& factor, const std::array<float, 3>& offset,
+                 Array<float>& tensor) {
+  const ssap::GridSize source{image.shape(0), image.shape(1)};
+  const std::uint8_t* const in = image.data();
+  const py::ssize_t plane = tensor.shape(2) * tensor.shape(3);
+  float* const out = tensor.mutable_data();
+  const py::gil_scoped_release no_gil;
+  ssap::area_resize(in, source, {height, width}, factor, offset,
+                    {out, out + plane, out + 2 * plane}, tensor.shape(3));
+}
+
 }  // namespace
 
-// Nothing here keeps state, so newer versions of pybind11 may load it into a Python without a GIL.
+// Calls share nothing but a locked pool, so newer versions of pybind11 may load this into a Python
+// without a GIL.
 #if PYBIND11_VERSION_HEX >= 0x020D0000
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
 #else
 PYBIND11_MODULE(_core, module) {
 #endif
   module.doc() = "Compiled core of ssap_ros; its public face is ssap_ros.partition.";
+  py::class_<ssap::LevelReport>(module, "_LevelReport")
+      .def_readonly("n_nodes", &ssap::LevelReport::n_nodes)
+      .def_readonly("costs_ms", &ssap::LevelReport::costs_ms)
+      .def_readonly("graph_ms", &ssap::LevelReport::graph_ms)
+      .def_readonly("solve_ms", &ssap::LevelReport::solve_ms)
+      .def_readonly("labels_ms", &ssap::LevelReport::labels_ms);
+  py::class_<ssap::CascadeReport>(module, "_CascadeReport")
+      .def_readonly("is_finite", &ssap::CascadeReport::is_finite)
+      .def_readonly("is_complete", &ssap::CascadeReport::is_complete)
+      .def_readonly("levels", &ssap::CascadeReport::levels)
+      .def_readonly("bytes", &ssap::CascadeReport::bytes);
+  module.def("_simd_paths", &simd_paths);
   module.def("_edge_costs", &edge_costs, py::arg("affinities"), py::arg("logits"), py::arg("eps"),
-             py::arg("scores"));
-  module.def("_cascaded_graph_partition", &cascaded_graph_partition, py::arg("costs"),
-             py::arg("classes"), py::arg("erosion_radius"), py::arg("joint_finest"));
-  module.def("_greedy_additive", &greedy_additive, py::arg("n_nodes"), py::arg("uv_ids"),
-             py::arg("costs"));
+             py::arg("scores"), py::arg("simd"));
+  module.def("_cascaded_graph_partition", &cascaded_graph_partition, py::arg("affinities"),
+             py::arg("classes"), py::arg("long_range"), py::arg("scores"), py::arg("eps"),
+             py::arg("erosion_radius"), py::arg("joint_finest"), py::arg("linkage"),
+             py::arg("max_ms"));
+  module.def("_is_valid", &is_valid, py::arg("n_nodes"), py::arg("uv_ids"), py::arg("costs"));
+  module.def("_contract", &contract, py::arg("n_nodes"), py::arg("uv_ids"), py::arg("costs"),
+             py::arg("linkage"));
+  module.def("_kernighan_lin", &kernighan_lin, py::arg("uv_ids"), py::arg("costs"),
+             py::arg("labels"), py::arg("max_ms"), py::arg("max_moves"));
   module.def("_multicut_objective", &multicut_objective, py::arg("uv_ids"), py::arg("costs"),
              py::arg("labels"));
   module.def("_upsample_labels", &upsample_labels, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
+  module.def("_area_resize", &area_resize, py::arg("image"), py::arg("height"), py::arg("width"),
+             py::arg("factor"), py::arg("offset"), py::arg("tensor").noconvert());
 }

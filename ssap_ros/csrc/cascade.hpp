@@ -13,123 +13,146 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <limits>
+#include <tuple>
 #include <vector>
 
-#include "grid_graph.hpp"
-#include "multicut.hpp"
+#include "buffer.hpp"
+#include "contraction.hpp"
+#include "inner_regions.hpp"
+#include "level_graph.hpp"
+#include "linkage.hpp"
+#include "stopwatch.hpp"
 
 namespace ssap {
 
-struct CascadeLevel {
-  GridSize size;
-  const float* costs;           // (12, height, width)
-  const std::uint8_t* classes;  // (height, width), 0 = not a thing
+struct CascadeOptions {
+  std::ptrdiff_t erosion_radius = 1;
+  bool joint_finest = true;
+  double max_ms = std::numeric_limits<double>::infinity();
 };
 
-namespace detail {
-
-// Keeps the label of the pixels whose square neighbourhood, as far as it lies in the image, has no
-// other label; 0 elsewhere.
-inline std::vector<std::int32_t> inner_regions(const std::vector<std::int32_t>& labels,
-                                               GridSize size, std::ptrdiff_t radius) {
-  radius = std::min(radius, std::max(size.height, size.width));
-  const auto erode = [radius](const std::int32_t* in, std::int32_t* out, std::ptrdiff_t length,
-                              std::ptrdiff_t step) {
-    std::ptrdiff_t run_start = 0;
-    for (std::ptrdiff_t i = 1; i <= length; ++i) {
-      if (i < length && in[i * step] == in[run_start * step]) continue;
-      const std::ptrdiff_t first = run_start == 0 ? 0 : run_start + radius;
-      const std::ptrdiff_t last = i == length ? length : i - radius;
-      for (std::ptrdiff_t j = first; j < last; ++j) out[j * step] = in[j * step];
-      run_start = i;
-    }
-  };
-  std::vector<std::int32_t> rows(labels.size(), 0);
-  std::vector<std::int32_t> inner(labels.size(), 0);
-  for (std::ptrdiff_t y = 0; y < size.height; ++y) {
-    erode(labels.data() + y * size.width, rows.data() + y * size.width, size.width, 1);
-  }
-  for (std::ptrdiff_t x = 0; x < size.width; ++x) {
-    erode(rows.data() + x, inner.data() + x, size.height, size.width);
-  }
-  return inner;
-}
-
-struct LevelNodes {
-  NodeMap map;
-  std::vector<char> is_proposal;  // one flag per node
-
-  std::int32_t add(bool proposal) {
-    is_proposal.push_back(proposal);
-    return static_cast<std::int32_t>(is_proposal.size()) - 1;
-  }
+struct LevelReport {
+  std::size_t n_nodes = 0;
+  double costs_ms = 0.0;
+  double graph_ms = 0.0;  // building it, without the costs
+  double solve_ms = 0.0;
+  double labels_ms = 0.0;
 };
 
-// Numbers the nodes of a level in raster order: one for each proposal, one for each other thing
-// pixel. `proposals` holds a label per pixel of the coarser level, 0 = none; without a coarser
-// level (nullptr) every thing pixel is a node.
-inline LevelNodes assign_nodes(const CascadeLevel& level, const CascadeLevel* coarser,
-                               const std::vector<std::int32_t>& proposals) {
-  LevelNodes nodes{NodeMap(level.size), {}};
-  const auto max_proposal = std::max_element(proposals.begin(), proposals.end());
-  std::vector<std::int32_t> node_of_proposal(
-      max_proposal == proposals.end() ? 0 : static_cast<std::size_t>(*max_proposal) + 1,
-      NodeMap::kNone);
-  for (std::ptrdiff_t y = 0; y < level.size.height; ++y) {
-    std::int32_t* const row = nodes.map.row(y);
-    const std::uint8_t* const classes = level.classes + y * level.size.width;
-    const std::ptrdiff_t parent_row = coarser ? y / 2 * coarser->size.width : 0;
-    for (std::ptrdiff_t x = 0; x < level.size.width; ++x) {
-      if (classes[x] == 0) continue;
-      const std::ptrdiff_t parent = parent_row + x / 2;
-      if (!coarser || coarser->classes[parent] != classes[x] || proposals[parent] == 0) {
-        row[x] = nodes.add(false);
-        continue;
+struct CascadeReport {
+  bool is_finite = true;
+  bool is_complete = true;          // no level was given up for lack of time
+  std::vector<LevelReport> levels;  // coarsest first
+  std::size_t bytes = 0;
+};
+
+// The memory of one cascade at a time.
+class Cascade {
+ public:
+  // Labels of the finest level: 0 = background, 1 .. N in the raster order of their first pixel.
+  // `levels`: finest first, at least one, each half the size of the one before (rounded up);
+  // `coarser`: levels that only serve for long-range edges of the coarsest of `levels`.
+  template <typename Linkage>
+  CascadeReport run(const std::vector<CascadeLevel>& levels, const std::vector<Affinities>& coarser,
+                    const CascadeOptions& options, const RowKernels& kernels,
+                    std::int32_t* labels) {
+    const Stopwatch watch;
+    const auto stop = [&] { return watch.ms() > options.max_ms; };
+    auto& graph = std::get<Contraction<Linkage>>(graphs_);
+    CascadeReport report;
+    CascadeLevel start = levels.back();
+    report.is_finite = find_long_range(start, coarser, kernels);
+    Proposals proposals;
+    for (std::size_t i = levels.size(); i-- > 0;) {
+      const bool is_start = i + 1 == levels.size();
+      const CascadeLevel& level = is_start ? start : levels[i];
+      const GridSize size = level.affinities.size;
+      LevelReport& told = report.levels.emplace_back();
+      Stopwatch stage;
+      bool in_time = level_graph_.build(level, proposals, options.joint_finest && i == 0, kernels,
+                                        graph, told.costs_ms, stop);
+      told.graph_ms = stage.ms() - told.costs_ms;
+      told.n_nodes = level_graph_.n_nodes();
+      report.is_finite &= level_graph_.is_finite();
+      stage = Stopwatch();
+      in_time = in_time && (is_start || graph.contract(true, stop)) && graph.contract(false, stop);
+      told.solve_ms = stage.ms();
+      stage = Stopwatch();
+      report.is_complete = in_time;
+      if (!in_time && !is_start) {
+        carry(levels, i + 1, labels);
+        break;
       }
-      std::int32_t& node = node_of_proposal[proposals[parent]];
-      if (node == NodeMap::kNone) node = nodes.add(true);
-      row[x] = node;
+      std::int32_t* const out = i == 0 ? labels : segments_.room(size.area());
+      const std::size_t n_labels = level_graph_.label(graph, out);
+      if (!in_time && i > 0) carry(levels, i, labels);
+      if (!in_time) break;
+      if (i > 0) {
+        inner_regions(out, size, options.erosion_radius, scratch_.room(size.area()),
+                      inner_.room(size.area()));
+        proposals = {inner_.data(), level.classes, size.width, n_labels,
+                     options.erosion_radius == 0};
+      }
+      told.labels_ms = stage.ms();
+    }
+    report.bytes = bytes();
+    return report;
+  }
+
+ private:
+  // The costs of the levels that only serve for long-range edges.
+  bool find_long_range(CascadeLevel& start, const std::vector<Affinities>& coarser,
+                       const RowKernels& kernels) {
+    bool is_finite = true;
+    long_range_.clear();
+    long_range_costs_.resize(std::max(long_range_costs_.size(), coarser.size()));
+    for (std::size_t i = 0; i < coarser.size(); ++i) {
+      float* const costs = long_range_costs_[i].room(kNumOffsets * coarser[i].size.area());
+      is_finite &= edge_costs(coarser[i], kernels, costs);
+      long_range_.push_back({coarser[i].size, std::ptrdiff_t{2} << i, costs});
+    }
+    start.long_range = long_range_.data();
+    start.n_long_range = long_range_.size();
+    return is_finite;
+  }
+
+  // The segments of level `i`, the last one that was finished, for the things of the finest level.
+  void carry(const std::vector<CascadeLevel>& levels, std::size_t i, std::int32_t* labels) {
+    const GridSize size = levels[0].affinities.size;
+    const std::ptrdiff_t width = levels[i].affinities.size.width;
+    std::int32_t n_labels = 0;
+    new_label_.fill(levels[i].affinities.size.area() + 1, 0);
+    for (std::ptrdiff_t y = 0; y < size.height; ++y) {
+      for (std::ptrdiff_t x = 0; x < size.width; ++x) {
+        const std::int32_t coarse = segments_[(y >> i) * width + (x >> i)];
+        std::int32_t label = 0;
+        if (coarse != 0 && levels[0].classes[y * size.width + x] != 0) {
+          std::int32_t& known = new_label_[coarse];
+          if (known == 0) known = ++n_labels;
+          label = known;
+        }
+        *labels++ = label;
+      }
     }
   }
-  return nodes;
-}
 
-// Labels of one level, 0 = background, 1 .. N in raster order. `proposals` as in `assign_nodes`.
-inline std::vector<std::int32_t> partition_level(const CascadeLevel& level,
-                                                 const CascadeLevel* coarser,
-                                                 const std::vector<std::int32_t>& proposals,
-                                                 bool joint) {
-  LevelNodes nodes = assign_nodes(level, coarser, proposals);
-  ContractionGraph graph = grid_graph(level.size, level.costs, nodes.map, nodes.is_proposal,
-                                      joint ? nullptr : level.classes);
-  const std::vector<std::int32_t> clusters = greedy_additive(graph, std::move(nodes.is_proposal));
-  std::vector<std::int32_t> labels;
-  labels.reserve(level.size.area());
-  for (std::ptrdiff_t y = 0; y < level.size.height; ++y) {
-    const std::int32_t* const row = nodes.map.row(y);
-    for (std::ptrdiff_t x = 0; x < level.size.width; ++x) {
-      labels.push_back(row[x] == NodeMap::kNone ? 0 : clusters[row[x]] + 1);
-    }
+  std::size_t bytes() const {
+    std::size_t sum = level_graph_.bytes() + segments_.bytes() + scratch_.bytes() + inner_.bytes() +
+                      new_label_.bytes();
+    for (const auto& costs : long_range_costs_) sum += costs.bytes();
+    std::apply([&](const auto&... graph) { sum += (graph.bytes() + ...); }, graphs_);
+    return sum;
   }
-  return labels;
-}
 
-}  // namespace detail
-
-// Labels of the finest level: 0 = background, 1 .. N in the raster order of their first pixel.
-// `levels`: finest first, at least one, each half the size of the one before (rounded up).
-inline std::vector<std::int32_t> cascaded_graph_partition(const std::vector<CascadeLevel>& levels,
-                                                          std::ptrdiff_t erosion_radius,
-                                                          bool joint_finest) {
-  std::vector<std::int32_t> labels;
-  for (std::size_t i = levels.size(); i-- > 0;) {
-    const CascadeLevel* const coarser = i + 1 < levels.size() ? &levels[i + 1] : nullptr;
-    std::vector<std::int32_t> proposals;
-    if (coarser) proposals = detail::inner_regions(labels, coarser->size, erosion_radius);
-    labels = detail::partition_level(levels[i], coarser, proposals, joint_finest && i == 0);
-  }
-  return labels;
-}
+  LevelGraph level_graph_;
+  std::tuple<Contraction<SumLinkage>, Contraction<MeanLinkage>, Contraction<MutexLinkage>> graphs_;
+  std::vector<LongRange> long_range_;
+  std::vector<Buffer<float>> long_range_costs_;
+  Buffer<std::int32_t> segments_;  // of the last finished level that is not the finest
+  Buffer<std::int32_t> scratch_;
+  Buffer<std::int32_t> inner_;
+  Buffer<std::int32_t> new_label_;
+};
 
 }  // namespace ssap

@@ -8,14 +8,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
-#include <vector>
+
+#include "buffer.hpp"
 
 namespace ssap {
 
 class DisjointSet {
  public:
-  explicit DisjointSet(std::size_t size) : parent_(size) {
-    std::iota(parent_.begin(), parent_.end(), std::uint32_t{0});
+  void start(std::size_t size) {
+    parent_.room(size);
+    std::iota(parent_.data(), parent_.data() + size, std::uint32_t{0});
   }
 
   std::uint32_t find(std::uint32_t element) {
@@ -29,21 +31,10 @@ class DisjointSet {
   // Both arguments are roots; the union is called `kept` from now on.
   void merge(std::uint32_t kept, std::uint32_t absorbed) { parent_[absorbed] = kept; }
 
-  // One label per element, 0, 1, 2, ... in the order in which the sets first occur.
-  std::vector<std::int32_t> labels() {
-    std::vector<std::int32_t> label_of_root(parent_.size(), -1);
-    std::vector<std::int32_t> result(parent_.size());
-    std::int32_t n_labels = 0;
-    for (std::uint32_t element = 0; element < parent_.size(); ++element) {
-      std::int32_t& label = label_of_root[find(element)];
-      if (label < 0) label = n_labels++;
-      result[element] = label;
-    }
-    return result;
-  }
+  std::size_t bytes() const { return parent_.bytes(); }
 
  private:
-  std::vector<std::uint32_t> parent_;
+  Buffer<std::uint32_t> parent_;
 };
 
 }  // namespace ssap

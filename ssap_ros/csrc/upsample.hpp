@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "grid_graph.hpp"
+#include "grid.hpp"
 
 namespace ssap {
 

@@ -1,134 +1,129 @@
-"""What became of the frames of a replay: sent, answered, failed, dropped."""
+"""The books of a replay: what became of every frame; nothing lost, nothing doubled."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ssap_ros.frame_worker import PERCENTILES
-from ssap_ros.types import ImageArray
+PERCENTILES = (50, 95, 99)
+Part = Literal["masks", "detections"]
 
 
 @dataclass
-class Answer:
-    """A frame under way and the parts of its answer; times in seconds of a monotonic clock.
+class Entry:
+    """A frame that was sent, and when the parts of its answer came.
 
-    class_ids: one per detection, as text. overlay: RGB uint8 (H, W, 3). settled: in the books.
+    index, camera, stamp, logged: as in Frame. Times in seconds of a monotonic clock.
     """
 
     index: int
+    camera: int
+    stamp: int
+    logged: int
     sent_s: float
     masks_s: float | None = None
-    class_ids: Sequence[str] | None = None
-    overlay: ImageArray | None = None
-    settled: bool = False
+    detections_s: float | None = None
 
     @property
-    def counts(self) -> bool:
+    def answered(self) -> bool:
         """Masks and detections have come."""
-        return self.masks_s is not None and self.class_ids is not None
+        return self.masks_s is not None and self.detections_s is not None
 
     @property
-    def complete(self) -> bool:
-        """The overlay has come, too."""
-        return self.counts and self.overlay is not None
+    def latency_ms(self) -> float | None:
+        """From image to masks; None without an answer."""
+        if self.masks_s is None or self.detections_s is None:
+            return None
+        return 1e3 * (self.masks_s - self.sent_s)
 
 
 @dataclass
 class Ledger:
-    """Books of one replay; frames are known by their stamps in nanoseconds.
+    """Books of one replay. Answers are matched by camera and stamp, equal stamps by order.
 
-    frames_out: frames whose masks and detections have come. n_instances: detections in them.
+    entries: in the order of sending. frames_out: frames whose masks and detections have come.
+    unexpected: answers that belong to no frame, or came twice.
     """
 
-    answers: dict[int, Answer] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
     frames_out: int = 0
-    n_instances: int = 0
+    unexpected: int = 0
+    _open: dict[tuple[int, int], deque[Entry]] = field(default_factory=dict)
 
     @property
     def frames_in(self) -> int:
         """Frames sent."""
-        return len(self.answers)
+        return len(self.entries)
 
-    def send(self, stamp: int, now_s: float) -> None:
+    def send(self, entry: Entry) -> None:
         """Enter a frame that is published."""
-        self.answers[stamp] = Answer(len(self.answers), now_s)
+        self.entries.append(entry)
+        self._open.setdefault((entry.camera, entry.stamp), deque()).append(entry)
 
-    def settle(self, answer: Answer) -> None:
-        """Enter an answer, if masks and detections have come, once."""
-        if answer.counts and not answer.settled:
-            answer.settled = True
+    def answer(self, camera: int, stamp: int, part: Part, now_s: float) -> Entry | None:
+        """Enter one part of an answer; the frame that it belongs to, None if there is none."""
+        name = f"{part}_s"
+        waiting = self._open.get((camera, stamp), deque())
+        entry = next((e for e in waiting if getattr(e, name) is None), None)
+        if entry is None:
+            self.unexpected += 1
+            return None
+        setattr(entry, name, now_s)
+        if entry.answered:
             self.frames_out += 1
-            self.n_instances += len(answer.class_ids or ())
+            waiting.remove(entry)
+            if not waiting:
+                del self._open[camera, stamp]
+        return entry
 
-    def summary(
-        self, failed: int, names: Mapping[str, str], node_values: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """The figures of summary.json.
+    def summary(self, failed: int, node_values: Mapping[str, str]) -> dict[str, Any]:
+        """Counts, speed and latency.
 
         failed: frames that the node reports as failed; node_values: its diagnostics.
         frames_in = frames_out + frames_dropped + frames_failed, whatever the node says.
         """
-        answered = [answer for answer in self.answers.values() if answer.counts]
-        latencies = [1e3 * (a.masks_s - a.sent_s) for a in answered if a.masks_s is not None]
-        first_s = min((a.sent_s for a in self.answers.values()), default=0.0)
-        last_s = max((a.masks_s for a in answered if a.masks_s is not None), default=first_s)
-        classes = Counter(names.get(k, k) for a in answered for k in a.class_ids or ())
+        answered = [entry for entry in self.entries if entry.answered]
+        latencies = [entry.latency_ms for entry in answered if entry.latency_ms is not None]
+        arrivals = sorted(entry.masks_s for entry in answered if entry.masks_s is not None)
+        first_s = min((entry.sent_s for entry in self.entries), default=0.0)
         failed = max(min(failed, self.frames_in - len(answered)), 0)
         stages = {
-            key.removesuffix("_ms"): _parse_percentiles(value)
+            key.removesuffix("_ms"): parsed
             for key, value in node_values.items()
             if key.endswith("_ms")
+            and key != "pipeline_latency_ms"  # the age of the stamps, which are the recording's
+            and (parsed := _parse_percentiles(value))
         }
         return {
             "frames_in": self.frames_in,
             "frames_out": len(answered),
             "frames_dropped": self.frames_in - len(answered) - failed,
             "frames_failed": failed,
-            "fps": round(len(answered) / max(last_s - first_s, 1e-9), 2),
-            "latency_ms": _percentiles(latencies),
+            "answers_unexpected": self.unexpected,
+            "fps": round(len(answered) / max(arrivals[-1] - first_s, 1e-9), 2) if arrivals else 0.0,
+            "jitter_ms": round(1e3 * float(np.diff(arrivals).std()), 2) if arrivals[1:] else None,
+            "latency_ms": percentiles(latencies),
             "stage_ms": stages,
-            "instances_total": classes.total(),
-            "classes": dict(classes.most_common()),
             "backend": node_values.get("backend", ""),
         }
 
 
-def describe(summary: dict[str, Any], out: Path) -> str:
-    """What was seen, how fast, and where the pictures are, in plain words."""
-    answered, total = summary["frames_out"], summary["frames_in"]
-    mean = {name: count / max(answered, 1) for name, count in summary["classes"].items()}
-    seen = ", ".join(f"{name} {share:.1f}" for name, share in mean.items())
-    lost = [
-        f"{summary[key]} {words}"
-        for key, words in (
-            ("frames_dropped", "skipped to keep up"),
-            ("frames_failed", "could not be processed"),
-        )
-        if summary[key]
-    ]
-    lines = [
-        f"{answered} of {total} frames of {summary['source']} answered"
-        + (f" ({', '.join(lost)})" if lost else ""),
-        f"seen per frame, on average: {seen or 'nothing'}",
-        f"speed: {summary['fps']:.1f} frames/s with {summary['backend']}"
-        + (f", {summary['latency_ms']['p50']:.0f} ms from image to masks" if answered else ""),
-        f"pictures and video: {out}",
-    ]
-    return "\n".join(lines)
-
-
-def _percentiles(values: Sequence[float]) -> dict[str, float | None]:
+def percentiles(values: Sequence[float]) -> dict[str, float | None]:
+    """p50, p95 and p99; None of nothing."""
     if not values:
         return {f"p{p}": None for p in PERCENTILES}
     return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in PERCENTILES}
 
 
-def _parse_percentiles(text: str) -> dict[str, float]:
-    """The node's "p50/p95/p99" as numbers."""
-    return {f"p{p}": float(part) for p, part in zip(PERCENTILES, text.split("/"), strict=True)}
+def _parse_percentiles(text: str) -> dict[str, float] | None:
+    """The node's "p50/p95/p99" as numbers; None of another value."""
+    try:
+        values = [float(part) for part in text.split("/")]
+    except ValueError:
+        return None
+    names = [f"p{p}" for p in PERCENTILES]
+    return dict(zip(names, values, strict=True)) if len(values) == len(names) else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ssap_ros.errors import NodeError
 from ssap_ros.resources import share_path
@@ -16,34 +19,29 @@ from ssap_ros.resources import share_path
 _STOP_TIMEOUT_S = 15.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+_NUMBERS = itertools.count()  # a node that has just gone is not mistaken for its successor
 _BEFORE_FAST_DDS_3 = ("humble", "iron", "jazzy")
 
 
 class NodeProcess:
     """A context in which `ssap_ros.node` runs; leaving it sends SIGINT and checks the exit code.
 
-    model: ONNX file. policy: the node's drop_policy. log: file for all that the node writes.
-    namespace and domain_id are the node's, and this process's alone.
+    parameters: of the node, by name. log: file for all that the node writes.
+    namespace is the node's alone, domain_id this process's.
     Raises NodeError on leaving if the node did not end with exit code 0.
     """
 
-    def __init__(self, model: Path, policy: str, log: Path) -> None:
-        self.namespace = f"/replay_{os.getpid()}"
+    def __init__(self, parameters: Mapping[str, Any], log: Path) -> None:
+        self.namespace = f"/replay_{os.getpid()}_{next(_NUMBERS)}"
         self.domain_id = 1 + os.getpid() % 100
         self._log = log
         vendor = "FASTRTPS" if os.environ.get("ROS_DISTRO") in _BEFORE_FAST_DDS_3 else "FASTDDS"
         profile = share_path("config/fastdds_shm.xml")  # shared memory that whole images fit into
         os.environ.setdefault(f"{vendor}_DEFAULT_PROFILES_FILE", str(profile))
-        reliability = "reliable" if policy == "every" else "best_effort"
-        parameters = {
-            "drop_policy": policy,
-            "input_reliability": reliability,
-            "model_file_path": json.dumps(str(model)),
-        }
         self._command = [sys.executable, "-m", "ssap_ros.node", "--ros-args"]
         self._command += ["-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():
-            self._command += ["-p", f"{name}:={value}"]
+            self._command += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML
 
     def __enter__(self) -> NodeProcess:
         environment = {**os.environ, "ROS_DOMAIN_ID": str(self.domain_id)}

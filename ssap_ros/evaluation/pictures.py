@@ -72,6 +72,7 @@ class PictureBook:
         height, width = overlay.shape[:2]
         self._size = (width + width % 2, height + height % 2)  # the codec wants even sides
         path = self._out / "overlay.mp4"
+        self._out.mkdir(exist_ok=True)
         self._writer = cv2.VideoWriter(
             str(path), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size
         )

@@ -9,7 +9,12 @@ _TERMINAL_S, _LOG_S = 0.2, 5.0
 
 
 class ProgressLine:
-    """Rewrites its line on a terminal; elsewhere writes a new one every few seconds."""
+    """Rewrites its line on a terminal; elsewhere writes a new one every few seconds.
+
+    enabled: whether this process shows progress at all.
+    """
+
+    enabled = True
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -19,7 +24,9 @@ class ProgressLine:
     def show(self, text: str, *, force: bool = False) -> None:
         """Show `text` if the last one is old enough, or at once."""
         now = time.monotonic()
-        if force or now - self._last >= (_TERMINAL_S if self._terminal else _LOG_S):
+        if self.enabled and (
+            force or now - self._last >= (_TERMINAL_S if self._terminal else _LOG_S)
+        ):
             self._last = now
             self._write(text)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import onnx
 import torch
@@ -16,6 +17,7 @@ from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork
 from ssap_ros.types import ModelInfo
 
 OPSET = 17
+PARTITION_WINDOW = 5
 
 
 def export_onnx(
@@ -24,44 +26,75 @@ def export_onnx(
     half: bool = False,
     long_side: int | None = None,
     affinity_bias: Sequence[float] = (0.0,) * len(LEVELS),
+    class_bias: Mapping[str, float] | None = None,
+    semantic_from: Path | None = None,
 ) -> ModelInfo:
     """Write the averaged weights of a training checkpoint as an ONNX file.
 
     Input `image`, float32 (1, 3, H, W), normalised, sides multiples of 64; outputs `semantic_<s>`
     and `affinity_<s>` for each stride s, logits, float32. With `half` all weights and layers are
     float16 and only the input and the outputs are float32. `long_side` overrides the side the
-    model asks its input to be scaled to. `affinity_bias` calibrates: one number per level, finest
-    first, is added to the affinity logits; below 0 it separates, above 0 it joins. Raises
-    InputError if the checkpoint cannot be read.
+    model asks its input to be scaled to. Two biases calibrate: `affinity_bias`, one number per
+    level, finest first, is added to the affinity logits (below 0 it separates, above 0 it joins),
+    `class_bias`, by class name, to the semantic logits of all levels (above 0 more pixels become of
+    that class). `semantic_from` is another checkpoint, whose semantics are taken while the
+    affinities are of the first (Table 3, learned separately).
+
+    The partition works on 5x5 windows. Of wider ones the middle is kept; in a narrower one the
+    missing pairs get the logit 0, which neither joins nor separates.
+
+    Raises InputError for an unknown class and if a checkpoint cannot be read.
     """
     if len(affinity_bias) != len(LEVELS):
         raise InputError(f"expected {len(LEVELS)} affinity biases, got {len(affinity_bias)}")
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        config = state["config"]
-    except OSError as error:
-        raise InputError(f"cannot read {checkpoint}: {error.strerror}") from error
-    except (LookupError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
-        raise InputError(f"{checkpoint} is not a training checkpoint: {error!r}") from error
-    network = SsapNetwork(NetworkConfig(**config["network"]), len(config["classes"]))
-    network.load_state_dict(state["average"])
-    for i, bias in enumerate(affinity_bias):
-        network.get_parameter(f"affinity_heads.{i}.3.bias").data += bias
+    network, config = load_network(checkpoint)
+    for head, bias in zip(network.affinity_heads, affinity_bias, strict=False):
+        head.get_parameter("3.bias").data += bias
+    whole: nn.Module = network
+    if semantic_from is not None:
+        semantic, other = load_network(semantic_from)
+        if other["classes"] != config["classes"]:
+            raise InputError(f"{semantic_from} has other classes than {checkpoint}")
+        whole = _Separate(semantic, network)
+    else:
+        semantic = network
+    for name, bias in (class_bias or {}).items():
+        if name not in config["classes"]:
+            raise InputError(f"expected a class of the model, {config['classes']}, got {name!r}")
+        for head in semantic.semantic_heads:
+            head.get_parameter("3.bias").data[config["classes"].index(name)] += bias
     info = ModelInfo(
         classes=tuple(config["classes"]),
         thing_ids=tuple(config["thing_ids"]),
         levels=LEVELS,
-        window=config["network"]["window"],
+        window=PARTITION_WINDOW,
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
         input_size=None,
         long_side=long_side or config["long_side"],
     )
-    write_onnx(network, info, out, half)
+    write_onnx(whole, info, out, half)
     return info
 
 
-def write_onnx(network: SsapNetwork, info: ModelInfo, out: Path, half: bool = False) -> None:
+def load_network(checkpoint: Path) -> tuple[SsapNetwork, dict[str, Any]]:
+    """The network of a training checkpoint with its averaged weights, and its configuration.
+
+    Raises InputError if the file cannot be read or is no checkpoint.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        config = state["config"]
+        network = SsapNetwork(NetworkConfig(**config["network"]), len(config["classes"]))
+        network.load_state_dict(state["average"])
+    except OSError as error:
+        raise InputError(f"cannot read {checkpoint}: {error.strerror}") from error
+    except (LookupError, RuntimeError, TypeError, ValueError, EOFError, UnpicklingError) as error:
+        raise InputError(f"{checkpoint} is not a training checkpoint: {error!r}") from error
+    return network, config
+
+
+def write_onnx(network: nn.Module, info: ModelInfo, out: Path, half: bool = False) -> None:
     """Write `network` in evaluation mode to `out`, with `info` in the metadata."""
     network.eval()
     wrapped = _Flat(network.half() if half else network, half).eval()
@@ -89,13 +122,50 @@ def write_onnx(network: SsapNetwork, info: ModelInfo, out: Path, half: bool = Fa
     onnx.save(model, str(out))
 
 
+def partition_window(affinities: Tensor) -> Tensor:
+    """Affinity logits (B, r * r, H, W) as those of the partition's window, 0 where it is wider."""
+    own, reach = round(int(affinities.shape[1]) ** 0.5), PARTITION_WINDOW // 2
+    margin = own // 2 - reach
+    unknown = torch.zeros_like(affinities[:, :1])
+    rows = [
+        (dy + margin, dx + margin)
+        for dy in range(PARTITION_WINDOW)
+        for dx in range(PARTITION_WINDOW)
+    ]
+    return torch.cat(
+        [
+            affinities[:, y * own + x : y * own + x + 1]
+            if 0 <= y < own and 0 <= x < own
+            else unknown
+            for y, x in rows
+        ],
+        dim=1,
+    )
+
+
+class _Separate(nn.Module):
+    """The semantics of one network and the affinities of another."""
+
+    def __init__(self, semantic: SsapNetwork, affinity: SsapNetwork) -> None:
+        super().__init__()
+        self.semantic, self.affinity = semantic, affinity
+
+    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        return self.semantic(image)[0], self.affinity(image)[1]
+
+
 class _Flat(nn.Module):
     """The network with one flat tuple of float32 outputs, cast at its borders if it is in half."""
 
-    def __init__(self, network: SsapNetwork, half: bool) -> None:
+    def __init__(self, network: nn.Module, half: bool) -> None:
         super().__init__()
         self.network, self.half_precision = network, half
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         semantic, affinities = self.network(image.half() if self.half_precision else image)
+        channels = PARTITION_WINDOW**2
+        affinities = affinities or [
+            torch.zeros_like(s[:, :1]).expand(-1, channels, -1, -1) for s in semantic
+        ]
+        affinities = [a if int(a.shape[1]) == channels else partition_window(a) for a in affinities]
         return tuple(x.float() for x in (*semantic, *affinities))

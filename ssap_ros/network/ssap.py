@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from ssap_ros.network.backbones import build_backbone
 
 LEVELS = (4, 8, 16, 32, 64)
+WINDOWS = (0, 3, 5, 7, 9)
+FEATURES = ("hierarchical", "single", "dilated")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,11 @@ class NetworkConfig:
 
     backbone: a key of `backbones.BACKBONES`.
     decoder_width: channels of every decoder feature (256 in FPN; the small model uses less).
-    window: affinity window r; window**2 channels per affinity head.
+    window: affinity window r, 3, 5, 7 or 9, with window**2 channels per affinity head; 0 = no
+        affinities at all (Table 2).
+    affinity_features: what the affinities of a level are learned from (Table 3): "hierarchical" =
+        the decoder feature of the level, "single" = the finest decoder feature, with a stride,
+        "dilated" = the same with convolutions as wide as the stride.
     head_kernel: kernel size of the first convolution of each head (Table 6: 3 or 5).
     context: add image-level pooling to the stride-32 feature (as the DeepLab weights do).
     """
@@ -33,16 +39,22 @@ class NetworkConfig:
     backbone: str = "resnet50"
     decoder_width: int = 256
     window: int = 5
+    affinity_features: str = "hierarchical"
     head_kernel: int = 5
     context: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in (("window", WINDOWS), ("affinity_features", FEATURES)):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {value!r}")
 
 
 class SsapNetwork(nn.Module):
     """Image (B, 3, H, W), sides multiples of 64, to logits per level, finest first.
 
     Returns (semantic, affinities): lists of (B, n_classes, H/s, W/s) and (B, window**2, H/s, W/s)
-    for s in LEVELS. Affinity channel (dy + r//2) * r + (dx + r//2) at pixel u rates the pair
-    (u, u + (dy, dx)).
+    for s in LEVELS; with window 0 the second is empty. Affinity channel
+    (dy + r//2) * r + (dx + r//2) at pixel u rates the pair (u, u + (dy, dx)).
     """
 
     def __init__(self, config: NetworkConfig, n_classes: int) -> None:
@@ -61,7 +73,11 @@ class SsapNetwork(nn.Module):
         classes = torch.tensor([2.0] + [0.0] * (n_classes - 1))
         pairs = torch.ones(config.window**2)
         self.semantic_heads = nn.ModuleList(_head(width, kernel, classes) for _ in LEVELS)
-        self.affinity_heads = nn.ModuleList(_head(width, kernel, pairs) for _ in LEVELS)
+        self.affinity_heads = nn.ModuleList()
+        for level in LEVELS if config.window else ():
+            stride = 1 if config.affinity_features == "hierarchical" else level // LEVELS[0]
+            dilation = stride if config.affinity_features == "dilated" else 1
+            self.affinity_heads.append(_head(width, kernel, pairs, stride, dilation))
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         features = self.backbone(image)
@@ -78,7 +94,9 @@ class SsapNetwork(nn.Module):
         decoded.reverse()
 
         semantic = [head(x) for head, x in zip(self.semantic_heads, decoded, strict=True)]
-        affinities = [head(x) for head, x in zip(self.affinity_heads, decoded, strict=True)]
+        if self.config.affinity_features != "hierarchical":
+            decoded = [decoded[0]] * len(LEVELS)
+        affinities = [head(x) for head, x in zip(self.affinity_heads, decoded, strict=False)]
         return semantic, affinities
 
 
@@ -112,17 +130,35 @@ class ImageContext(nn.Module):
             )
 
 
-def _conv_bn_relu(width: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(width, out, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out),
-        nn.ReLU(inplace=True),
+def _conv_bn_relu(
+    width: int, out: int, kernel: int, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    padding = kernel // 2 * dilation
+    conv = nn.Conv2d(
+        width, out, kernel, stride=stride, padding=padding, dilation=dilation, bias=False
     )
+    return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
 
 
-def _head(width: int, kernel: int, bias: Tensor) -> nn.Sequential:
+def _head(
+    width: int, kernel: int, bias: Tensor, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
     """A prediction of len(bias) channels whose bias starts as given."""
     last = nn.Conv2d(width, len(bias), 1)
     with torch.no_grad():
         last.bias.copy_(bias)  # type: ignore[union-attr]
-    return nn.Sequential(*_conv_bn_relu(width, width, kernel), last)
+    layers: list[nn.Module] = [*_conv_bn_relu(width, width, kernel, stride, dilation), last]
+    if stride > 1:
+        layers[0] = nn.Sequential(_FromCentre(stride), layers[0])
+    return nn.Sequential(*layers)
+
+
+class _FromCentre(nn.Module):
+    """Cuts off rows and columns so that a stride samples the centres of the coarser cells."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.offset = stride // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., self.offset :, self.offset :]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssap_ros.training.samples import UNLABELLED, VOID
+from ssap_ros.training.samples import UNLABELLED, VOID, is_unknown
 
 
 def sample_level(ids: Tensor, stride: int) -> Tensor:
@@ -17,16 +17,16 @@ def sample_level(ids: Tensor, stride: int) -> Tensor:
 def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     """Affinities of each pixel to its window x window neighbours.
 
-    ids: integer (B, H, W); equal ids = same segment, negative labels as in `samples`.
+    ids: integer (B, H, W); equal ids = same segment, labels as in `samples`.
     Returns (same, valid), bool (B, window**2, H, W), channels row-major over (dy, dx). A pair is
     invalid where the truth is unknown: the neighbour lies outside the image, a pixel is void, both
-    are of the same class without known instances, or one is unlabelled and the other no instance.
+    are of the same class without known instances, or one is unlabelled and the other no object.
     """
     neighbours = windows(ids, window)
     centre = ids[:, None]
     same = neighbours == centre
     valid = (neighbours != VOID) & (centre != VOID)
-    valid &= ~(same & (centre < 0))
+    valid &= ~(same & is_unknown(centre))
     unlabelled = (neighbours == UNLABELLED) | (centre == UNLABELLED)
     valid &= ~(unlabelled & (torch.maximum(neighbours, centre) <= 0))
     return same, valid

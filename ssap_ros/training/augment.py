@@ -24,37 +24,31 @@ class Cutout:
 
 
 def random_crop(
-    sample: Sample, size: int, scales: tuple[float, float], rng: np.random.Generator
+    sample: Sample, size: tuple[int, int], scales: tuple[float, float], rng: np.random.Generator
 ) -> Sample:
-    """Scale by a log-uniform factor and crop to size x size, two times out of three at an instance.
+    """Scale by a log-uniform factor and crop to (height, width), two times of three at an object.
 
     What lies outside the picture is PAD_COLOUR and VOID.
     """
     height, width = sample.instances.shape
+    crop = np.array(size[::-1])  # x, y like what follows
     scale = float(np.exp(rng.uniform(*np.log(scales))))
     centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
     present = np.unique(sample.instances[sample.instances > 0])
     if present.size and rng.random() < 2 / 3:
         ys, xs = np.nonzero(sample.instances == rng.choice(present))
         pick = rng.integers(xs.size)
-        centre = np.array([xs[pick], ys[pick]]) + rng.normal(0, size / 8 / scale, 2)
-    origin = []
-    for c, full in zip(centre, (width, height), strict=True):
-        slack = full - size / scale  # keep the crop inside where the picture is large enough
-        start = c - size / scale / 2
-        origin.append(float(np.clip(start, min(0.0, slack), max(0.0, slack))))
+        centre = np.array([xs[pick], ys[pick]]) + rng.normal(0, crop / 8 / scale, 2)
+    slack = np.array([width, height]) - crop / scale  # stay inside where the picture is larger
+    origin = np.clip(centre - crop / scale / 2, np.minimum(0, slack), np.maximum(0, slack))
     warp = np.array([[scale, 0, -origin[0] * scale], [0, scale, -origin[1] * scale]])
     image, instances = sample.image, sample.instances
     if scale < 0.7:  # linear interpolation alone would alias
         image = cv2.blur(image, (2, 2))
     return Sample(
-        cv2.warpAffine(image, warp, (size, size), flags=cv2.INTER_LINEAR, borderValue=PAD_COLOUR),
+        cv2.warpAffine(image, warp, size[::-1], flags=cv2.INTER_LINEAR, borderValue=PAD_COLOUR),
         cv2.warpAffine(
-            instances.astype(np.int16),
-            warp,
-            (size, size),
-            flags=cv2.INTER_NEAREST,
-            borderValue=VOID,
+            instances.astype(np.int16), warp, size[::-1], flags=cv2.INTER_NEAREST, borderValue=VOID
         ).astype(np.int32),
         sample.class_ids,
     )

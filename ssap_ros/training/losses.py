@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ssap_ros.training.affinity_targets import affinity_targets, sample_level, touches_another
+from ssap_ros.training.parallel import mean_over_processes
 from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
 
 
@@ -16,7 +17,8 @@ from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
 class LossConfig:
     """Weights of Eq. 10 and the sampling of the affinity loss.
 
-    alpha: weight of the affinity losses against the semantic ones.
+    semantic_weight: weight of the semantic losses; 0 = the affinities are learned alone (Table 3).
+    alpha: weight of the affinity losses against the semantic ones; 0 = semantics alone.
     lambdas: weight of the affinity loss per level, finest first.
     focal_gamma: focusing exponent of the semantic loss.
     drop_rate: share of pixels dropped among those whose whole window is one segment (Table 6, BD).
@@ -26,6 +28,7 @@ class LossConfig:
     partial_classes: classes that are annotated completely in partially labelled pictures.
     """
 
+    semantic_weight: float = 1.0
     alpha: float = 0.003
     lambdas: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
     focal_gamma: float = 2.0
@@ -39,6 +42,8 @@ def semantic_loss(
     logits: Tensor, target: Tensor, gamma: float, partial_classes: Sequence[int] = ()
 ) -> Tensor:
     """Multi-class focal loss (Lin et al., ICCV 2017), mean over the pixels of known class.
+
+    The mean is over the batch of all processes: the mean of their losses is that of the whole.
 
     logits: (B, C, H, W); target: integer (B, H, W). IGNORE_CLASS pixels do not count. Of a
     PARTIAL_CLASS pixel only that it is not of `partial_classes` is known: its probability is the
@@ -55,7 +60,7 @@ def semantic_loss(
     else:
         weight = (target != IGNORE_CLASS) & ~partial
     focal = -((1 - log_pt.exp()).clamp(min=0) ** gamma) * log_pt
-    return (focal * weight).sum() / weight.sum().clamp(min=1)
+    return (focal * weight).sum() / mean_over_processes(weight.sum()).clamp(min=1)
 
 
 def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
@@ -90,22 +95,17 @@ def ssap_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 10: sum over levels of L_s + alpha * lambda * L_a, and each weighted term by name.
 
-    classes: semantic target (B, H, W) and ids: segment ids (B, H, W), both at full resolution.
+    affinities: none for a network without them. classes: semantic target (B, H, W) and ids: segment
+    ids (B, H, W), both at full resolution.
     """
-    total = torch.zeros((), device=ids.device)
     terms: dict[str, Tensor] = {}
-    for level_semantic, level_affinities, stride, weight in zip(
-        semantic, affinities, strides, config.lambdas, strict=True
-    ):
-        loss_s = semantic_loss(
-            level_semantic,
-            sample_level(classes, stride),
-            config.focal_gamma,
-            config.partial_classes,
-        )
-        loss_a = affinity_loss(level_affinities, sample_level(ids, stride), config)
-        loss_a = config.alpha * weight * loss_a
-        total = total + loss_s + loss_a
-        terms[f"semantic_{stride}"] = loss_s.detach()
-        terms[f"affinity_{stride}"] = loss_a.detach()
-    return total, terms
+    for logits, stride in zip(semantic, strides, strict=True):
+        target = sample_level(classes, stride)
+        loss = semantic_loss(logits, target, config.focal_gamma, config.partial_classes)
+        terms[f"semantic_{stride}"] = config.semantic_weight * loss
+    if affinities:
+        for logits, stride, weight in zip(affinities, strides, config.lambdas, strict=True):
+            loss = affinity_loss(logits, sample_level(ids, stride), config)
+            terms[f"affinity_{stride}"] = config.alpha * weight * loss
+    total = torch.stack(list(terms.values())).sum()
+    return total, {name: term.detach() for name, term in terms.items()}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 
 from ssap_ros.errors import InputError
-from ssap_ros.network.ssap import NetworkConfig
+from ssap_ros.network.ssap import LEVELS, NetworkConfig
 from ssap_ros.training.losses import LossConfig
 
 T = TypeVar("T")
@@ -19,31 +19,39 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """One source of samples: `coco` (annotations, images) or `scenes`, and its share of the items.
+    """One source of samples and its share of the items.
 
-    cutouts: also take its objects as cut-outs for pasting; share 0 means only that.
-    teacher: DeepLabv3 MobileNetV2 weights (.npz, VOC classes) that label the unlabelled background
-    of incompletely annotated pictures where they are sure.
+    type: `coco` (instances: annotations, images), `coco_panoptic` (annotations, images),
+        `cityscapes` (root, split) or `scenes`.
+    cutouts: of `coco`, also take its objects as cut-outs for pasting; share 0 means only that.
+    teacher: of `coco`, DeepLabv3 MobileNetV2 weights (.npz, VOC classes) that label the unlabelled
+        background of incompletely annotated pictures where they are sure.
     """
 
     type: str
     share: float = 1.0
     annotations: str = ""
     images: str = ""
+    root: str = ""
+    split: str = "train"
     cutouts: bool = False
     teacher: str = ""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Paths are relative to `root`. crop: training crop in pixels; scales: range of zoom factors.
+    """Paths are relative to `root`.
 
+    crop: height of the training crop in pixels; crop_width: its width, 0 = the same. long_side:
+    pictures are first scaled to this longer side, 0 = they stay; scales: range of zoom factors.
     paste_rate: chance of pasting one more group of cut-outs; paste_weights: by class name.
     """
 
     root: str = "data"
     sources: tuple[SourceConfig, ...] = ()
     crop: int = 512
+    crop_width: int = 0
+    long_side: int = 0
     scales: tuple[float, float] = (0.5, 2.0)
     paste_rate: float = 0.0
     paste_weights: dict[str, float] = field(default_factory=dict)
@@ -76,6 +84,7 @@ class TrainConfig:
     state). initial: a checkpoint of this program whose averaged weights the run starts from, a path
     under data.root or absolute. frozen_blocks: leading backbone blocks that are not trained.
     backbone_norm: train the statistics of the backbone's batch norms. bfloat16: mixed precision.
+    checkpoint_every, log_every: iterations.
     """
 
     classes: tuple[str, ...]
@@ -95,6 +104,13 @@ class TrainConfig:
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     checkpoint_every: int = 1000
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        if len(self.loss.lambdas) != len(LEVELS):
+            raise ValueError(f"loss.lambdas: expected {len(LEVELS)}, got {len(self.loss.lambdas)}")
+        if not all(0 <= i < len(self.classes) for i in self.thing_ids):
+            raise ValueError(f"thing_ids must be class ids, got {list(self.thing_ids)}")
 
 
 def load_train_config(path: Path) -> TrainConfig:
@@ -142,5 +158,5 @@ def _build(kind: type[T], values: Any, where: str) -> T:
     converted = {key: _convert(hints[key], v, f"{where}.{key}") for key, v in values.items()}
     try:
         return kind(**converted)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from error

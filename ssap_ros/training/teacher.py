@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
+from ssap_ros.errors import InputError
+from ssap_ros.image_files import read_annotated_image
 from ssap_ros.network.backbones import MobileNetV2, load_folded_weights
 from ssap_ros.network.ssap import ImageContext
 from ssap_ros.training.samples import UNLABELLED, unknown_instance
 
 VOC_CLASSES = {"bicycle": 2, "bus": 6, "car": 7, "motorcycle": 14, "person": 15, "train": 19}
 VOC_COUNT = 21
+
+
+def pseudo_labels(
+    pictures: Sequence[tuple[int, Path]], weights: Path, class_names: Sequence[str], folder: Path
+) -> dict[int, np.ndarray]:
+    """What the teacher says of each picture, by its id: made once, then read from `folder`.
+
+    The file's name holds a hash of all that the labels depend on.
+    """
+    if not weights.is_file():
+        raise InputError(f"expected the teacher's weights, found none at {weights}")
+    known = hashlib.sha256(weights.read_bytes())
+    known.update(repr((VocTeacher.SURE, VocTeacher.ABSENT, list(class_names))).encode())
+    for number, path in pictures:
+        known.update(f"{number} {path.name}".encode())
+    cache = folder / f"teacher_{known.hexdigest()[:16]}.npz"
+    if not cache.is_file():
+        teacher = VocTeacher(weights, class_names)
+        labels: dict[str, Any] = {}
+        for done, (number, path) in enumerate(pictures, start=1):
+            labels[str(number)] = teacher(read_annotated_image(path))
+            if done % 100 == 0 or done == len(pictures):
+                print(f"teacher: {done}/{len(pictures)} pictures", file=sys.stderr, flush=True)
+        partial = cache.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **labels)
+        partial.replace(cache)
+    with np.load(cache) as stored:
+        return {int(number): stored[number] for number in stored.files}
 
 
 class VocTeacher:
@@ -41,7 +75,7 @@ class VocTeacher:
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Labels of `samples` for an unannotated picture: uint8 (H, W, 3) RGB to int16 (H, W).
+        """Labels of `samples` for an unannotated picture: uint8 (H, W, 3) RGB to int8 (H, W).
 
         0 = surely background, `unknown_instance(class)` = surely that class, else UNLABELLED.
         """
@@ -55,7 +89,7 @@ class VocTeacher:
             logits, padded.shape[:2], mode="bilinear", align_corners=False
         )
         p = torch.softmax(logits, dim=1)[0, :, :height, :width].numpy()
-        labels = np.full((height, width), UNLABELLED, np.int16)
+        labels = np.full((height, width), UNLABELLED, np.int8)
         labels[sum(p[voc] for voc in self.voc_of.values()) < self.ABSENT] = 0
         for class_id, voc in self.voc_of.items():
             labels[p[voc] > self.SURE] = unknown_instance(class_id)

@@ -1,0 +1,119 @@
+"""The one thread that talks to the GPU: it holds the primary context and one stream.
+
+TensorRT, CuPy and pycuda all work in the context that is current in the calling thread, and frames
+come from whatever thread the node happens to use; so everything is handed to this thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+import cupy
+import pycuda.driver as cuda
+
+from ssap_ros.backends.base import DeviceError
+
+T = TypeVar("T")
+
+_GPU_ERRORS = (
+    cuda.Error,
+    cupy.cuda.runtime.CUDARuntimeError,
+    cupy.cuda.driver.CUDADriverError,
+    cupy.cuda.memory.OutOfMemoryError,
+    cupy.cuda.compiler.CompileException,
+)
+
+
+class GpuWorker:
+    """A thread with a CUDA context, on which functions are run one after the other.
+
+    stream: the stream, for pycuda. cupy_stream: the same, for CuPy.
+    Raises DeviceError where the GPU does not serve.
+    """
+
+    stream: Any
+    cupy_stream: Any
+
+    def __init__(self, gpu_id: int) -> None:
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._context: Any = None
+        # pycuda aborts the process where a thread ends with a context. This one ends by `close`
+        # or, being a daemon, never.
+        self._thread = Thread(target=self._serve, name="ssap_gpu", daemon=True)
+        self._thread.start()
+        try:
+            self.run(self._open, gpu_id)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What `function` returns. Whatever the GPU reports is raised as DeviceError."""
+        if not self._thread.is_alive():
+            raise DeviceError("the GPU was given back")
+        future: Future[T] = Future()
+        self._tasks.put((future, partial(function, *arguments)))
+        try:
+            return future.result()
+        except _GPU_ERRORS as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DeviceError(f"the GPU failed: {reason}") from error
+
+    def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
+        """A function that does again what `enqueue` puts on the stream, faster if that can be.
+
+        To be called on this thread, after `enqueue` has run once. It is recorded as a CUDA graph;
+        where that cannot be, `enqueue` itself is returned.
+        """
+        stream = self.cupy_stream
+        try:
+            stream.begin_capture()
+            try:
+                enqueue()
+            finally:
+                graph = stream.end_capture()
+        except (DeviceError, *_GPU_ERRORS):
+            return enqueue
+        return lambda: graph.launch(stream)
+
+    def close(self) -> None:
+        """Give the context back and end the thread. May be called twice."""
+        if self._thread.is_alive():
+            with contextlib.suppress(DeviceError):  # a broken context goes all the same
+                self.run(self._release)
+            self._tasks.put(None)
+            self._thread.join()
+
+    def _serve(self) -> None:
+        while task := self._tasks.get():
+            future, function = task
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+            del task, future, function  # what they hold must not live until the next one comes
+
+    def _open(self, gpu_id: int) -> None:
+        cuda.init()
+        context = cuda.Device(gpu_id).retain_primary_context()
+        context.push()
+        self._context = context
+        cupy.cuda.Device(gpu_id).use()
+        # From now on the CUDA runtime holds the primary context as well. So it outlives this
+        # worker, and the modules that CuPy remembers stay valid for the next one.
+        cupy.cuda.runtime.free(0)
+        self.stream = cuda.Stream()
+        self.cupy_stream = cupy.cuda.ExternalStream(self.stream.handle, gpu_id)
+
+    def _release(self) -> None:
+        if self._context is not None:
+            context, self._context = self._context, None
+            self.cupy_stream = self.stream = None
+            context.pop()
+            context.detach()

@@ -1,0 +1,250 @@
+"""Two replays of one recording beside each other: what changed, and whether it got worse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ssap_ros.errors import InputError
+from ssap_ros.evaluation import html
+from ssap_ros.evaluation.bag_messages import stamp_of_raw
+from ssap_ros.evaluation.bag_reader import BagMessage, BagReader
+from ssap_ros.evaluation.gallery import Exhibit, fit, jpeg
+from ssap_ros.evaluation.play import camera_names
+from ssap_ros.evaluation.replay import FRAMES, SUMMARY
+from ssap_ros.evaluation.review import RECORDING, topic_prefix
+from ssap_ros.evaluation.summary import SCORES
+
+_MAX_EXHIBITS = 12
+_DIRECTIONS = {  # metric: whether more is better
+    **dict.fromkeys(SCORES, True),
+    "fps": True,
+    "frames_out": True,
+    "latency_p50": False,
+    "latency_p95": False,
+    "latency_p99": False,
+    "flicker": False,
+}
+METRICS = tuple(_DIRECTIONS)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How much worse a metric of the second run may be: by `amount`, or by that share of the first.
+
+    Raises InputError for an unknown metric and a negative amount.
+    """
+
+    metric: str
+    amount: float
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise InputError(f"expected a metric of {', '.join(METRICS)}, got {self.metric!r}")
+        if not self.amount >= 0:
+            raise InputError(f"{self.metric}: expected a tolerance of at least 0")
+
+    @classmethod
+    def parse(cls, text: str) -> Tolerance:
+        """From METRIC=AMOUNT or METRIC=PERCENT%."""
+        metric, found, amount = text.partition("=")
+        try:
+            value = float(amount.removesuffix("%"))
+        except ValueError:
+            found = ""
+        if not found:
+            raise InputError(f"expected METRIC=AMOUNT or METRIC=PERCENT%, got {text!r}")
+        relative = amount.endswith("%")
+        return cls(metric, value / 100 if relative else value, relative)
+
+    def excess(self, before: float, after: float) -> bool:
+        """Whether the metric got worse by more than is tolerated."""
+        worse = before - after if _DIRECTIONS[self.metric] else after - before
+        return worse > self.amount * (abs(before) if self.relative else 1.0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A replay as it lies in its folder."""
+
+    folder: Path
+    summary: dict[str, Any]
+    frames: list[dict[str, Any]]
+
+    @classmethod
+    def load(cls, folder: Path) -> Run:
+        """Raises InputError if there is no finished replay."""
+        try:
+            summary = json.loads((folder / SUMMARY).read_bytes())
+            frames = json.loads((folder / FRAMES).read_bytes())
+            _ = [summary[key] for key in ("digest", "fps", "latency_ms", "source")]
+            _ = [row[key] for row in frames for key in ("index", "camera", "stamp", "digest")]
+        except OSError as error:
+            raise InputError(f"no finished replay in {folder}: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"no replay in {folder}: {error!r}") from error
+        return cls(folder, summary, frames)
+
+    def metric(self, name: str) -> float | None:
+        """A value of METRICS, None if this run has none."""
+        if name in SCORES:
+            value = self.summary.get("scores", {}).get(name)
+        elif name.startswith("latency_"):
+            value = self.summary["latency_ms"].get(name.removeprefix("latency_"))
+        else:
+            value = self.summary.get(name)
+        return None if value is None else float(value)
+
+
+def compare(before: Run, after: Run, tolerances: Sequence[Tolerance] = ()) -> dict[str, Any]:
+    """What is different between two runs over the same frames.
+
+    Returns `metrics` (per name `before`, `after`, `change`), `frames`, `changed` (indices of frames
+    whose digests differ), `identical`, and `failures`: without tolerances a line if any frame
+    changed; with some, one for each metric that got worse by more, or has gone.
+    Raises InputError if the runs are not over the same frames.
+    """
+    keys = [[(row["camera"], row["stamp"]) for row in run.frames] for run in (before, after)]
+    if keys[0] != keys[1]:
+        raise InputError(
+            f"the runs are not over the same frames: {before.summary['source']} "
+            f"({len(keys[0])} frames) and {after.summary['source']} ({len(keys[1])} frames)"
+        )
+    changed = [
+        a["index"]
+        for a, b in zip(before.frames, after.frames, strict=True)
+        if a["digest"] != b["digest"]
+    ]
+    metrics = {}
+    for name in METRICS:
+        a, b = before.metric(name), after.metric(name)
+        if a is not None or b is not None:
+            change = b - a if a is not None and b is not None else None
+            metrics[name] = {"before": a, "after": b, "change": change}
+    failures = []
+    if not tolerances and changed:
+        failures.append(f"{len(changed)} of {len(before.frames)} frames changed")
+    for tolerance in tolerances:
+        a, b = before.metric(tolerance.metric), after.metric(tolerance.metric)
+        if a is None or b is None:
+            failures.append(f"{tolerance.metric} is not in both runs")
+        elif tolerance.excess(a, b):
+            failures.append(f"{tolerance.metric} got worse: {a:.4g} to {b:.4g}")
+    return {
+        "before": str(before.folder),
+        "after": str(after.folder),
+        "frames": len(before.frames),
+        "changed": changed,
+        "identical": not changed,
+        "metrics": metrics,
+        "failures": failures,
+    }
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """The comparison in plain words."""
+    lines = [f"{len(result['changed'])} of {result['frames']} frames changed"]
+    for name, values in result["metrics"].items():
+        a, b = ("-" if values[k] is None else f"{values[k]:.4g}" for k in ("before", "after"))
+        lines.append(f"{name:12} {a:>10} {b:>10}")
+    return "\n".join(lines)
+
+
+def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, Any]) -> None:
+    """Write the HTML page of a comparison, with the changed frames of both runs side by side."""
+    rows = []
+    for name, values in result["metrics"].items():
+        cells = _cell(values["before"]) + _cell(values["after"])
+        rows.append(f"<td>{escape(name)}</td>{cells}{_change(name, values['change'])}")
+    badge = "failed" if result["failures"] else "passed"
+    title = f"Comparison over {Path(before.summary['source']).name}"
+    sections = [
+        html.head(title, f"{before.folder} against {after.folder}", badge),
+        html.notes("This comparison fails", result["failures"], "alarm"),
+        html.tiles(
+            {
+                "frames": str(result["frames"]),
+                "frames changed": str(len(result["changed"])),
+                "digest before": before.summary["digest"][:8],
+                "digest after": after.summary["digest"][:8],
+            }
+        ),
+        html.section(
+            "Metrics", html.card("", html.table(("metric", "before", "after", "change"), rows))
+        ),
+        html.section(
+            "Changed frames", *map(html.figure, _exhibits(before, after, result["changed"]))
+        ),
+    ]
+    path.write_text(html.page(title, sections))
+
+
+def _cell(value: float | None) -> str:
+    return f'<td class="number">{"&ndash;" if value is None else f"{value:.4g}"}</td>'
+
+
+def _change(name: str, change: float | None) -> str:
+    if change is None or change == 0:
+        return _cell(change)
+    kind = "better" if (change > 0) == _DIRECTIONS[name] else "worse"
+    return f'<td class="number {kind}">{change:+.4g}</td>'
+
+
+def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
+    """Overlays of changed frames, those first whose number of instances differs most."""
+    pairs = zip(before.frames, after.frames, strict=True)
+    rows = {row["index"]: (row, other) for row, other in pairs}
+
+    def difference(index: int) -> float:
+        a, b = rows[index]
+        return -abs((a["instances"] or 0) - (b["instances"] or 0))
+
+    chosen = sorted(changed, key=lambda index: (difference(index), index))[:_MAX_EXHIBITS]
+    pictures = [_overlays(run, chosen) for run in (before, after)]
+    exhibits = []
+    for index in chosen:
+        counts = [row["instances"] for row in rows[index]]
+        caption = f"frame {index}: {_count(counts[0])} before, {_count(counts[1])} after"
+        there = {
+            title: shown[index]
+            for title, shown in zip(("before", "after"), pictures, strict=True)
+            if index in shown
+        }
+        exhibits.append(Exhibit(index, difference(index), caption, there))
+    return exhibits
+
+
+def _count(instances: int | None) -> str:
+    return "no answer" if instances is None else f"{instances} instances"
+
+
+def _overlays(run: Run, indices: Sequence[int]) -> dict[int, bytes]:
+    """JPEG overlays of frames by index, from the recording."""
+    names = camera_names(run.summary["cameras"])
+    topics = [f"{topic_prefix(name)}overlay/compressed" for name in names]
+    wanted = {
+        (topics[row["camera"]], row["stamp"]): row["index"]
+        for row in run.frames
+        if row["index"] in indices
+    }
+    found: dict[int, bytes] = {}
+    with BagReader(run.folder / RECORDING) as reader:
+        for message in reader.messages(topics):
+            index = wanted.get((message.topic, stamp_of_raw(message.raw)))
+            if index is not None:
+                found[index] = _picture(reader, message)
+    return found
+
+
+def _picture(reader: BagReader, message: BagMessage) -> bytes:
+    data = reader.decode(message).data
+    image = np.asarray(cv2.imdecode(np.asarray(data), cv2.IMREAD_COLOR), np.uint8)
+    return jpeg(fit(np.ascontiguousarray(image[..., ::-1])))

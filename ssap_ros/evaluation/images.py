@@ -1,0 +1,130 @@
+"""Runs the product over annotated images, shared among workers, and gathers the scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ssap_ros.backends import model_path
+from ssap_ros.errors import InputError
+from ssap_ros.evaluation.judges import ImageSet, open_judge
+from ssap_ros.evaluation.predict import PredictionSettings, load_predictor
+from ssap_ros.evaluation.scoring import Scores, merged
+from ssap_ros.evaluation.workers import Workers, map_items
+from ssap_ros.overlay import OverlayRenderer
+from ssap_ros.segments import Segments
+from ssap_ros.types import FrameResult, ImageArray, Instance
+
+_HEADER = 28  # pixels above the pictures of the worst images, for what they show
+
+
+def evaluate_images(
+    images: ImageSet,
+    settings: PredictionSettings,
+    limit: int | None = None,
+    workers: Workers = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """The scores of the first `limit` images; they do not depend on the workers.
+
+    workers: see `map_items`; processes on this machine share its cores. progress: called with
+    (images done, images in all). Raises InputError for files that are missing or unfit, ModelError
+    for the model.
+    """
+    judge = open_judge(images, load_predictor(settings).info)
+    count = min(len(judge), limit or len(judge))
+    if count == 0:
+        raise InputError("there are no images to evaluate")
+    if isinstance(workers, int) and workers > 1 and settings.config.num_threads == 0:
+        threads = max(1, len(os.sched_getaffinity(0)) // workers)
+        config = dataclasses.replace(settings.config, num_threads=threads)
+        settings = dataclasses.replace(settings, config=config)
+    score = partial(score_image, images, settings)
+    return merged(map_items(score, range(count), workers, progress))
+
+
+def score_image(images: ImageSet, settings: PredictionSettings, index: int) -> Scores:
+    """The scores of one image; model and truth are loaded once per process."""
+    predictor = load_predictor(settings)
+    judge = open_judge(images, predictor.info)
+    return judge.scores(index, predictor(judge.image(index)))
+
+
+def report(scores: Scores, settings: PredictionSettings) -> dict[str, Any]:
+    """The scores by name, with what they were made with; for a JSON file."""
+    return {
+        **scores.result(),
+        "images": len(scores.quality),
+        "model": str(model_path(settings.config)),
+        **dataclasses.asdict(settings),
+    }
+
+
+def draw_worst(
+    images: ImageSet, settings: PredictionSettings, scores: Scores, folder: Path, count: int
+) -> list[Path]:
+    """Write pictures of the `count` images of lowest quality: prediction left, truth right."""
+    predictor = load_predictor(settings)
+    judge = open_judge(images, predictor.info)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for rank, index in enumerate(np.argsort(scores.quality, kind="stable")[:count], start=1):
+        image = judge.image(int(index))
+        prediction = predictor(image)
+        instances = prediction.instances
+        shown = int((instances.scores >= prediction.shown_score).sum())
+        left = Segments(
+            np.where(instances.ids <= shown, instances.ids, 0),
+            instances.class_ids[:shown],
+            instances.scores[:shown],
+        )
+        halves = [
+            OverlayRenderer(predictor.info.classes).draw(
+                image, _frame(segments), range(1, len(segments.class_ids) + 1)
+            )
+            for segments in (left, judge.things(int(index)))
+        ]
+        title = f"{judge.name(int(index))}   quality {scores.quality[index]:.2f}"
+        path = folder / f"worst_{rank:02}_{judge.name(int(index))}.png"
+        picture = cv2.cvtColor(_beside(halves, title), cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(path), picture):
+            raise InputError(f"cannot write the picture {path}")
+        paths.append(path)
+    return paths
+
+
+def _frame(segments: Segments) -> FrameResult:
+    """Segments as a result of the pipeline; of overlapping masks the smaller one is in front."""
+    masks = segments.masks()
+    labels = np.zeros(segments.size, np.uint16)
+    for k in sorted(range(len(masks)), key=lambda k: -int(masks[k].sum())):
+        labels[masks[k]] = k + 1
+    instances = [
+        Instance(int(class_id), float(score), _box(mask), int(mask.sum()))
+        for class_id, score, mask in zip(segments.class_ids, segments.scores, masks, strict=True)
+    ]
+    return FrameResult(labels, tuple(instances), {})
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return x, y, width, height
+
+
+def _beside(halves: list[ImageArray], title: str) -> ImageArray:
+    height, width = halves[0].shape[:2]
+    canvas = np.zeros((height + _HEADER, 2 * width + 4, 3), np.uint8)
+    for x, half, words in ((0, halves[0], f"predicted   {title}"), (width + 4, halves[1], "truth")):
+        canvas[_HEADER:, x : x + width] = half
+        origin = (x + 6, _HEADER - 8)
+        cv2.putText(
+            canvas, words, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
+        )
+    return canvas

@@ -1,0 +1,262 @@
+"""Bags without a robot: videos, pictures, annotated data sets and procedural scenes as mcap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+
+from ssap_ros.datasets.cityscapes import CityscapesSet
+from ssap_ros.errors import InputError
+from ssap_ros.evaluation import bag_messages
+from ssap_ros.evaluation.bag_messages import Detection
+from ssap_ros.evaluation.bag_writer import BagWriter
+from ssap_ros.evaluation.coco_files import CocoExport, read_coco
+from ssap_ros.evaluation.ground_truth import VOID
+from ssap_ros.evaluation.sources import open_source
+from ssap_ros.image_files import read_annotated_image
+from ssap_ros.scenes import CLASSES, FRAME_RATE, street_video
+from ssap_ros.segments import OTHER_CLASS, Segments
+from ssap_ros.types import ImageArray
+
+IMAGE_TOPIC = "/camera/image"
+TRUTH = "/camera/gt"
+_START_NS = 1_700_000_000_000_000_000  # a fixed date, so that equal sources make equal bags
+_FRAME_ID = "camera"
+_FOLDER_FPS = 10.0
+_CLIP_FRAMES = 100  # of one procedural street, before its objects have passed
+_SCENE_FRAMES = 100
+_SCENE_SIZE = (480, 640)
+_JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class TruthFrame:
+    """One picture with its truth.
+
+    time: since the start, in nanoseconds. image: RGB uint8 (H, W, 3). labels: uint16 (H, W),
+    0 = background, k = entries[k - 1], VOID = not annotated; None without truth.
+    """
+
+    time: int
+    image: ImageArray
+    labels: NDArray[np.uint16] | None = None
+    entries: tuple[Detection, ...] = ()
+
+
+@dataclass(frozen=True)
+class BagSource:
+    """classes: name by class id of the truth, empty without one. n_frames: None if unknown."""
+
+    classes: dict[int, str]
+    n_frames: int | None
+    frames: Iterator[TruthFrame]
+
+
+def make_bag(
+    source: BagSource,
+    out: Path,
+    encoding: str = "raw",
+    coco: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write the frames of `source` to the mcap `out`; their number.
+
+    The topics are IMAGE_TOPIC (with `/compressed` for an encoding "jpeg" or "png") and, where there
+    is truth, `instances`, `detections` and `label_info` under TRUTH, as ground_truth.py reads them.
+    coco: folder for the same frames as PNG with a COCO annotation file, as `ssap evaluate` reads.
+    Raises InputError if the source has no frames, or a file cannot be written.
+    """
+    topic = IMAGE_TOPIC if encoding == "raw" else f"{IMAGE_TOPIC}/compressed"
+    kind = bag_messages.IMAGE if encoding == "raw" else bag_messages.COMPRESSED_IMAGE
+    export = CocoExport(coco, source.classes) if coco else None
+    count = 0
+    with BagWriter(out) as bag:
+        bag.add_topic(topic, kind)
+        if source.classes:
+            bag.add_topic(f"{TRUTH}/instances", bag_messages.IMAGE)
+            bag.add_topic(f"{TRUTH}/detections", bag_messages.DETECTIONS)
+            bag.add_topic(f"{TRUTH}/label_info", bag_messages.LABEL_INFO, latched=True)
+        for frame in source.frames:
+            stamp = _START_NS + frame.time
+            head = bag_messages.header(stamp, _FRAME_ID)
+            if source.classes and count == 0:
+                info = bag_messages.label_info(head, source.classes)
+                bag.write(f"{TRUTH}/label_info", stamp, info)
+            bag.write(topic, stamp, _picture(head, frame.image, encoding))
+            if frame.labels is not None:
+                bag.write(
+                    f"{TRUTH}/instances", stamp, bag_messages.image(head, "mono16", frame.labels)
+                )
+                bag.write(
+                    f"{TRUTH}/detections", stamp, bag_messages.detections(head, frame.entries)
+                )
+                if export:
+                    export.add(frame.image, frame.labels, frame.entries)
+            count += 1
+            if progress:
+                progress(count)
+        if count == 0:
+            raise InputError("the source has no frames")
+    if export:
+        export.close()
+    return count
+
+
+def _picture(head: Any, image: ImageArray, encoding: str) -> Any:
+    if encoding == "raw":
+        return bag_messages.image(head, "rgb8", image)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if encoding == "jpeg" else []
+    return bag_messages.compressed_image(
+        head, encoding, cv2.imencode(f".{encoding}", bgr, quality)[1]
+    )
+
+
+# Sources
+
+
+def open_bag_source(
+    spec: str,
+    frames: int | None = None,
+    annotations: Path | None = None,
+    split: str = "val",
+    size: tuple[int, int] | None = None,
+) -> BagSource:
+    """The frames that `spec` means, at most `frames`.
+
+    spec: a video, an image, a folder of images, a bag, `scenes[:SEED]`, or the folder of Cityscapes
+        (leftImg8bit/ and gtFine/), of which `split` is taken.
+    annotations: COCO annotation file of a folder of images. size: (H, W) of procedural scenes.
+    Raises InputError if there is nothing to read.
+    """
+    name, _, seed = spec.partition(":")
+    if annotations:
+        return _coco(Path(spec), annotations, frames)
+    if (Path(spec) / "leftImg8bit").is_dir():
+        return _cityscapes(Path(spec), split, frames)
+    if name == "scenes":
+        if seed and not seed.isdigit():
+            raise InputError(f"expected scenes or scenes:SEED with a whole number, got {spec}")
+        return _scenes(int(seed or 0), frames or _SCENE_FRAMES, size or _SCENE_SIZE)
+    source = open_source(spec, frames)
+    pictures = (TruthFrame(frame.logged, frame.rgb()) for frame in source)
+    return BagSource({}, source.n_frames, _from_zero(pictures))
+
+
+def _from_zero(frames: Iterator[TruthFrame]) -> Iterator[TruthFrame]:
+    start = None
+    for frame in frames:
+        start = frame.time if start is None else start
+        yield TruthFrame(frame.time - start, frame.image)
+
+
+def _scenes(seed: int, n_frames: int, size: tuple[int, int]) -> BagSource:
+    """Streets one after the other, each with the next seed; an object keeps its `id` throughout."""
+
+    def read() -> Iterator[TruthFrame]:
+        done = n_objects = 0
+        while done < n_frames:
+            clip = min(n_frames - done, _CLIP_FRAMES)
+            scene_seed = seed + done // _CLIP_FRAMES
+            for scene in street_video(scene_seed, clip, size):
+                tracks = [str(n_objects + k) for k in range(1, len(scene.class_ids) + 1)]
+                segments = Segments(scene.instances, scene.class_ids.astype(np.int64))
+                labels, entries = truth_of(segments, np.zeros(size, bool), tracks)
+                yield TruthFrame(round(done * 1e9 / FRAME_RATE), scene.image, labels, entries)
+                done += 1
+            n_objects += len(scene.class_ids)
+
+    return BagSource(dict(enumerate(CLASSES)), n_frames, read())
+
+
+def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:
+    """The things of Cityscapes; stuff is background."""
+    images = CityscapesSet(root, split)
+    count = min(len(images), frames or len(images))
+
+    def read() -> Iterator[TruthFrame]:
+        for index in range(count):
+            image, truth = images.read(index)
+            labels, entries = truth_of(_things(truth, images.thing_ids), truth.ids == 0)
+            yield TruthFrame(round(index * 1e9 / _FOLDER_FPS), image, labels, entries)
+
+    classes = {k: images.classes[k] for k in images.thing_ids}
+    return BagSource(classes, count, read())
+
+
+def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
+    """COCO instances; where annotations overlap, the smaller one is in front."""
+    coco: COCO = read_coco(annotations)
+    ids = sorted(coco.imgs)[:frames]
+    classes = {c["id"]: c["name"] for c in coco.dataset["categories"]}
+
+    def read() -> Iterator[TruthFrame]:
+        for position, image_id in enumerate(ids):
+            image = read_annotated_image(folder / coco.imgs[image_id]["file_name"])
+            found = [coco.anns[k] for k in coco.getAnnIds(imgIds=[image_id])]
+            masks = [rle.decode(coco.annToRLE(a)).astype(bool) for a in found]
+            for mask in masks:
+                if mask.shape != image.shape[:2]:
+                    raise InputError(
+                        f"image {image_id} of {annotations} must be {image.shape[:2]}, "
+                        f"got {mask.shape}"
+                    )
+            ids_map = np.zeros(image.shape[:2], np.int64)
+            crowd = np.array([bool(a.get("iscrowd")) for a in found], bool)
+            order = sorted(range(len(found)), key=lambda k: (not crowd[k], -masks[k].sum()))
+            for k in order:
+                ids_map[masks[k]] = k + 1
+            class_ids = np.array([a["category_id"] for a in found], np.int64)
+            labels, entries = truth_of(
+                Segments(ids_map, class_ids, crowd=crowd), np.zeros(ids_map.shape, bool)
+            )
+            yield TruthFrame(round(position * 1e9 / _FOLDER_FPS), image, labels, entries)
+
+    return BagSource(classes, len(ids), read())
+
+
+def truth_of(
+    segments: Segments, void: NDArray[np.bool_], tracks: list[str] | None = None
+) -> tuple[NDArray[np.uint16], tuple[Detection, ...]]:
+    """Labels and detections of a truth, of the segments that have pixels.
+
+    A crowd, and a segment of OTHER_CLASS, which then is void, are told by score 0 and VOID.
+    """
+    hidden = segments.class_ids == OTHER_CLASS
+    areas = np.bincount(segments.ids.ravel(), minlength=len(hidden) + 1)[1:]
+    kept = np.flatnonzero((areas > 0) & ~hidden)
+    number = np.zeros(len(hidden) + 1, np.uint16)
+    number[1 + kept] = 1 + np.arange(len(kept))
+    number[1:][hidden] = VOID
+    labels = np.where(void, np.uint16(VOID), number[segments.ids])
+    entries = tuple(
+        Detection(
+            str(segments.class_ids[k]),
+            0.0 if segments.crowd[k] else 1.0,
+            _box(labels == rank),
+            tracks[k] if tracks else "",
+        )
+        for rank, k in enumerate(kept.tolist(), start=1)
+    )
+    return labels, entries
+
+
+def _things(truth: Segments, thing_ids: tuple[int, ...]) -> Segments:
+    """The truth without its stuff."""
+    kept = np.isin(truth.class_ids, [*thing_ids, OTHER_CLASS])
+    number = np.zeros(len(kept) + 1, np.int64)
+    number[1:][kept] = np.arange(1, kept.sum() + 1)
+    return Segments(number[truth.ids], truth.class_ids[kept], crowd=truth.crowd[kept])
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return float(x), float(y), float(width), float(height)

@@ -1,0 +1,62 @@
+"""Instances and class scores -> one panoptic map: every pixel in one segment or in none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.segments import Segments
+from ssap_ros.types import ClassArray, FloatArray
+
+MIN_STUFF_AREA = 2048
+
+
+def panoptic_segments(
+    instances: Segments, classes: ClassArray, thing_ids: tuple[int, ...], min_stuff_area: int
+) -> Segments:
+    """Instances first; of the other pixels those of one stuff class are one segment.
+
+    instances: label map of those that are to be shown, with class ids of the network.
+    classes: best class of each pixel, uint8 (H, W).
+    min_stuff_area: smaller stuff segments are left out, in pixels; they are mostly errors.
+
+    Thing pixels outside all instances are in no segment (Kirillov et al., CVPR 2019).
+    """
+    free = np.where(instances.ids == 0, classes, thing_ids[0])
+    counts = np.bincount(free.ravel(), minlength=256)
+    counts[list(thing_ids)] = 0
+    stuff = np.flatnonzero(counts >= max(1, min_stuff_area))
+    n = len(instances.class_ids)
+    number = np.zeros(256, np.int64)
+    number[stuff] = n + 1 + np.arange(len(stuff))
+    return Segments(
+        np.where(instances.ids == 0, number[free], instances.ids),
+        np.concatenate([instances.class_ids, stuff]),
+    )
+
+
+def full_resolution_classes(
+    probabilities: FloatArray, size: tuple[int, int], cells_per_pixel: float
+) -> ClassArray:
+    """Best class of each image pixel, uint8 (H, W), from bilinear class probabilities.
+
+    probabilities: float32 (n_classes, h, w) of the finest level. cells_per_pixel: its cells per
+        image pixel; the centres of pixel (y, x) and its cell lie as in `upsample_labels`.
+    """
+    best: NDArray[np.float32] = np.full(size, -1, np.float32)
+    classes = np.zeros(size, np.uint8)
+    shift = (cells_per_pixel - 1) / 2
+    to_cells = np.array([[cells_per_pixel, 0, shift], [0, cells_per_pixel, shift]])
+    for class_id, cells in enumerate(probabilities):
+        p = cv2.warpAffine(
+            np.ascontiguousarray(cells),
+            to_cells,
+            size[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        better = p > best
+        best[better] = p[better]
+        classes[better] = class_id
+    return classes

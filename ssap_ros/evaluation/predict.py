@@ -1,0 +1,140 @@
+"""The product's answer to an annotated image, in the form that the metrics take."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from ssap_ros.backends import load_backend
+from ssap_ros.backends.base import InferenceBackend
+from ssap_ros.config import SsapConfig
+from ssap_ros.evaluation.panoptic import (
+    MIN_STUFF_AREA,
+    full_resolution_classes,
+    panoptic_segments,
+)
+from ssap_ros.evaluation.tricks import TestTimeBackend
+from ssap_ros.partition import cascaded_graph_partition
+from ssap_ros.pipeline import Partition, Percept, SsapPipeline
+from ssap_ros.segments import Segments
+from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
+
+Grouping = Literal["affinity", "components"]
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """How images are to be segmented.
+
+    config: of the pipeline. Average precision is defined on the whole ranked list and ignores its
+        score_threshold; the panoptic map shows the instances above it.
+    grouping: "affinity" is the product; "components" is the baseline that takes each connected
+        region of one class as one instance, everything else being equal.
+    flip, scales: the test tricks.
+    min_stuff_area: of the panoptic map, in pixels.
+    """
+
+    config: SsapConfig = SsapConfig()
+    grouping: Grouping = "affinity"
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    min_stuff_area: int = MIN_STUFF_AREA
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of one image.
+
+    instances: label map of all instances, whatever their score, in descending score.
+    shown_score: the score from which on they are shown.
+    partition_ms: how long the partition took.
+    classes: best class of each pixel, uint8 (H, W).
+    panoptic: the instances that are shown, and the stuff around them.
+    """
+
+    instances: Segments
+    shown_score: float
+    partition_ms: float
+    classes: ClassArray
+    panoptic: Segments
+
+
+class Predictor:
+    """A loaded model with the settings of an evaluation."""
+
+    def __init__(
+        self,
+        settings: PredictionSettings,
+        backend: InferenceBackend,
+        partition: Partition = cascaded_graph_partition,
+    ) -> None:
+        if settings.flip or settings.scales != (1.0,):
+            backend = TestTimeBackend(backend, settings.flip, settings.scales)
+        if settings.grouping == "components":
+            partition = connected_components
+        config = dataclasses.replace(settings.config, score_threshold=0.0)
+        self.settings, self.info = settings, backend.info
+        self._pipeline = SsapPipeline(backend, config, partition)
+
+    def __call__(self, image: ImageArray) -> Prediction:
+        percept = self._pipeline.perceive([image])[0]
+        result = self._pipeline.segment(percept)
+        classes = self._classes(percept)
+        instances = Segments(
+            result.labels.astype(np.int32),
+            np.array([i.class_id for i in result.instances], np.int64),
+            np.array([i.score for i in result.instances]),
+        )
+        threshold = self.settings.config.score_threshold
+        shown = int((instances.scores >= threshold).sum())  # the first ones
+        panoptic = panoptic_segments(
+            Segments(
+                np.where(instances.ids <= shown, instances.ids, 0),
+                instances.class_ids[:shown],
+                instances.scores[:shown],
+            ),
+            classes,
+            self.info.thing_ids,
+            self.settings.min_stuff_area,
+        )
+        return Prediction(instances, threshold, result.stage_ms["partition"], classes, panoptic)
+
+    def _classes(self, percept: Percept) -> ClassArray:
+        cells_per_pixel = percept.scale / self.info.levels[0]
+        return full_resolution_classes(percept.pyramid.probabilities, percept.size, cells_per_pixel)
+
+
+@lru_cache(maxsize=1)
+def load_model(config: SsapConfig) -> InferenceBackend:
+    """The model of these settings, loaded once per process. Raises ModelError."""
+    return load_backend(config)
+
+
+def load_predictor(settings: PredictionSettings) -> Predictor:
+    """The predictor of these settings; its model is loaded once per process."""
+    return Predictor(settings, load_model(settings.config))
+
+
+def connected_components(
+    costs: Sequence[FloatArray],  # noqa: ARG001
+    classes: Sequence[ClassArray],
+    **_options: object,
+) -> LabelArray:
+    """The baseline partition: 8-connected regions of each class of the finest level.
+
+    Takes and returns what `cascaded_graph_partition` does; the costs do not matter here.
+    """
+    labels = np.zeros(classes[0].shape, np.int32)
+    n_labels = 0
+    for class_index in np.unique(classes[0][classes[0] > 0]):
+        mask = (classes[0] == class_index).astype(np.uint8)
+        count, regions = cv2.connectedComponents(mask, connectivity=8)
+        labels[mask > 0] = regions[mask > 0] + n_labels
+        n_labels += count - 1
+    return labels

@@ -1,0 +1,89 @@
+"""Scores of a set of images: gathered image by image, merged, resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.segments import IntArray
+
+
+class Metric(Protocol):
+    """Scores gathered image by image."""
+
+    def merge(self, other: Any) -> None: ...
+
+    def resampled(self, indices: IntArray) -> Metric: ...
+
+    def result(self) -> dict[str, Any]: ...
+
+
+class Scores:
+    """Several metrics of the same images, and one number per image that says how good it is.
+
+    metrics: each has counted the same images. quality: per image in [0, 1], 1 = everything found
+    and nothing else; of the things alone.
+    """
+
+    def __init__(self, metrics: Sequence[Metric], quality: Sequence[float]) -> None:
+        self.metrics, self.quality = list(metrics), list(quality)
+
+    def merge(self, other: Scores) -> None:
+        """Append the images of `other`, which has the same metrics."""
+        for mine, theirs in zip(self.metrics, other.metrics, strict=True):
+            mine.merge(theirs)
+        self.quality += other.quality
+
+    def resampled(self, indices: IntArray) -> Scores:
+        """Of the images with these numbers alone, each as often as it is named."""
+        return Scores(
+            [metric.resampled(indices) for metric in self.metrics],
+            [self.quality[i] for i in indices],
+        )
+
+    def result(self) -> dict[str, Any]:
+        """All scores by name, and under `classes` by class name and name."""
+        result: dict[str, Any] = {}
+        classes: dict[str, dict[str, Any]] = {}
+        for metric in self.metrics:
+            for name, value in metric.result().items():
+                if name != "classes":
+                    result[name] = value
+                    continue
+                for class_name, scores in value.items():
+                    row = scores if isinstance(scores, dict) else {"IoU": scores}
+                    classes.setdefault(class_name, {}).update(row)
+        return {**result, "classes": classes}
+
+
+def merged(parts: Sequence[Scores]) -> Scores:
+    """All images, in the order of the parts; there must be one part at least."""
+    whole = parts[0].resampled(np.zeros(0, np.int64))
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+def bootstrap(
+    scores: Sequence[Scores], names: Sequence[str], samples: int = 500, seed: int = 0
+) -> NDArray[np.float64]:
+    """Scores of resampled sets of images: the same images for all of `scores`, so that differences
+    between them can be judged.
+
+    scores: several evaluations of the same images. Returns (samples, len(scores), len(names)), nan
+    where a sample has no truth.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(scores[0].quality)
+    table = np.full((samples, len(scores), len(names)), np.nan)
+    for s in range(samples):
+        indices = rng.integers(0, n, n)
+        for row, evaluation in enumerate(scores):
+            result = evaluation.resampled(indices).result()
+            for column, name in enumerate(names):
+                value = result.get(name)
+                table[s, row, column] = np.nan if value is None else value
+    return table

@@ -1,0 +1,75 @@
+"""`/diagnostics`: one status per camera, with everything that the node knows of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from ssap_ros.frame_queue import FrameQueue
+from ssap_ros.messages import diagnostic_array, diagnostic_status
+from ssap_ros.node_parts.camera import Camera, Frame
+from ssap_ros.node_parts.engine import Engine
+from ssap_ros.node_parts.parameters import NodeParameters
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def node_diagnostics(
+    stamp: Time,
+    node_name: str,
+    parameters: NodeParameters,
+    engine: Engine,
+    queue: FrameQueue[Frame],
+    cameras: Mapping[str, Camera],
+) -> DiagnosticArray:
+    """The state of every camera, under the name `node` or `node: camera`."""
+    common: dict[str, object] = {
+        "backend": engine.backend_name or parameters.pipeline.backend,
+        "model": parameters.pipeline.model_file_path or "default",
+        "building_s": f"{engine.status.building_s:.0f}",
+        "backend_errors": engine.status.backend_errors,
+        "recoveries": engine.status.recoveries,
+        "memory_mb": f"{memory_mb():.0f}",
+    }
+    entries = []
+    for name, camera in cameras.items():
+        full_name = f"{node_name}: {name}" if name else node_name
+        entries.append(_camera_status(full_name, camera, queue, engine, common))
+    return diagnostic_array(stamp, entries)
+
+
+def memory_mb() -> float:
+    """Resident memory of this process in MiB."""
+    resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return resident_pages * _PAGE_BYTES / 2**20
+
+
+def _camera_status(
+    name: str,
+    camera: Camera,
+    queue: FrameQueue[Frame],
+    engine: Engine,
+    common: Mapping[str, object],
+) -> DiagnosticStatus:
+    own = camera.status.summary()
+    level, state, message = engine.status.summary() or own
+    values: dict[str, object] = {
+        "state": state,
+        "topic": camera.status.topic or "",
+        **common,
+        **dataclasses.asdict(queue.counts(camera.name)),
+        "partition_incomplete": camera.status.n_incomplete,
+        "input_hz": f"{camera.status.take_rate():.1f}",
+        "last_error": camera.status.last_error or engine.status.last_error,
+    }
+    for stage, percentiles in camera.times.percentiles().items():
+        values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in percentiles)
+    if camera.outputs is not None:
+        for sizes in camera.outputs.png_bytes.percentiles().values():
+            values["png_bytes"] = "/".join(f"{p:.0f}" for p in sizes)
+    return diagnostic_status(name, level, message, values)

@@ -1,0 +1,87 @@
+"""The settings of config.py as ROS parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ssap_ros.config import NodeConfig, SsapConfig
+
+_Config = TypeVar("_Config", SsapConfig, NodeConfig)
+
+
+class NodeParameters:
+    """Declares a parameter for every setting and keeps the settings up to date.
+
+    accept: raises ValueError if the settings cannot be used; then the old ones stay, and whoever
+        set the parameter learns the reason.
+    on_change: called after settings were changed.
+
+    Raises ValueError or ParameterException if a parameter is given a value that does not fit.
+    """
+
+    def __init__(
+        self, node: Node, accept: Callable[[SsapConfig], None], on_change: Callable[[], None]
+    ) -> None:
+        self._declare = node.declare_parameter
+        self._accept, self._on_change = accept, on_change
+        self.pipeline = self._declared(SsapConfig)
+        self.node = self._declared(NodeConfig)
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def _declared(self, config: type[_Config]) -> _Config:
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(config):
+            value = self._declare(field.name, _to_ros(field.default), descriptor(field)).value
+            values[field.name] = tuple(value) if isinstance(value, list) else value
+        return config(**values)
+
+    def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            pipeline = _changed(self.pipeline, parameters)
+            node = _changed(self.node, parameters)
+            self._accept(pipeline)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if (pipeline, node) != (self.pipeline, self.node):
+            self.pipeline, self.node = pipeline, node
+            self._on_change()
+        return SetParametersResult(successful=True)
+
+
+def descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    """Of a configuration field: its description, range and choices; read-only unless `live`."""
+    descriptor = ParameterDescriptor(
+        name=field.name,
+        description=field.metadata["description"],
+        read_only=not field.metadata.get("live", False),
+    )
+    if "choices" in field.metadata:
+        choices = ", ".join(str(choice) for choice in field.metadata["choices"])
+        descriptor.additional_constraints = f"one of: {choices}"
+    if "range" in field.metadata:
+        low, high = field.metadata["range"]
+        if isinstance(field.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+def _changed(config: _Config, parameters: list[Parameter]) -> _Config:
+    names = {field.name for field in dataclasses.fields(config)}
+    return dataclasses.replace(config, **{p.name: p.value for p in parameters if p.name in names})
+
+
+def _to_ros(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

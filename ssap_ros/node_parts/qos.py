@@ -1,0 +1,53 @@
+"""Quality of service of the topics, by the node's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from ssap_ros.config import NodeConfig
+
+_OUTPUT_DEPTH = 5
+_INPUT_DEPTH = {"latest": 1, "every": 100}
+
+_CURES = {
+    "RELIABILITY": "the publisher is best effort: set input_qos to best_effort",
+    "DURABILITY": "the publisher is volatile: remove the durability override of the subscription",
+}
+
+
+def overridable() -> QoSOverridingOptions:
+    """History, depth and reliability by parameters `qos_overrides.<topic>....`, as usual in ROS."""
+    return QoSOverridingOptions.with_default_policies()
+
+
+def input_qos(config: NodeConfig) -> QoSProfile:
+    """Of images and camera_info; under the policy `latest` only the newest is kept."""
+    return QoSProfile(
+        depth=_INPUT_DEPTH[config.drop_policy],
+        reliability=ReliabilityPolicy[config.input_qos.upper()],
+    )
+
+
+def output_qos(config: NodeConfig) -> QoSProfile:
+    """Of all results of a frame."""
+    return QoSProfile(depth=_OUTPUT_DEPTH, reliability=ReliabilityPolicy[config.output_qos.upper()])
+
+
+def latched() -> QoSProfile:
+    """Of what late joiners need: the last message is kept for them."""
+    return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def incompatible(topic: str, tell: Callable[[str], None]) -> Callable[[Any], None]:
+    """The middleware's callback for a publisher that offers less than asked; tells the cure."""
+
+    def on_event(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind).removesuffix("_QOS_POLICY")
+        cure = _CURES.get(policy, "compare both sides with: ros2 topic info --verbose")
+        tell(f"nothing can be received on {topic}, {policy.lower()} does not match; {cure}")
+
+    return on_event

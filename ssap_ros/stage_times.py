@@ -1,0 +1,35 @@
+"""How long the stages of the last frames took."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+
+WINDOW = 500
+PERCENTILES = (50, 95, 99)
+
+
+class StageTimes:
+    """Values of the last 500 frames by stage; written and read by different threads."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, stage_ms: Mapping[str, float]) -> None:
+        """Add the milliseconds of one frame."""
+        with self._lock:
+            for stage, milliseconds in stage_ms.items():
+                self._times.setdefault(stage, deque(maxlen=WINDOW)).append(milliseconds)
+
+    def percentiles(self) -> dict[str, tuple[float, ...]]:
+        """Milliseconds (p50, p95, p99) by stage, in the order of their first appearance."""
+        with self._lock:
+            times = {stage: list(values) for stage, values in self._times.items()}
+        return {
+            stage: tuple(float(p) for p in np.percentile(values, PERCENTILES))
+            for stage, values in times.items()
+        }

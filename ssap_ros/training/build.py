@@ -1,0 +1,182 @@
+"""Network, optimiser and data of a training run, as its configuration says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ssap_ros.datasets.cityscapes import CityscapesSet
+from ssap_ros.datasets.coco_panoptic import CocoPanopticSet
+from ssap_ros.errors import InputError
+from ssap_ros.network.backbones import load_folded_weights
+from ssap_ros.network.ssap import SsapNetwork
+from ssap_ros.training.augment import Cutout
+from ssap_ros.training.datasets import TrainingSet
+from ssap_ros.training.parallel import Processes, wait_for_all
+from ssap_ros.training.settings import DataConfig, SourceConfig, TrainConfig
+from ssap_ros.training.sources import CocoSource, SceneSource, SetSource, Source
+from ssap_ros.training.teacher import pseudo_labels
+
+_MIN_CUTOUT_AREA = 900.0  # square pixels of its box
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def build_network(config: TrainConfig) -> SsapNetwork:
+    """The network with its pretrained weights, frozen blocks and batch norm mode."""
+    network = SsapNetwork(config.network, len(config.classes))
+    if config.pretrained:
+        path = Path(config.data.root) / config.pretrained
+        if not path.is_file():
+            raise InputError(f"expected pretrained weights, found none at {path}")
+        if path.suffix == ".npz":
+            load_folded_weights(network.backbone, path)
+            if network.context is not None:
+                network.context.load_deeplab(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            network.backbone.load_state_dict(state, strict=False)
+    if config.initial:
+        path = Path(config.data.root) / config.initial
+        if not path.is_file():
+            raise InputError(f"expected an initial checkpoint, found none at {path}")
+        _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
+    for block in network.backbone.blocks()[: config.frozen_blocks]:
+        block.requires_grad_(False)
+    network.train()
+    if not config.backbone_norm:
+        for module in network.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+    return network
+
+
+def _start_from(network: SsapNetwork, weights: dict[str, Tensor]) -> None:
+    """Load what fits; a head for other classes, for one, starts anew and is named."""
+    own = network.state_dict()
+    fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
+    network.load_state_dict(fitting, strict=False)
+    for name in sorted(own.keys() - fitting.keys()):
+        print(f"not in the initial checkpoint, starts anew: {name}", file=sys.stderr)
+
+
+def build_optimiser(network: SsapNetwork, config: TrainConfig) -> torch.optim.Optimizer:
+    """NAdam over the trainable weights, backbone and context at their own learning rate."""
+    settings = config.optimiser
+    pretrained = [network.backbone] + ([network.context] if network.context else [])
+    backbone = {id(p) for module in pretrained for p in module.parameters()}
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trainable if id(p) not in backbone]},
+        {
+            "params": [p for p in trainable if id(p) in backbone],
+            "lr": settings.learning_rate * settings.backbone_factor,
+        },
+    ]
+    return torch.optim.NAdam(
+        groups,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        decoupled_weight_decay=True,
+    )
+
+
+def training_batches(config: TrainConfig, start: int, processes: Processes) -> Iterator[Batch]:
+    """The share of a process in the batches of iterations start + 1, start + 2, ... to the last."""
+    batch = config.optimiser.batch_size
+    if batch % processes.count:
+        raise InputError(f"a batch of {batch} cannot be shared among {processes.count} processes")
+    if not processes.first:
+        wait_for_all(processes)  # the first one makes what the others read
+    dataset = training_set(config)
+    if processes.first:
+        wait_for_all(processes)
+    part = batch // processes.count
+    order = [
+        iteration * batch + processes.rank * part + i
+        for iteration in range(start, config.optimiser.iterations)
+        for i in range(part)
+    ]
+    loader = DataLoader(
+        dataset,
+        batch_size=part,
+        sampler=order,
+        num_workers=config.data.workers,
+        worker_init_fn=_single_threaded,
+        pin_memory=processes.device.type == "cuda",
+    )
+    return iter(loader)
+
+
+def training_set(config: TrainConfig) -> TrainingSet:
+    """The sources of a configuration, mixed. Raises InputError for data that are missing."""
+    data = config.data
+    sources: list[tuple[Source, float]] = []
+    cutouts: list[Cutout] = []
+    for entry in data.sources:
+        source = _open_source(entry, config)
+        if entry.cutouts and isinstance(source, CocoSource):
+            cutouts += source.cutouts(_MIN_CUTOUT_AREA)
+        if entry.share > 0:
+            sources.append((source, entry.share))
+    if not sources:
+        raise InputError("data.sources: expected at least one source with a share above 0")
+    if unknown := sorted(set(data.paste_weights) - set(config.classes)):
+        raise InputError(f"data.paste_weights: {unknown[0]!r} is none of the classes")
+    return TrainingSet(
+        sources,
+        cutouts,
+        {config.classes.index(name): weight for name, weight in data.paste_weights.items()},
+        data.paste_rate,
+        (data.crop, data.crop_width or data.crop),
+        data.long_side,
+        data.scales,
+        config.seed,
+        config.optimiser.iterations * config.optimiser.batch_size,
+    )
+
+
+def _open_source(entry: SourceConfig, config: TrainConfig) -> Source:
+    root = Path(config.data.root)
+    if entry.type == "scenes":
+        return SceneSource(_scene_size(config.data))
+    if entry.type == "coco":
+        source = CocoSource(root / entry.annotations, root / entry.images, config.classes)
+        if entry.teacher:
+            source.backgrounds = pseudo_labels(
+                source.incomplete(), root / entry.teacher, config.classes, Path(config.out)
+            )
+        return source
+    if entry.type == "coco_panoptic":
+        images = CocoPanopticSet(root / entry.annotations, root / entry.images, config.classes)
+        return _checked(SetSource(images), config)
+    if entry.type == "cityscapes":
+        return _checked(SetSource(CityscapesSet(root / entry.root, entry.split)), config)
+    known = "coco, coco_panoptic, cityscapes or scenes"
+    raise InputError(f"source type must be {known}, got {entry.type!r}")
+
+
+def _checked(source: SetSource, config: TrainConfig) -> SetSource:
+    """The source, once it is known to have the classes of the configuration."""
+    images = source.images
+    if images.classes != config.classes or images.thing_ids != config.thing_ids:
+        raise InputError(
+            f"classes and thing_ids must be those of the data, {list(images.classes)} and "
+            f"{list(images.thing_ids)}"
+        )
+    return source
+
+
+def _scene_size(data: DataConfig) -> tuple[int, int]:
+    return data.crop, (data.crop_width or data.crop) * 5 // 4
+
+
+def _single_threaded(_worker: int) -> None:
+    cv2.setNumThreads(0)

@@ -1,0 +1,309 @@
+// Exercises the core without Python: random inputs from a fixed seed, and the laws that every
+// result obeys. Built with sanitizers by `make sanitize`, and for a Jetson's processor by `make
+// test-aarch64`. Exits with 1 and says what went wrong if a law is broken.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cascade.hpp"
+#include "edge_costs.hpp"
+#include "kernighan_lin.hpp"
+#include "multicut.hpp"
+#include "pool.hpp"
+#include "upsample.hpp"
+
+namespace {
+std::atomic<long> n_allocations{0};
+}
+
+void* operator new(std::size_t size) {
+  ++n_allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using Random = std::mt19937;
+using Labels = std::vector<std::int32_t>;
+
+void require(bool law, const char* words) {
+  if (law) return;
+  std::fprintf(stderr, "exercise: broken: %s\n", words);
+  std::exit(1);
+}
+
+std::ptrdiff_t draw(Random& random, int low, int high) {
+  return std::uniform_int_distribution<>(low, high)(random);
+}
+
+// One level: blocks of things with logits that mostly agree with them.
+struct Level {
+  ssap::GridSize size;
+  std::vector<float> logits;
+  std::vector<std::uint8_t> classes;
+
+  ssap::CascadeLevel view(const float* scores, std::size_t n_classes) const {
+    return {{logits.data(), false, ssap::Meaning::kLogits, 25, size, 1e-4f, scores, n_classes},
+            classes.data()};
+  }
+};
+
+Level level(Random& random, ssap::GridSize size, std::ptrdiff_t block, float noise) {
+  Level result{size, std::vector<float>(25 * size.area()), {}};
+  std::normal_distribution<float> normal;
+  const auto id = [&](std::ptrdiff_t y, std::ptrdiff_t x) { return y / block * 7 + x / block; };
+  for (std::ptrdiff_t y = 0; y < size.height; ++y) {
+    for (std::ptrdiff_t x = 0; x < size.width; ++x) {
+      result.classes.push_back(static_cast<std::uint8_t>(id(y, x) % 3));
+      for (std::ptrdiff_t c = 0; c < 25; ++c) {
+        const bool same = id(y + c / 5 - 2, x + c % 5 - 2) == id(y, x);
+        const auto at = static_cast<std::size_t>((c * size.height + y) * size.width + x);
+        result.logits[at] = (same ? 3.0f : -3.0f) + noise * normal(random);
+      }
+    }
+  }
+  return result;
+}
+
+void check_labels(const Level& finest, const Labels& labels, bool is_complete) {
+  std::int32_t n_labels = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    require(labels[i] >= 0 && labels[i] <= n_labels + 1, "labels are numbered in raster order");
+    n_labels = std::max(n_labels, labels[i]);
+    if (is_complete) require((labels[i] > 0) == (finest.classes[i] > 0), "every thing is labelled");
+    require(labels[i] == 0 || finest.classes[i] > 0, "only things are labelled");
+  }
+}
+
+struct Problem {
+  std::vector<Level> levels;
+  std::vector<float> scores;
+  ssap::CascadeOptions options;
+  std::size_t n_long_range = 0;
+
+  explicit Problem(unsigned seed) {
+    Random random(seed);
+    ssap::GridSize size{draw(random, 1, 90), draw(random, 1, 130)};
+    const auto n_levels = static_cast<std::size_t>(draw(random, 1, 4));
+    std::ptrdiff_t block = draw(random, 4, 40);
+    for (std::size_t i = 0; i < n_levels; ++i) {
+      levels.push_back(level(random, size, block, 1.5f));
+      size = {(size.height + 1) / 2, (size.width + 1) / 2};
+      block = std::max<std::ptrdiff_t>(1, block / 2);
+    }
+    n_long_range = static_cast<std::size_t>(draw(random, 0, static_cast<int>(n_levels) - 1));
+    options.erosion_radius = draw(random, 0, 2);
+    options.joint_finest = draw(random, 0, 1) == 1;
+    if (draw(random, 0, 1) == 1) scores.assign(2 * levels[0].size.area(), 0.5f);
+  }
+
+  template <typename Linkage>
+  ssap::CascadeReport solve(ssap::Cascade& cascade, const ssap::CascadeOptions& chosen,
+                            Labels& labels) const {
+    std::vector<ssap::CascadeLevel> views;
+    std::vector<ssap::Affinities> coarser;
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      const bool refine = i == 0 && !scores.empty();
+      const ssap::CascadeLevel view = levels[i].view(refine ? scores.data() : nullptr, 2);
+      if (i + n_long_range < levels.size()) {
+        views.push_back(view);
+      } else {
+        coarser.push_back(view.affinities);
+      }
+    }
+    labels.assign(levels[0].size.area(), -1);
+    const ssap::RowKernels& kernels = *ssap::simd_paths().front().kernels;
+    return cascade.run<Linkage>(views, coarser, chosen, kernels, labels.data());
+  }
+};
+
+void exercise_cascade(unsigned n_cases) {
+  ssap::Cascade cascade;
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    const Problem problem(seed);
+    Labels labels;
+    Labels again;
+    check_labels(problem.levels[0], labels,
+                 problem.solve<ssap::MeanLinkage>(cascade, problem.options, labels).is_complete);
+    check_labels(problem.levels[0], labels,
+                 problem.solve<ssap::MutexLinkage>(cascade, problem.options, labels).is_complete);
+    const auto report = problem.solve<ssap::SumLinkage>(cascade, problem.options, labels);
+    require(report.is_complete && report.is_finite, "a run without a limit is complete");
+    check_labels(problem.levels[0], labels, true);
+    ssap::Cascade fresh;
+    problem.solve<ssap::SumLinkage>(fresh, problem.options, again);
+    require(labels == again, "a used workspace gives what a fresh one gives");
+    for (const double max_ms : {1e-6, 0.02, 0.1, 0.5}) {
+      ssap::CascadeOptions options = problem.options;
+      options.max_ms = max_ms;
+      const auto cut = problem.solve<ssap::SumLinkage>(cascade, options, again);
+      check_labels(problem.levels[0], again, cut.is_complete);
+      require(!cut.is_complete || labels == again, "in time, the result is the result");
+    }
+  }
+}
+
+// Several threads share a pool; each must get what one thread gets.
+void exercise_threads(unsigned n_cases) {
+  ssap::Pool<ssap::Cascade> pool;
+  std::vector<Labels> expected(n_cases);
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    const ssap::Pool<ssap::Cascade>::Loan cascade(pool);
+    const Problem problem(seed);
+    problem.solve<ssap::SumLinkage>(*cascade, problem.options, expected[seed]);
+  }
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (unsigned i = 0; i < n_cases; ++i) {
+        const unsigned seed = (i + t) % n_cases;
+        const ssap::Pool<ssap::Cascade>::Loan cascade(pool);
+        const Problem problem(seed);
+        Labels labels;
+        problem.solve<ssap::SumLinkage>(*cascade, problem.options, labels);
+        require(labels == expected[seed], "threads do not change the result");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void exercise_workspace() {
+  const Problem problem(3);
+  ssap::Cascade cascade;
+  Labels labels;
+  for (int warm_up = 0; warm_up < 2; ++warm_up) {
+    problem.solve<ssap::SumLinkage>(cascade, problem.options, labels);
+  }
+  const long before = n_allocations;
+  problem.solve<ssap::SumLinkage>(cascade, problem.options, labels);
+  // the lists of levels that the caller makes, and the report's
+  require(n_allocations - before <= 12, "a used workspace does not allocate");
+}
+
+struct Graph {
+  std::size_t n_nodes;
+  std::vector<std::int64_t> uv_ids;
+  std::vector<double> costs;
+
+  ssap::EdgeList view() const { return {n_nodes, uv_ids.data(), costs.data(), costs.size()}; }
+};
+
+Graph graph(Random& random) {
+  Graph result;
+  result.n_nodes = static_cast<std::size_t>(draw(random, 2, 300));
+  const auto n = static_cast<int>(result.n_nodes);
+  const std::ptrdiff_t n_edges = draw(random, 0, 12 * n);
+  const bool has_hub = draw(random, 0, 1) == 1;
+  const bool is_tied = draw(random, 0, 1) == 1;
+  std::normal_distribution<double> normal;
+  for (std::ptrdiff_t i = 0; i < n_edges; ++i) {
+    const std::ptrdiff_t u = has_hub && i % 3 == 0 ? 0 : draw(random, 0, n - 1);
+    const std::ptrdiff_t v = (u + draw(random, 1, n - 1)) % n;
+    result.uv_ids.insert(result.uv_ids.end(), {u, v});
+    result.costs.push_back(is_tied ? static_cast<double>(draw(random, -2, 2)) : normal(random));
+  }
+  return result;
+}
+
+void exercise_graphs(unsigned n_cases) {
+  ssap::GraphPartition partition;
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    Random random(seed);
+    const Graph problem = graph(random);
+    const ssap::EdgeList edges = problem.view();
+    require(edges.is_valid(), "the graph is valid");
+    std::vector<std::int64_t> labels(problem.n_nodes);
+    partition.run<ssap::MeanLinkage>(edges, labels.data());
+    partition.run<ssap::MutexLinkage>(edges, labels.data());
+    partition.run<ssap::SumLinkage>(edges, labels.data());
+    std::vector<double> sums(problem.n_nodes * problem.n_nodes, 0.0);
+    for (std::size_t i = 0; i < edges.n_edges; ++i) {
+      const std::int64_t a = labels[static_cast<std::size_t>(edges.uv_ids[2 * i])];
+      const std::int64_t b = labels[static_cast<std::size_t>(edges.uv_ids[2 * i + 1])];
+      const auto at = static_cast<std::size_t>(std::min(a, b)) * problem.n_nodes +
+                      static_cast<std::size_t>(std::max(a, b));
+      if (a != b) sums[at] += edges.costs[i];
+    }
+    for (const double sum : sums) require(sum <= 1e-3, "no two clusters attract each other");
+    const double before = ssap::multicut_objective(edges, labels.data());
+    ssap::KernighanLin().run(edges, labels.data(), ~std::size_t{0}, [] { return false; });
+    const double after = ssap::multicut_objective(edges, labels.data());
+    require(after <= before, "Kernighan-Lin never worsens");
+  }
+}
+
+// Every instruction set against double precision.
+void exercise_costs(unsigned n_cases) {
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    Random random(seed);
+    const ssap::GridSize size{draw(random, 1, 7), draw(random, 1, 70)};
+    std::normal_distribution<float> normal(0.0f, 4.0f);
+    std::vector<float> logits(25 * size.area());
+    for (float& x : logits) x = normal(random);
+    const ssap::Affinities in{logits.data(), false, ssap::Meaning::kLogits, 25, size, 1e-4f,
+                              nullptr,       0};
+    for (const ssap::SimdPath& path : ssap::simd_paths()) {
+      std::vector<float> costs(ssap::kNumOffsets * size.area());
+      require(ssap::edge_costs(in, *path.kernels, costs.data()), "the costs are finite");
+      for (std::size_t k = 0; k < ssap::kNumOffsets; ++k) {
+        const auto [dy, dx] = ssap::kOffsets[k];
+        for (std::ptrdiff_t y = 0; y + dy < size.height; ++y) {
+          for (std::ptrdiff_t x = std::max(0, -dx); x < size.width && x + dx < size.width; ++x) {
+            const auto at = [&](std::size_t channel, std::ptrdiff_t i, std::ptrdiff_t j) {
+              const std::size_t index = channel * size.area();
+              return index + static_cast<std::size_t>(i * size.width + j);
+            };
+            const double a = 1 / (1 + std::exp(-double{logits[at(13 + k, y, x)]}));
+            const double b = 1 / (1 + std::exp(-double{logits[at(11 - k, y + dy, x + dx)]}));
+            const double alpha = std::clamp((a + b) / 2, 1e-4, 1 - 1e-4);
+            const double expected = std::log(alpha / (1 - alpha));
+            const double error = std::abs(costs[at(k, y, x)] - expected);
+            require(error <= 1e-5 * std::max(1.0, std::abs(expected)),
+                    ("costs of path " + path.name).c_str());
+          }
+        }
+      }
+    }
+  }
+}
+
+void exercise_upsampling(unsigned n_cases) {
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    Random random(seed);
+    const ssap::GridSize cells{draw(random, 1, 20), draw(random, 1, 20)};
+    const ssap::GridSize size{draw(random, 1, 60), draw(random, 1, 60)};
+    Labels labels(cells.area());
+    for (std::int32_t& label : labels) label = static_cast<std::int32_t>(draw(random, 0, 3));
+    Labels out(size.area(), -1);
+    ssap::upsample_labels(labels.data(), cells, size, 0.1 + 0.1 * (seed % 13), out.data());
+    for (const std::int32_t label : out) require(label >= 0 && label <= 3, "labels are labels");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const unsigned n = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 100;
+  exercise_costs(n);
+  exercise_graphs(n);
+  exercise_cascade(n);
+  exercise_threads(std::max(1u, n / 5));
+  exercise_upsampling(n);
+  exercise_workspace();
+  std::string paths;
+  for (const ssap::SimdPath& path : ssap::simd_paths()) paths += " " + path.name;
+  std::printf("exercise: all laws hold in %u cases each; instruction sets:%s\n", n, paths.c_str());
+}
