@@ -35,7 +35,7 @@ setup(
         (f"{SHARE}/config", sorted(glob("config/*.yaml") + glob("config/*.xml"))),
         (f"{SHARE}/rviz", sorted(glob("rviz/*.rviz"))),
         (f"{SHARE}/foxglove", sorted(glob("foxglove/*.json"))),
-        (f"{SHARE}/engines", sorted(glob("engines/*.onnx"))),
+        (f"{SHARE}/engines", sorted(glob("engines/*.onnx") + glob("engines/*.md"))),
     ],
     install_requires=["setuptools"],
     zip_safe=False,

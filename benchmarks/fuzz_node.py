@@ -114,7 +114,6 @@ def run(n_messages: int, seed: int) -> dict[str, Any]:
     rng, files = random.Random(seed), coded_files()
     settings = {"autostart": False, "drop_policy": "every", "input_long_side": 64}
     overrides = [Parameter(name, value=value) for name, value in settings.items()]
-    cv2.setLogLevel(0)
     rclpy.init(args=["--ros-args", "--log-level", "fatal"])
     node = SsapNode(lambda *_: NullBackend(64), parameter_overrides=overrides)
     node.trigger_configure()

@@ -19,11 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gpu_check_kernels
 import numpy as np
 from gpu_check_compare import agreement, conv_flops, relative_error, same_pixels
 
-from ssap_ros.backends import choose_backend
+from ssap_ros.backends import DeviceError, choose_backend
 from ssap_ros.backends.engine_cache import engine_path
 from ssap_ros.backends.engines import cache_folder, engine_key, find_engine
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
@@ -53,7 +52,6 @@ def machine() -> dict[str, Any]:
     import tensorrt
 
     gpu, _ = choose_backend(SsapConfig(backend="tensorrt"))
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     return {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "gpu": vars(gpu),
@@ -66,8 +64,15 @@ def machine() -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "processor": platform.processor() or platform.machine(),
-        "commit": commit.strip(),
+        "commit": _said("git", "rev-parse", "HEAD"),
     }
+
+
+def kernels() -> dict[str, Any]:
+    """See gpu_check_kernels."""
+    import gpu_check_kernels
+
+    return gpu_check_kernels.check()
 
 
 def build(model: Path, cache: str, size: tuple[int, int], batch: int) -> dict[str, Any]:
@@ -256,6 +261,8 @@ def _percentiles(values: list[float]) -> dict[str, float]:
 
 
 def _said(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        return "unknown"
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
@@ -268,7 +275,7 @@ def _plan(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]
     street, resnet, cache = default_model_path(), options.resnet50, options.cache
     tasks: dict[str, Callable[[], dict[str, Any]]] = {
         "machine": machine,
-        "kernels": gpu_check_kernels.check,
+        "kernels": kernels,
     }
     models = {"street": street} | ({"resnet50": resnet} if resnet else {})
     for name, model in models.items():
@@ -292,6 +299,11 @@ def main() -> int:
     parser.add_argument("--resnet50", type=Path, help="ONNX model with a ResNet-50")
     parser.add_argument("parts", nargs="*", help="words of the names of the parts; default: all")
     options = parser.parse_args()
+    try:
+        choose_backend(SsapConfig(backend="tensorrt"))
+    except DeviceError as error:
+        print(f"gpu_check: error: {error}", file=sys.stderr)
+        return 1
     report = json.loads(options.json.read_text()) if options.json.is_file() else {"parts": {}}
     failed = []
     for name, task in _plan(options).items():

@@ -3,7 +3,7 @@
 #
 #   --kit DIR    pieces made by make_tensorrt_kit.sh, to be unpacked first; without it the Python of
 #                this machine is used (PYTHON, default python3), with TensorRT, pycuda and CuPy in it
-#   --add FILE   a piece to be put aside for a later call with --kit; may be repeated
+#   --add FILE   a piece to be put aside, for pieces that come one by one; SHA256SUMS comes last
 #   --work DIR   where pieces, kit, engines and results stay between calls, default /var/tmp/ssap_gpu
 #   --json FILE  the result, default DIR/gpu_check.json; further calls add to it
 #   PART...      words of the names of parts: machine kernels build compare times street resnet50
@@ -35,13 +35,16 @@ json=${json:-$work/gpu_check.json}
 mkdir -p "$work/pieces" "$(dirname "$json")"
 say() { echo "gpu_check: $*" >&2; }
 
-if [[ ${#pieces[@]} -gt 0 ]]; then
-    cp "${pieces[@]}" "$work/pieces/"
-    [[ -z $kit && ${#parts[@]} -eq 0 ]] && { say "$(ls "$work/pieces" | wc -l) files put aside"; exit; }
+[[ ${#pieces[@]} -eq 0 ]] || cp "${pieces[@]}" "$work/pieces/"
+if [[ -z $kit && -f $work/pieces/SHA256SUMS ]]; then
+    kit=$work/pieces
+elif [[ ${#pieces[@]} -gt 0 ]]; then
+    say "$(ls "$work/pieces" | wc -l) pieces put aside"
+    exit
 fi
 
 python=${PYTHON:-python3}
-if [[ -n $kit || -d $work/kit ]]; then
+if [[ -n $kit || -f $work/kit/complete ]]; then
     if [[ ! -f $work/kit/complete ]]; then
         say "unpacking the kit"
         (cd "$kit" && sha256sum --quiet -c SHA256SUMS)
@@ -52,12 +55,13 @@ if [[ -n $kit || -d $work/kit ]]; then
     fi
     python=$work/kit/python/bin/python3.10
     export PYTHONHOME=$work/kit/python PYTHONPATH=$work/kit/site
-    LD_LIBRARY_PATH=$work/kit/site/tensorrt:${LD_LIBRARY_PATH:-}
+    LD_LIBRARY_PATH=$work/kit/site/tensorrt:$work/kit/python/lib:${LD_LIBRARY_PATH:-}
 fi
 
 # CuPy compiles with NVRTC, wherever this machine keeps it.
 nvrtc=$(find /usr /opt -xdev -name 'libnvrtc.so.1[0-9]' -not -path '*/stubs/*' 2>/dev/null | sort | tail -n 1)
 export LD_LIBRARY_PATH=${nvrtc:+$(dirname "$nvrtc")}:${LD_LIBRARY_PATH:-} PYTHONDONTWRITEBYTECODE=1
+[[ -d /usr/local/cuda ]] && export CUDA_PATH=${CUDA_PATH:-/usr/local/cuda}
 export PYTHONPATH=$root:${PYTHONPATH:-} XDG_CACHE_HOME=$work/cache CUPY_CACHE_DIR=$work/cupy
 
 cd "$root"

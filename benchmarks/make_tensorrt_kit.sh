@@ -49,9 +49,10 @@ interpreter() {
 }
 
 packages() {
-    pip install --target "$site" --only-binary=:all: 'numpy==2.2.6' 'onnx==1.23.2' \
+    pip install --target "$site" --only-binary=:all: --no-deps 'numpy==2.2.6' 'onnx==1.23.2' \
         'onnxruntime==1.23.2' 'opencv-python-headless<5' 'cupy-cuda13x==14.2.0' 'setuptools<80' \
-        'pybind11<4' pytools platformdirs mako
+        'pybind11<4' protobuf ml_dtypes typing_extensions flatbuffers packaging cuda-pathfinder \
+        pytools siphash24 platformdirs mako markupsafe
 }
 
 # The driver's library is only linked against here.
@@ -78,13 +79,12 @@ pycuda() {
 # Of the plugins and the old parsers nothing is used, and they would want cuBLAS 11 and cuDNN 8: empty
 # libraries take their place.
 tensorrt() {
-    local wheel=tensorrt-8.5.3.1-cp310-none-manylinux_2_17_x86_64.whl
+    local wheel=$work/tensorrt-8.5.3.1-cp310-none-manylinux_2_17_x86_64.whl
     pip download --no-deps --only-binary=:all: -d "$work" tensorrt==8.5.3.1
-    "$python" -m zipfile -e "$work/$wheel" "$work/wheel"
-    mkdir -p "$site/tensorrt"
-    mv "$work"/wheel/tensorrt/{__init__.py,tensorrt.so,libnvinfer.so.8,libnvinfer_builder_resource.so.8.5.3,libnvonnxparser.so.8} \
-        "$site/tensorrt/"
-    rm -rf "$work/wheel" "${work:?}/$wheel"
+    "$python" -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2], sys.argv[3:])' \
+        "$wheel" "$site" tensorrt/{__init__.py,tensorrt.so} \
+        tensorrt/lib{nvinfer.so.8,nvinfer_builder_resource.so.8.5.3,nvonnxparser.so.8}
+    rm "$wheel"
     nm -D --undefined-only "$site"/tensorrt/{tensorrt.so,libnvonnxparser.so.8} |
         grep -oE '\b(initLibNvInferPlugins|_ZN[0-9]+nv(uff|caffe)[A-Za-z0-9_]+)$' | sort -u |
         sed 's/.*/long &(void) { return 1; }/' >"$work/empty.c"
@@ -95,7 +95,7 @@ tensorrt() {
 
 archive() {
     rm -f "$out"/kit.tar.xz.*
-    tar -C "$kit" --exclude='__pycache__' -cf - . | xz -3 -T0 | split -b "${piece_mb}M" - "$out/kit.tar.xz."
+    tar -C "$kit" --exclude='__pycache__' --exclude='site/onnx/backend/test' -cf - . | xz -3 -T0 | split -b "${piece_mb}M" - "$out/kit.tar.xz."
     (cd "$out" && sha256sum kit.tar.xz.* >SHA256SUMS)
 }
 

@@ -28,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
 
 TRUTH = "/camera/gt/instances"
-_LONG_SIDE = 320
+_LONG_SIDE = 160
 _ROUNDS, _ROUND_FRAMES = 3, 30
 _N_FAULTS = 30
 _FAULT_TIMEOUT_S = 120
@@ -143,7 +143,8 @@ def faults(work: Path) -> dict[str, Any]:
         outcome = {0: "whole", 1: "partial", 2: "error"}.get(result.returncode, "other")
         if "Traceback" in result.stderr or (result.returncode and not errors):
             outcome = "other"
-        rows.append({"seed": seed, "kind": kind, "outcome": outcome, "told": errors[:1]})
+        told = [error.replace(f"{work}/", "") for error in errors[:1]]
+        rows.append({"seed": seed, "kind": kind, "outcome": outcome, "told": told})
         print(rows[-1], file=sys.stderr, flush=True)
     counts = Counter((row["kind"], row["outcome"]) for row in rows)
     return {

@@ -31,7 +31,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-SIZES = ((64, 48), (96, 64), (125, 94), (160, 120), (240, 136), (320, 240))
+SIZES = ((64, 48), (96, 64), (126, 94), (160, 120), (240, 136), (320, 240))
 BYTES_PER_PIXEL = {"rgb8": 3, "bgr8": 3, "mono8": 1, "bayer_rggb8": 1, "yuv422_yuy2": 2, "rgb16": 6}
 SEGMENT = 250
 BROKEN_SHARE = 0.01

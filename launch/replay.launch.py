@@ -28,8 +28,12 @@ def generate_launch_description() -> LaunchDescription:
     arguments = [
         DeclareLaunchArgument("bag", description="the bag to play: a file or a folder"),
         DeclareLaunchArgument("rate", default_value="1.0", description="speed of the bag"),
-        DeclareLaunchArgument("use_sim_time", default_value="true"),
-        DeclareLaunchArgument("drop_policy", default_value="every"),
+        DeclareLaunchArgument(
+            "use_sim_time", default_value="true", description="take the time from the bag"
+        ),
+        DeclareLaunchArgument(
+            "drop_policy", default_value="every", description="every frame, or only the latest"
+        ),
     ]
     launch_file = str(SHARE / "launch" / "ssap.launch.py")
     include = IncludeLaunchDescription(PythonLaunchDescriptionSource(launch_file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssap_ros import _core
 from ssap_ros.partition import upsample_labels
 from ssap_ros.types import ClassArray, FloatArray, Instance, LabelArray
 
@@ -38,19 +39,19 @@ def extract_instances(
     """
     full = upsample_labels(labels, size, cells_per_pixel)
     class_ids, scores = vote(labels, classes, probabilities, thing_ids)
-    runs = _Runs(full)
-    areas, boxes = runs.areas_and_boxes(len(scores) + 1)
+    areas, left, top, right, bottom = _core._label_extents(full, len(scores) + 1)[1:].T
+    boxes = np.stack([left, top, right - left, bottom - top], axis=1)
 
-    keep = (areas[1:] >= max(1, min_area)) & (scores >= score_threshold)
+    keep = (areas >= max(1, min_area)) & (scores >= score_threshold)
     ranked = np.flatnonzero(keep)
     ranked = ranked[np.argsort(-scores[ranked], kind="stable")][:_MAX_INSTANCES]
     new_label = np.zeros(len(scores) + 1, np.uint16)
     new_label[1 + ranked] = np.arange(1, len(ranked) + 1)
     instances = tuple(
-        Instance(int(class_ids[i]), float(scores[i]), boxes[i + 1], int(areas[i + 1]))
+        Instance(int(class_ids[i]), float(scores[i]), tuple(boxes[i].tolist()), int(areas[i]))
         for i in ranked
     )
-    return runs.relabelled(new_label), instances
+    return _core._relabel(full, new_label), instances
 
 
 def vote(
@@ -80,35 +81,3 @@ def vote(
     certainty = np.sqrt(np.minimum(1, cells / FULL_TRUST_CELLS))
     scores = sums[np.arange(n), winner] / cells * certainty
     return np.asarray(thing_ids)[winner], scores
-
-
-class _Runs:
-    """A label image (H, W) as horizontal runs of one label, far fewer than its pixels."""
-
-    def __init__(self, labels: LabelArray) -> None:
-        height, width = self._shape = labels.shape
-        begins = np.ones((height, width), bool)
-        np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
-        starts = np.flatnonzero(begins)
-        self._labels = labels.ravel()[starts]
-        self._lengths = np.diff(starts, append=labels.size)
-        self._y, self._x = np.divmod(starts, width)
-
-    def areas_and_boxes(
-        self, n_labels: int
-    ) -> tuple[NDArray[np.int64], dict[int, tuple[int, int, int, int]]]:
-        """Pixel counts (n_labels,) and, for each label that occurs, its (x, y, width, height)."""
-        areas = np.bincount(self._labels, self._lengths, minlength=n_labels).astype(np.int64)
-        order = np.argsort(self._labels, kind="stable")
-        first = np.flatnonzero(np.diff(self._labels[order], prepend=-1))
-        left = np.minimum.reduceat(self._x[order], first)
-        right = np.maximum.reduceat((self._x + self._lengths)[order], first)
-        top = np.minimum.reduceat(self._y[order], first)
-        bottom = np.maximum.reduceat(self._y[order], first) + 1
-        boxes = np.stack([left, top, right - left, bottom - top], axis=1).tolist()
-        present = self._labels[order][first].tolist()
-        return areas, {label: tuple(box) for label, box in zip(present, boxes, strict=True)}
-
-    def relabelled(self, new_label: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        """The label image with k replaced by new_label[k]."""
-        return np.repeat(new_label[self._labels], self._lengths).reshape(self._shape)

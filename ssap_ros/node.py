@@ -25,7 +25,7 @@ from ssap_ros.frame_worker import FrameWorker
 from ssap_ros.node_parts.camera import Camera, Frame
 from ssap_ros.node_parts.diagnostics import node_diagnostics
 from ssap_ros.node_parts.engine import Engine, Load
-from ssap_ros.node_parts.frame_processor import FrameProcessor
+from ssap_ros.node_parts.frame_processor import FrameProcessor, Job
 from ssap_ros.node_parts.parameters import NodeParameters
 from ssap_ros.status import describe
 
@@ -81,8 +81,8 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         process = FrameProcessor(
             self.cameras, self._engine, self._settings, self.get_clock(), self._report
         )
-        self._worker = FrameWorker(
-            self._queue, process, lambda error: self._report("worker failed", error), self._on_room
+        self._worker: FrameWorker[Frame, Job] = FrameWorker(
+            self._queue, process.perceive, process.finish, self._on_worker_error, self._on_room
         )
 
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
@@ -117,7 +117,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         result = super().on_activate(state)
         self._active = True
         self._publish_label_info()
-        self._worker.start(self._engine.max_batch)
+        self._worker.start(self._engine.max_batch, overlap=self._engine.on_gpu)
         self._subscribe()
         return result
 
@@ -192,8 +192,11 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     # Reports
 
     def _on_room(self) -> None:
-        if self.executor is not None:
-            self.executor.wake()
+        if self._settings.node.drop_policy == "every" and self.executor is not None:
+            self.executor.wake()  # subscriptions that waited for room may be served again
+
+    def _on_worker_error(self, error: Exception) -> None:
+        self._report("worker failed", error)
 
     def _publish_label_info(self) -> None:
         stamp, threshold = (

@@ -253,12 +253,17 @@ class Starter:
         return self._client
 
     def end(self) -> None:
-        if self._client is not None:
-            if self._client.process.process.poll() is None:
-                self._client.process.process.kill()
-                self._client.process.process.wait()
-            self._client.close()
-            self._client = None
+        """Interrupt the node: one that is killed may leave its shared memory locked to others."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        try:
+            if client.process.process.poll() is None:
+                assert client.process.stop() == 0, client.process.log.read_text()
+        finally:
+            client.process.process.kill()
+            client.process.process.wait()
+            client.close()
 
 
 def balanced(counts: dict[str, int]) -> bool:

@@ -53,8 +53,8 @@ LAYERS = (
     {"messages", "image_messages", "compressed_messages"},
     {"node_parts"},
     {"node", "evaluation"},
-    {"doctor", "topic_check", "benchmark"},
-    {"commands"},
+    {"doctor", "topic_check"},
+    {"commands", "benchmark"},
     {"cli"},
 )
 
@@ -91,7 +91,7 @@ RESTRICTED = {
     "torch": ("network/", "training/"),
     "onnx": ("network/", "training/", "backends/portable_onnx.py"),
     "pycocotools": ("evaluation/", "training/"),
-    "ssap_ros._core": ("partition.py", "preprocess.py"),
+    "ssap_ros._core": ("instances.py", "partition.py", "preprocess.py"),
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

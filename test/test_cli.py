@@ -24,7 +24,7 @@ def assert_bad_input(result, words):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["replay"], ["evaluate"], ["train"], ["export"], ["doctor"]]
+    "arguments", [[], ["replay"], ["evaluate"], ["ablate"], ["train"], ["export"], ["doctor"]]
 )
 def test_help(arguments):
     result = ssap(*arguments, "--help")

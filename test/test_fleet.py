@@ -17,12 +17,13 @@ from ssap_ros.evaluation.fleet import bags_of, replay_fleet
 from ssap_ros.evaluation.play import PlayOptions
 from ssap_ros.evaluation.replay import ReplayOptions
 
-N_BAGS = 3
+N_BAGS = 2
+pytestmark = pytest.mark.timeout(300)  # several nodes start one after the other
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    """Three good bags of 6, 7 and 8 frames, and text that calls itself a bag."""
+    """Two good bags of 6 and 7 frames, and text that calls itself a bag."""
     folder = tmp_path_factory.mktemp("fleet")
     for number in range(N_BAGS):
         write_painted_bag(folder / f"drive{number}.mcap", 6 + number)
@@ -53,9 +54,9 @@ def stable(summary):
 
 def test_merged_report(alone):
     out, summary = alone
-    assert summary["frames_in"] == summary["frames_out"] == summary["scores"]["frames"] == 21
+    assert summary["frames_in"] == summary["frames_out"] == summary["scores"]["frames"] == 13
     assert summary["scores"]["AP50"] == 1
-    assert [bag["name"] for bag in summary["bags"]] == ["drive0", "drive1", "drive2", "text"]
+    assert [bag["name"] for bag in summary["bags"]] == ["drive0", "drive1", "text"]
     (problem,) = summary["problems"]
     assert problem.startswith("text: not a ROS 2 bag")
     assert json.loads((out / "summary.json").read_text()) == summary
@@ -68,11 +69,11 @@ def test_merged_report(alone):
 def test_nothing_is_replayed_twice_but_what_has_changed(alone, fleet, options):
     out, summary = alone
     made = {path: path.stat().st_mtime_ns for path in out.glob("drive*/summary.json")}
-    os.utime(fleet / "drive2.mcap")
+    os.utime(fleet / "drive1.mcap")
     again = replay_fleet(bags_of([str(fleet)]), out, options)
     assert stable(again) == stable(summary)
     changed = [path.parent.name for path, time in made.items() if path.stat().st_mtime_ns != time]
-    assert changed == ["drive2"]
+    assert changed == ["drive1"]
 
 
 def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
@@ -96,11 +97,12 @@ def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
     killer.join()
     assert killed
     assert stable(summary) == stable(alone[1])
+    assert not list(out.glob(".*"))
 
 
 def test_bags_of_the_command_line(fleet, tmp_path):
     names = [bag.name for bag in bags_of([str(fleet / "drive1.mcap"), str(fleet)])]
-    assert names == ["drive1.mcap", "drive0.mcap", "drive2.mcap", "text.mcap"]
+    assert names == ["drive1.mcap", "drive0.mcap", "text.mcap"]
     with pytest.raises(InputError, match="no such file"):
         bags_of([str(fleet), "/nowhere"])
     with pytest.raises(InputError, match="no bags in"):

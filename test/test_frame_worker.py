@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
+import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -115,22 +117,26 @@ def test_books_balance_after_any_sequence(policy: str) -> None:
         assert all(queue.counts(c).waiting >= in_work.count(c) for c in CAMERAS)
 
 
-def test_worker_survives_errors_and_finishes_the_frame_in_work() -> None:
+@pytest.mark.parametrize("overlap", [False, True])
+def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) -> None:
     errors: list[str] = []
     done, go_on = threading.Event(), threading.Event()
     queue: FrameQueue[int] = FrameQueue([""], "every")
 
-    def process(batch: list[tuple[str, int]]) -> list[str]:
+    def perceive(batch: Sequence[tuple[str, int]]) -> list[int | str]:
         ((_, frame),) = batch
         if frame == 1:
             raise ValueError("frame 1 is bad")
+        return [frame]
+
+    def finish(frame: int) -> str:
         if frame == 2:
             done.set()
             go_on.wait(10)
-        return ["processed"]
+        return "processed"
 
-    worker = FrameWorker(queue, process, lambda e: errors.append(str(e)), lambda: None)
-    worker.start()
+    worker = FrameWorker(queue, perceive, finish, lambda e: errors.append(str(e)), lambda: None)
+    worker.start(overlap=overlap)
     for frame in (0, 1, 2, 3):
         queue.put("", frame)
     assert done.wait(10)
@@ -142,13 +148,48 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work() -> None:
     stopping.join(10)
     assert errors == ["frame 1 is bad"]
     counts = queue.counts("")
-    assert (counts.received, counts.processed, counts.failed, counts.waiting) == (4, 2, 1, 0)
-    worker.start()
+    assert (counts.received, counts.failed, counts.waiting) == (4, 1, 0)
+    assert counts.processed in ((2, 3) if overlap else (2,)), "frame 3 may have been seen already"
+    worker.start(overlap=overlap)
     queue.put("", 4)
     while queue.counts("").waiting:
         pass
-    assert queue.counts("").processed == 3
+    assert queue.counts("").processed == counts.processed + 1
     assert worker.stop()
+
+
+def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_after() -> None:
+    seen: list[int] = []
+    finished: list[int] = []
+    gates = [threading.Event() for _ in range(4)]
+    queue: FrameQueue[int] = FrameQueue([""], "every")
+
+    def perceive(batch: Sequence[tuple[str, int]]) -> list[int | str]:
+        seen.append(batch[0][1])
+        return [batch[0][1]]
+
+    def finish(frame: int) -> str:
+        gates[frame].wait(10)
+        finished.append(frame)
+        return "processed"
+
+    worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
+    worker.start(overlap=True)
+    for frame in range(4):
+        queue.put("", frame)
+    for frame in range(4):
+        expected = list(range(min(frame + 2, 4)))
+        deadline = time.monotonic() + 10
+        while (seen, finished) != (expected, list(range(frame))) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert (seen, finished) == (expected, list(range(frame)))
+        time.sleep(0.02)
+        assert seen == expected, "no further ahead"
+        gates[frame].set()
+    while queue.counts("").waiting:
+        time.sleep(0.001)
+    assert worker.stop()
+    assert finished == [0, 1, 2, 3]
 
 
 def test_percentiles_of_the_stages() -> None:

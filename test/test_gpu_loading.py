@@ -22,6 +22,7 @@ from ssap_ros import backends, cli
 from ssap_ros.backends import choose_backend, load_backend
 from ssap_ros.backends.base import DeviceError, ModelError
 from ssap_ros.backends.cuda_driver import Gpu, probe
+from ssap_ros.backends.engine_builder import visible_device
 from ssap_ros.backends.engines import engine_key, profile_shapes
 from ssap_ros.backends.portable_onnx import portable_onnx, read_info
 from ssap_ros.config import SsapConfig
@@ -238,6 +239,19 @@ def test_a_failed_build_says_why_in_one_line_and_leaves_no_engine(
         load(config)
     assert "\n" not in str(error.value)
     assert not list(Path(config.engine_cache_dir).glob("*.engine"))
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpu_id", "expected"),
+    [(None, 1, "1"), ("", 0, "0"), ("7, 9", 0, "7"), ("7, 9", 1, "9"), ("GPU-a,GPU-b", 1, "GPU-b")],
+)
+def test_the_builder_sees_the_chosen_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, gpu_id: int, expected: str
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_device(gpu_id) == expected
 
 
 def test_a_build_can_be_given_up(

@@ -137,6 +137,13 @@ def test_huge_logits_are_clamped_and_stay_finite() -> None:
     )
 
 
+def test_the_lower_class_wins_a_tie() -> None:
+    semantic = [np.float32([[[[0, 1]], [[2, 1]], [[2, 1]]]])]
+    affinities = [np.zeros((1, 25, 1, 2), np.float32)]
+    [pyramid], _ = run_pyramids(semantic, affinities, [(1, 2)], (2, 1), refine=False)
+    np.testing.assert_array_equal(pyramid.classes[0], [[2, 0]])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["semantic", "affinities"])
 def test_logits_that_are_not_finite_raise_the_flag_of_their_image(value: float, where: str) -> None:

@@ -53,6 +53,7 @@ def test_trees_are_solved_exactly(seed: int) -> None:
     assert multicut_objective(uv_ids, costs, labels) == pytest.approx(costs[costs < 0].sum())
 
 
+@pytest.mark.timeout(400)
 def test_grids_are_solved_to_within_a_hundredth_of_the_optimum() -> None:
     gaps = []
     for seed in range(200):
@@ -89,6 +90,23 @@ def test_kernighan_lin_joins_and_splits() -> None:
     truth = [0, 0, 0, 1, 1, 1]
     for start in (np.arange(6), np.zeros(6, int), np.array([0, 0, 5, 5, 5, 2])):
         np.testing.assert_array_equal(kernighan_lin(uv_ids, costs, start), truth)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_kernighan_lin_sums_parallel_edges(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_nodes, uv_ids, costs = random_grid(rng)
+    start = rng.integers(0, 5, n_nodes)
+    doubled = (
+        np.concatenate([uv_ids, uv_ids[:, ::-1]]),
+        np.concatenate([costs + 1, np.full_like(costs, -1)]),
+    )
+    labels = kernighan_lin(*doubled, start)
+    objective = multicut_objective(uv_ids, costs, labels)
+    assert objective <= multicut_objective(uv_ids, costs, start)
+    assert objective == pytest.approx(
+        multicut_objective(uv_ids, costs, kernighan_lin(uv_ids, costs, labels))
+    )
 
 
 def test_limits_stop_kernighan_lin_without_harm() -> None:

@@ -136,7 +136,7 @@ def test_strided_heads_look_at_the_centres_of_the_cells(features):
 def test_other_windows_are_exported_for_the_window_of_the_partition(window):
     own = torch.arange(float(window**2)).reshape(1, -1, 1, 1) + 1
     names = {(k // window - window // 2, k % window - window // 2): k + 1 for k in range(window**2)}
-    shown = partition_window(own).flatten().tolist()
+    shown = partition_window(own, window).flatten().tolist()
     expected = [names.get((dy, dx), 0) for dy in range(-2, 3) for dx in range(-2, 3)]
     assert shown == expected
 
@@ -150,7 +150,7 @@ def test_onnx_of_another_window_equals_torch(tmp_path, window):
     with torch.no_grad():
         affinities = network(torch.from_numpy(image))[1]
     for ours, theirs in zip(output.affinities, affinities, strict=True):
-        expected = partition_window(theirs)[0].numpy()
+        expected = partition_window(theirs, window)[0].numpy()
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
 

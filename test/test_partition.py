@@ -474,6 +474,30 @@ def test_out_of_time_the_coarsest_labels_are_carried_to_the_finest_level() -> No
     assert len(np.unique(labels)) == labels.max() + 1
 
 
+def carried(labels: np.ndarray, factor: int, classes: np.ndarray) -> np.ndarray:
+    """Coarse labels at a finer level, for its things, in raster order."""
+    height, width = classes.shape
+    fine = labels.repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
+    return in_raster_order(np.where(classes > 0, fine, 0))
+
+
+@pytest.mark.parametrize("max_ms", np.geomspace(0.01, 3, 24))
+def test_a_cut_run_gives_the_labels_of_the_last_finished_level(max_ms: float) -> None:
+    costs, classes = pyramid(
+        touching_rectangles().repeat(4, 0).repeat(4, 1), CLASSES["one class"], 4
+    )
+    report = CascadeReport()
+    labels = cascaded_graph_partition(costs, classes, max_ms=max_ms, report=report)
+    finished = len(report.levels) - (not report.complete)
+    if report.complete:
+        np.testing.assert_array_equal(labels, cascaded_graph_partition(costs, classes))
+    elif finished:
+        first = len(costs) - finished
+        coarse = cascaded_graph_partition(costs[first:], classes[first:], joint_finest=False)
+        np.testing.assert_array_equal(labels, carried(coarse, 2**first, classes[0]))
+    assert len(np.unique(np.append(labels, 0))) == labels.max() + 1
+
+
 def test_with_time_enough_the_budget_changes_nothing() -> None:
     levels = pyramid(discs(), CLASSES["one class"], 3)
     report = CascadeReport(complete=False)

@@ -43,6 +43,8 @@ from ssap_ros.evaluation.sources import Frame
 from ssap_ros.evaluation.stamps import StampWatch
 from ssap_ros.evaluation.summary import describe
 
+pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
+
 
 def balanced(summary):
     parts = ("frames_out", "frames_dropped", "frames_failed")
@@ -192,21 +194,17 @@ def test_real_time_and_frames_that_cannot_be_processed(clip, toy_model_path, tmp
     assert summary["frames_out"] >= 1
 
 
-def test_damaged_bag_gives_a_partial_result_that_says_so(scored, toy_model_path, tmp_path):
+def test_damaged_bag_gives_a_partial_result_that_says_so(scored, toy_model_path, tmp_path, capsys):
     """Cut, flipped and with a wrong schema: the command ends, in words."""
-    good = scored[0]
-    codes = set()
-    for seed in (0, 1, 2, 4, 9):
-        broken = tmp_path / f"{seed}.mcap"
-        break_bag(good, broken, seed)
-        arguments = [broken, "--policy", "every", "--gt-instances", INSTANCES]
-        result = _ssap("replay", *arguments, "--out", tmp_path / "out", "--model", toy_model_path)
-        assert "Traceback" not in result.stderr
-        codes.add(result.returncode)
-        if result.returncode:
-            assert result.stderr.strip().splitlines()[-1].startswith("ssap: error: ")
-    assert codes <= {0, 1, 2}
-    assert len(codes) > 1
+    codes = []
+    for seed in (0, 2, 4):
+        break_bag(scored[0], tmp_path / "broken.mcap", seed)
+        arguments = ["replay", tmp_path / "broken.mcap", "--gt-instances", INSTANCES]
+        arguments += ["--policy", "every", "--model", toy_model_path, "--out", tmp_path / "out"]
+        codes.append(main([str(argument) for argument in arguments]))
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        assert last.startswith("ssap: error: ") or codes[-1] == 0
+    assert set(codes) == {1, 2}  # partial, and not to be read
 
 
 def test_truth_that_is_not_there(clip, toy_model_path, tmp_path):
@@ -244,7 +242,7 @@ def test_interrupt(toy_model_path, tmp_path):
     while not (tmp_path / "node.log").exists():
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=100)
     assert process.returncode == 130
     assert "Traceback" not in errors
     deadline = time.monotonic() + 15
@@ -262,11 +260,6 @@ def _command_lines():
         except OSError:
             continue
     return "\n".join(lines)
-
-
-def _ssap(*arguments):
-    command = [sys.executable, "-m", "ssap_ros.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100)
 
 
 # Without a node
@@ -349,14 +342,14 @@ def test_camera_names():
 
 
 def test_gallery_keeps_extremes_apart():
-    gallery, drawn = Gallery("worst", size=3), []
+    gallery, drawn = Gallery("worst", spread=15, size=3), []
     picture = {"": np.zeros((4, 4, 3), np.uint8)}
     measures = np.random.default_rng(0).random(300)
     for index, measure in enumerate(measures):
-        gallery.offer(index, measure, "", lambda i=index: drawn.append(i) or picture)
+        gallery.offer(index, (measure, 0), "", lambda i=index: drawn.append(i) or picture)
     shown = gallery.exhibits()
     assert [e.measure for e in shown] == sorted(e.measure for e in shown)
-    assert shown[0].measure == measures.min()
+    assert shown[0].measure[0] == measures.min()
     assert len({e.index // 15 for e in shown}) == 3
     assert len(drawn) < 60
 

@@ -55,10 +55,11 @@ def example(*, scored=True, problems=()):
         classes = {"car": {**one, "IoU": 0.6}, "<tram>": unknown}
         summary["scores"] = {"frames": N_FRAMES, **one, "mIoU": 0.6, "classes": classes}
         summary["curves"] = {"car": np.linspace(1, 0, 101).tolist(), "<tram>": None}
-    gallery = Gallery("Worst frames")
+    gallery = Gallery("Worst frames", spread=15)
     picture = np.full((60, 90, 3), (200, 40, 40), np.uint8)
     for index in range(0, 90, 15):
-        gallery.offer(index, 0.1, f"frame {index}", lambda: {"truth": picture, "found": picture})
+        pictures = {"truth": picture, "found": picture}
+        gallery.offer(index, (0.1, 0), f"frame {index}", lambda shown=pictures: shown)
     return summary, frames, [gallery]
 
 

@@ -279,6 +279,14 @@ def test_an_image_beyond_the_profile_is_refused(load: Load) -> None:
         pipeline(picture())
 
 
+@pytest.mark.parametrize("image", [picture().astype(np.float32), picture()[..., 0]])
+def test_other_arrays_are_refused(load: Load, image: np.ndarray) -> None:
+    backend = load()
+    for images in ([image], [picture(), image]):
+        with pytest.raises(ValueError, match="image must be uint8"):
+            backend.preprocess(images, 256)
+
+
 def test_frames_may_come_from_any_thread(load: Load) -> None:
     pipeline = SsapPipeline(load(), SsapConfig())
     expected = pipeline(picture()).labels

@@ -129,8 +129,23 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
     assert complete.instances[0, 0] == 0
     assert partial.instances[0, 0] == UNLABELLED
     assert [c.mask.shape for c in source.cutouts(min_area=50)] == [(11, 11)] * 2
+    assert source.incomplete() == [(2, tmp_path / "a.png")]
+    source.backgrounds = {2: np.full((40, 60), unknown_instance(5), np.int8)}
+    assert source.sample(1, rng).instances[0, 0] == unknown_instance(5)
+
+
+def test_what_is_wrong_with_coco_instances_is_named(tmp_path):
+    path = tmp_path / "a.json"
     with pytest.raises(InputError, match="found none at"):
-        CocoSource(tmp_path / "missing.json", tmp_path, CLASSES)
+        CocoSource(path, tmp_path, CLASSES)
+    path.write_text("{}")
+    with pytest.raises(InputError, match=r"found none at .*images"):
+        CocoSource(path, tmp_path / "images", CLASSES)
+    with pytest.raises(InputError, match="is not a COCO annotation file: KeyError"):
+        CocoSource(path, tmp_path, CLASSES)
+    path.write_text('{"categories": [{"id": 9, "name": "boat"}], "images": [], "annotations": []}')
+    with pytest.raises(InputError, match="has no object of the classes"):
+        CocoSource(path, tmp_path, CLASSES)
 
 
 def test_an_item_depends_on_seed_and_index_alone():
@@ -360,6 +375,7 @@ def test_shipped_configurations_hold_the_papers_numbers():
         ("classes: [a]\nthing_ids: [1]", "thing_ids must be class ids"),
         ("classes: [a]\nthing_ids: [0]\nloss: {lambdas: [1]}", "loss.lambdas: expected 5, got 1"),
         ("classes: [a]\nthing_ids: [0]\nnetwork: {window: 4}", "window must be one of"),
+        ("classes: [a]\nthing_ids: [0]\ndata: {crop: 100}", "crops must be multiples of 64"),
     ],
 )
 def test_a_bad_configuration_is_named(tmp_path, text, message):

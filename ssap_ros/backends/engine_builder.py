@@ -60,7 +60,11 @@ def build_engine(job: BuildJob, lock: int, on_progress: OnProgress) -> None:
             stdout=log,
             stderr=log,
             pass_fds=(lock,),
-            env={**os.environ, "PYTHONPATH": paths},
+            env={
+                **os.environ,
+                "PYTHONPATH": paths,
+                "CUDA_VISIBLE_DEVICES": visible_device(job.gpu_id),
+            },
         )
         try:
             while child.poll() is None:
@@ -80,14 +84,20 @@ def build_engine(job: BuildJob, lock: int, on_progress: OnProgress) -> None:
             raise ModelError(f"no engine could be built from {job.model}: {reason}")
 
 
+def visible_device(gpu_id: int) -> str:
+    """What CUDA_VISIBLE_DEVICES must be for a child that is to see this GPU alone, as its first."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[gpu_id].strip() if visible else str(gpu_id)
+
+
 def run(job: BuildJob) -> None:
-    """Build here and now. Raises ModelError."""
+    """Build here and now, on the first GPU. Raises ModelError."""
     import tensorrt as trt
 
     from ssap_ros.backends.cuda_driver import probe
     from ssap_ros.backends.portable_onnx import portable_onnx
 
-    probe(job.gpu_id)
+    probe()
     key, model = job.key, Path(job.model)
     network = portable_onnx(
         model.read_bytes(), half=key.precision == "fp16", any_batch=key.max_shape[0] > 1

@@ -6,12 +6,11 @@ come from whatever thread the node happens to use; so everything is handed to th
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import cupy
@@ -42,6 +41,8 @@ class GpuWorker:
 
     def __init__(self, gpu_id: int) -> None:
         self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._lock = Lock()
+        self._closed = False
         self._context: Any = None
         # pycuda aborts the process where a thread ends with a context. This one ends by `close`
         # or, being a daemon, never.
@@ -55,10 +56,11 @@ class GpuWorker:
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """What `function` returns. Whatever the GPU reports is raised as DeviceError."""
-        if not self._thread.is_alive():
-            raise DeviceError("the GPU was given back")
         future: Future[T] = Future()
-        self._tasks.put((future, partial(function, *arguments)))
+        with self._lock:
+            if self._closed:
+                raise DeviceError("the GPU was given back")
+            self._tasks.put((future, partial(function, *arguments)))
         try:
             return future.result()
         except _GPU_ERRORS as error:
@@ -84,11 +86,13 @@ class GpuWorker:
 
     def close(self) -> None:
         """Give the context back and end the thread. May be called twice."""
-        if self._thread.is_alive():
-            with contextlib.suppress(DeviceError):  # a broken context goes all the same
-                self.run(self._release)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._tasks.put((Future(), self._release))  # a broken context goes all the same
             self._tasks.put(None)
-            self._thread.join()
+        self._thread.join()
 
     def _serve(self) -> None:
         while task := self._tasks.get():

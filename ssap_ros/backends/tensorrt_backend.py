@@ -121,7 +121,7 @@ class TensorRTBackend:
         cuda.memcpy_htod(memory.device("partition_classes", classes.nbytes), classes)
 
     def _preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Shape, float]:
-        fitted = fit_input(images[0], self.info, long_side)
+        fitted, *_ = [fit_input(image, self.info, long_side) for image in images]
         shape = (len(images), 3, *fitted.size)
         least, most = self._loaded.min_shape, self._loaded.max_shape
         if not all(low <= n <= high for low, n, high in zip(least, shape, most, strict=True)):

@@ -50,13 +50,13 @@ class Noise:
 
 
 EASY = Noise()
-HARD = Noise(shift=1.2, blur=1.2, missed=0.12, phantom=0.10, flips=0.05, spread=2.5)
+HARD = Noise(shift=1.0, blur=1.0, missed=0.08, phantom=0.08, flips=0.03, spread=2.0)
 
 
 def affinity_scene(
     seed: int, size: tuple[int, int], foreground: float, noise: Noise = EASY
 ) -> AffinityScene:
-    """A scene of `size` cells at the finest level, of which objects cover the share `foreground`."""
+    """A scene of `size` cells at the finest level; objects cover the share `foreground` of it."""
     rng = np.random.default_rng(seed)
     ids, class_of_id = instance_map(rng, size, foreground)
     logits, classes = [], []
@@ -66,7 +66,7 @@ def affinity_scene(
         rows, columns = np.minimum(rows, size[0] - 1), np.minimum(columns, size[1] - 1)
         seen = _displaced(rng, ids[np.ix_(rows, columns)], noise.shift)
         classes.append(class_of_id[seen])
-        logits.append(_logits(rng, seen, noise).astype(np.float16))
+        logits.append(_logits(rng, seen, noise).astype(np.float16, order="C"))
     return AffinityScene(ids, tuple(logits), tuple(classes), _scores(rng, classes[0]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
 
     images, workers = image_set(options), parse_workers(options.workers)
     make_parent(options.json)
-    settings = PredictionSettings(SsapConfig(model_file_path=options.model))
+    config = SsapConfig(model_file_path=options.model, backend="onnxruntime")
+    settings = PredictionSettings(config)
     progress = ProgressLine("ablate")
 
     def show(done: int, total: int) -> None:
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
         trained = train_rows(options.config, options.data_root)
         rows = [
-            Row(name, paper, PredictionSettings(SsapConfig(model_file_path=str(model))))
+            Row(name, paper, PredictionSettings(replace(config, model_file_path=str(model))))
             for name, paper, model in trained
         ]
         results = [ablate([row], images, options.limit, workers, show)[0] for row in rows]

@@ -68,8 +68,13 @@ def run(options: argparse.Namespace) -> int:
     from ssap_ros.evaluation.tricks import SCALES
     from ssap_ros.evaluation.workers import parse_workers
 
+    tricks = options.flip or options.multi_scale
     try:
-        config = SsapConfig(model_file_path=options.model, input_long_side=options.long_side or 0)
+        config = SsapConfig(
+            model_file_path=options.model,
+            backend="onnxruntime" if tricks else "auto",  # the views are averaged on the CPU
+            input_long_side=options.long_side or 0,
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     images = image_set(options)

@@ -18,6 +18,7 @@
 #include "cascade.hpp"
 #include "edge_costs.hpp"
 #include "kernighan_lin.hpp"
+#include "label_runs.hpp"
 #include "multicut.hpp"
 #include "pool.hpp"
 #include "stopwatch.hpp"
@@ -176,6 +177,33 @@ Array<std::int32_t> upsample_labels(const Array<std::int32_t>& labels, py::ssize
   return upsampled;
 }
 
+// One row per label from 0 to n_labels - 1: area, left, top, right, bottom.
+Array<std::int64_t> label_extents(const Array<std::int32_t>& labels, std::size_t n_labels) {
+  Array<std::int64_t> rows({static_cast<py::ssize_t>(n_labels), py::ssize_t{5}});
+  const std::int32_t* const in = labels.data();
+  const ssap::GridSize size = grid_size(labels);
+  std::int64_t* out = rows.mutable_data();
+  const py::gil_scoped_release no_gil;
+  for (const ssap::LabelExtent& extent : ssap::label_extents(in, size, n_labels)) {
+    for (const auto value : {extent.area, extent.left, extent.top, extent.right, extent.bottom}) {
+      *out++ = value;
+    }
+  }
+  return rows;
+}
+
+Array<std::uint16_t> relabel(const Array<std::int32_t>& labels,
+                             const Array<std::uint16_t>& new_label) {
+  Array<std::uint16_t> relabelled({labels.shape(0), labels.shape(1)});
+  const std::int32_t* const in = labels.data();
+  const std::uint16_t* const table = new_label.data();
+  const ssap::GridSize size = grid_size(labels);
+  std::uint16_t* const out = relabelled.mutable_data();
+  const py::gil_scoped_release no_gil;
+  ssap::relabel(in, size, table, out);
+  return relabelled;
+}
+
 // tensor: (1, 3, height, width); its upper left corner of the given size is written.
 void area_resize(const Array<std::uint8_t>& image, py::ssize_t height, py::ssize_t width,
                  const std::array<float, 3>& factor, const std::array<float, 3>& offset,
@@ -226,6 +254,8 @@ PYBIND11_MODULE(_core, module) {
              py::arg("labels"));
   module.def("_upsample_labels", &upsample_labels, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
+  module.def("_label_extents", &label_extents, py::arg("labels"), py::arg("n_labels"));
+  module.def("_relabel", &relabel, py::arg("labels"), py::arg("new_label"));
   module.def("_area_resize", &area_resize, py::arg("image"), py::arg("height"), py::arg("width"),
              py::arg("factor"), py::arg("offset"), py::arg("tensor").noconvert());
 }

@@ -1,10 +1,10 @@
 // What the GPU does around the network: camera pixels into its input, its logits into the costs and
 // class maps that the partition wants. All kernels work per element, without barriers.
 //
-// The formulas are those of edge_costs.hpp: the two opinions on a pair are averaged (Eq. 2), weakened
-// by exp(-JS) of the two pixels' distributions over the object classes at the finest level (Eq.
-// 6-8), and become log-odds (Eq. 3); alpha and its complement are carried side by side. Everything
-// is computed in single precision and stored in half.
+// The formulas are those of edge_costs.hpp: the two opinions on a pair are averaged (Eq. 2),
+// weakened by exp(-JS) of the two pixels' distributions over the object classes at the finest level
+// (Eq. 6-8), and become log-odds (Eq. 3); alpha and its complement are carried side by side.
+// Everything is computed in single precision and stored in half.
 //
 // All levels share one launch: the blocks of the grid are dealt out to them in turn, see `Level`.
 // One image's results lie in one block of memory, a frame, so that one transfer brings them all.

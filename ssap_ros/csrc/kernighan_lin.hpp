@@ -213,14 +213,9 @@ class KernighanLin {
       gain += candidate.gain;
       change_sides(candidate.node, a, b);
       sequence_.push_back(candidate.node);
+      correct_neighbours(candidate.node);
       for (std::size_t i = first_[candidate.node]; i < first_[candidate.node + 1]; ++i) {
-        const auto [other, cost] = half_edges_[i];
-        if (states_[other] == State::kUntouched) {
-          touch(other, a, b);
-        } else if (states_[other] == State::kTouched) {
-          const bool together = cluster_[other] == cluster_[candidate.node];
-          offer(other, gains_[other] + (together ? -2.0 : 2.0) * cost);
-        }
+        touch(half_edges_[i].other, a, b);
       }
       if (gain > best) {
         best = gain;
@@ -232,6 +227,16 @@ class KernighanLin {
     for (const Node node : touched_) states_[node] = State::kUntouched;
     touched_.clear();
     return n_kept > 0 ? best : 0.0;
+  }
+
+  // Corrects the gains of the candidates next to a node that has changed sides.
+  void correct_neighbours(Node node) {
+    for (std::size_t i = first_[node]; i < first_[node + 1]; ++i) {
+      const auto [other, cost] = half_edges_[i];
+      if (states_[other] != State::kTouched) continue;
+      const bool together = cluster_[other] == cluster_[node];
+      offer(other, gains_[other] + (together ? -2.0 : 2.0) * cost);
+    }
   }
 
   void change_sides(Node node, Cluster a, Cluster b) {

@@ -121,18 +121,34 @@ def score_rows(images: ImageSet, rows: tuple[Row, ...], index: int) -> list[tupl
     for row in rows:
         config = dataclasses.replace(row.settings.config, initial_level=max(row.initial, row.used))
         settings = dataclasses.replace(row.settings, config=config)
-        start = backend.info.levels.index(row.initial) + 1
-        prediction = Predictor(settings, backend, partial(partition_from, start))(image)
+        partition = partial(
+            partition_from,
+            backend.info.levels.index(row.initial) + 1,
+            config.segmentation_refinement,
+        )
+        prediction = Predictor(settings, backend, partition)(image)
         answers.append((judge.scores(index, prediction), prediction.partition_ms))
     return answers
 
 
 def partition_from(
-    n_levels: int, costs: Sequence[FloatArray], classes: Sequence[ClassArray], **settings: Any
+    n_levels: int,
+    joint_finest: bool,
+    costs: Sequence[FloatArray],
+    classes: Sequence[ClassArray],
+    **settings: Any,
 ) -> LabelArray:
-    """The cascade over the finest `n_levels`, with the coarser ones as long-range edges."""
+    """The cascade over the finest `n_levels`, with the coarser ones as long-range edges.
+
+    joint_finest: the last step partitions all classes together, as segmentation refinement does;
+        without it every step stays within the classes.
+    """
     return cascaded_graph_partition(
-        costs[:n_levels], classes[:n_levels], long_range=costs[n_levels:], **settings
+        costs[:n_levels],
+        classes[:n_levels],
+        long_range=costs[n_levels:],
+        joint_finest=joint_finest,
+        **settings,
     )
 
 

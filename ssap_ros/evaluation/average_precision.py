@@ -14,19 +14,19 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ssap_ros.segments import IntArray, Segments
+from ssap_ros.evaluation.records import ImageRecords
+from ssap_ros.segments import Segments
 
 
-class CocoAveragePrecision:
+class CocoAveragePrecision(ImageRecords[list[dict[str, Any] | None]]):
     """AP and AP50 over images, overall and per class, at all areas and 100 detections per image.
 
-    classes: name of each class id that is evaluated.
+    classes: name of each class id that is evaluated. A record is what COCOeval says of each class.
     """
 
     def __init__(self, classes: Mapping[int, str]) -> None:
+        super().__init__()
         self.classes = dict(sorted(classes.items()))
-        # per image and class: what COCOeval.evaluateImg says, None if there is nothing
-        self.records: list[list[dict[str, Any] | None]] = []
 
     def add(self, prediction: Segments, truth: Segments) -> None:
         """Match the masks of one image; what has no segment is background."""
@@ -60,16 +60,6 @@ class CocoAveragePrecision:
             n_predicted += int(counted.sum())
             n_true += int((np.array(matches["gtIgnore"]) == 0).sum())
         return 2 * tp / (n_predicted + n_true) if n_predicted + n_true else 1.0
-
-    def merge(self, other: CocoAveragePrecision) -> None:
-        """Append the images of `other`, which evaluates the same classes."""
-        self.records += other.records
-
-    def resampled(self, indices: IntArray) -> CocoAveragePrecision:
-        """Of the images with these numbers alone, each as often as it is named."""
-        sample = CocoAveragePrecision(self.classes)
-        sample.records = [self.records[i] for i in indices]
-        return sample
 
     def result(self) -> dict[str, Any]:
         """`AP` and `AP50`, and the same per class name under `classes`; None without truth."""

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ssap_ros.evaluation.records import ImageRecords
 from ssap_ros.segments import IntArray, Segments, intersections
 
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
@@ -49,17 +50,18 @@ class _Matches(NamedTuple):
     n_truth: IntArray
 
 
-class CityscapesAveragePrecision:
+class CityscapesAveragePrecision(ImageRecords[list[_Matches]]):
     """AP, AP50, AP100m and AP50m over images, overall and per class.
 
     classes: name of each class id that is evaluated.
     distances: count AP100m and AP50m too; the truths then hold distances.
+    A record is the matches of each class.
     """
 
     def __init__(self, classes: Mapping[int, str], distances: bool = False) -> None:
+        super().__init__()
         self.classes = dict(classes)
         self.distances = distances
-        self.records: list[list[_Matches]] = []  # per image and class
 
     def add(self, prediction: Segments, truth: Segments) -> None:
         """Match one image. prediction: a label map or masks; truth: a label map, 0 = void.
@@ -88,16 +90,6 @@ class CityscapesAveragePrecision:
                 )
             )
         self.records.append(image)
-
-    def merge(self, other: CityscapesAveragePrecision) -> None:
-        """Append the images of `other`, which evaluates the same classes."""
-        self.records += other.records
-
-    def resampled(self, indices: IntArray) -> CityscapesAveragePrecision:
-        """Of the images with these numbers alone, each as often as it is named."""
-        sample = CityscapesAveragePrecision(self.classes, self.distances)
-        sample.records = [self.records[i] for i in indices]
-        return sample
 
     def result(self) -> dict[str, Any]:
         """`AP`, `AP50` and, with distances, `AP100m` and `AP50m`; and per class under `classes`.

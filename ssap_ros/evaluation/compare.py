@@ -16,10 +16,11 @@ from ssap_ros.errors import InputError
 from ssap_ros.evaluation import html
 from ssap_ros.evaluation.bag_messages import stamp_of_raw
 from ssap_ros.evaluation.bag_reader import BagMessage, BagReader
+from ssap_ros.evaluation.camera_record import topic_prefix
 from ssap_ros.evaluation.gallery import Exhibit, fit, jpeg
 from ssap_ros.evaluation.play import camera_names
 from ssap_ros.evaluation.replay import FRAMES, SUMMARY
-from ssap_ros.evaluation.review import RECORDING, topic_prefix
+from ssap_ros.evaluation.review import RECORDING
 from ssap_ros.evaluation.summary import SCORES
 
 _MAX_EXHIBITS = 12
@@ -203,11 +204,11 @@ def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
     pairs = zip(before.frames, after.frames, strict=True)
     rows = {row["index"]: (row, other) for row, other in pairs}
 
-    def difference(index: int) -> float:
+    def difference(index: int) -> tuple[float, float]:
         a, b = rows[index]
-        return -abs((a["instances"] or 0) - (b["instances"] or 0))
+        return -abs((a["instances"] or 0) - (b["instances"] or 0)), index
 
-    chosen = sorted(changed, key=lambda index: (difference(index), index))[:_MAX_EXHIBITS]
+    chosen = sorted(changed, key=difference)[:_MAX_EXHIBITS]
     pictures = [_overlays(run, chosen) for run in (before, after)]
     exhibits = []
     for index in chosen:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
+import itertools
 import json
 import os
 import shutil
@@ -18,12 +20,15 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ssap_ros.backends import ModelError, model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError, NodeError
 from ssap_ros.evaluation import charts, html
+from ssap_ros.evaluation.answers import prediction_of, read_answer, scored_as
 from ssap_ros.evaluation.bag_reader import find_bags, is_bag
+from ssap_ros.evaluation.camera_record import topic_prefix
 from ssap_ros.evaluation.digest import file_digest, frame_digest
 from ssap_ros.evaluation.ground_truth import ByStamp
 from ssap_ros.evaluation.ledger import percentiles
@@ -40,13 +45,7 @@ from ssap_ros.evaluation.replay import (
 )
 from ssap_ros.evaluation.replay_scores import ReplayScores
 from ssap_ros.evaluation.report import scores_section
-from ssap_ros.evaluation.review import (
-    RECORDING,
-    prediction_of,
-    read_answer,
-    scored_as,
-    topic_prefix,
-)
+from ssap_ros.evaluation.review import RECORDING
 from ssap_ros.evaluation.workers import Workers, map_items
 
 _KEY = "fleet.json"
@@ -98,6 +97,9 @@ def replay_fleet(
         work, items, workers, lambda done, total: progress.show(f"{done}/{total} bags", force=True)
     )
     progress.end()
+    for name in names:  # what workers that died have left
+        for attempt in out.glob(f".{glob.escape(name)}.*"):
+            shutil.rmtree(attempt, ignore_errors=True)
     summary = _merged(results, out)
     write_json(out / SUMMARY, summary)
     (out / REPORT).write_text(_page(summary))
@@ -121,12 +123,11 @@ def describe(summary: dict[str, Any], out: Path) -> str:
 
 def _names(bags: Sequence[Path]) -> list[str]:
     """A folder name for each bag: its own, with a number where two are the same."""
-    stems = [bag.stem if bag.is_file() else bag.name for bag in bags]
-    seen: Counter[str] = Counter()
-    names = []
-    for stem in stems:
-        seen[stem] += 1
-        names.append(stem if seen[stem] == 1 else f"{stem}_{seen[stem]}")
+    names: list[str] = []
+    for bag in bags:
+        stem = bag.stem if bag.is_file() else bag.name
+        candidates = itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2)))
+        names.append(next(name for name in candidates if name not in names))
     return names
 
 
@@ -261,7 +262,7 @@ def _page(summary: dict[str, Any]) -> str:
             continue
         latency = bag["latency_ms"]["p50"]
         rows.append(
-            f'<td><a href="{name}/{REPORT}">{name}</a></td>'
+            f'<td><a href="{quote(bag["name"])}/{REPORT}">{name}</a></td>'
             f'<td class="number">{bag["frames_out"]} / {bag["frames_in"]}</td>'
             f'<td class="number">{bag["fps"]:.1f}</td>'
             f'<td class="number">{"&ndash;" if latency is None else f"{latency:.0f}"}</td>'

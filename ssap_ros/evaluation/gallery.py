@@ -10,9 +10,8 @@ import numpy as np
 
 from ssap_ros.types import ImageArray
 
-_SPREAD_FRAMES = 15
 _JPEG_QUALITY = 82
-_LONG_SIDE = 640
+LONG_SIDE = 640
 
 
 @dataclass(frozen=True)
@@ -20,24 +19,29 @@ class Exhibit:
     """One frame: its number, the measure, a line about it, and its pictures as JPEG, by title."""
 
     index: int
-    measure: float
+    measure: tuple[float, float]
     caption: str
     pictures: dict[str, bytes]
 
 
 @dataclass
 class Gallery:
-    """Keeps the `size` frames of the lowest measure, at most one of 15 successive ones."""
+    """Keeps the `size` frames of the lowest measure, at most one of `spread` successive ones."""
 
     title: str
+    spread: int
     size: int = 6
     _kept: dict[int, Exhibit] = field(default_factory=dict)
 
     def offer(
-        self, index: int, measure: float, caption: str, draw: Callable[[], dict[str, ImageArray]]
+        self,
+        index: int,
+        measure: tuple[float, float],
+        caption: str,
+        draw: Callable[[], dict[str, ImageArray]],
     ) -> None:
         """Consider a frame; draw: makes its RGB pictures by title, called if it is kept."""
-        part = index // _SPREAD_FRAMES
+        part = index // self.spread
         rival = self._kept.get(part)
         if rival is None and len(self._kept) >= self.size:
             part = max(self._kept, key=lambda k: (self._kept[k].measure, k))
@@ -47,7 +51,7 @@ class Gallery:
                 return
             del self._kept[part]
         pictures = {title: jpeg(picture) for title, picture in draw().items()}
-        self._kept[index // _SPREAD_FRAMES] = Exhibit(index, measure, caption, pictures)
+        self._kept[index // self.spread] = Exhibit(index, measure, caption, pictures)
 
     def exhibits(self) -> list[Exhibit]:
         """The frames kept, lowest measure first."""
@@ -62,6 +66,6 @@ def jpeg(picture: ImageArray) -> bytes:
 
 def fit(picture: ImageArray) -> ImageArray:
     """Scaled down to what a report shows."""
-    scale = min(_LONG_SIDE / max(picture.shape[:2]), 1.0)
+    scale = min(LONG_SIDE / max(picture.shape[:2]), 1.0)
     size = (max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ssap_ros.datasets.annotated import AnnotatedSet
+from ssap_ros.datasets.annotated import AnnotatedImage, AnnotatedSet
 from ssap_ros.datasets.cityscapes import CityscapesSet
 from ssap_ros.datasets.coco_panoptic import CocoPanopticSet
 from ssap_ros.datasets.scenes import SceneSet
@@ -91,6 +91,7 @@ class PanopticJudge:
                 f"against {list(info.classes)}"
             )
         self._images, self._cityscapes = images, cityscapes
+        self._last: tuple[int, AnnotatedImage] | None = None
         self._classes = {k: name for name, k in known.items()}
         self._things = {k: n for k, n in self._classes.items() if k in images.thing_ids}
         # class id of the model -> of the set
@@ -105,10 +106,10 @@ class PanopticJudge:
         return self._images.name(index)
 
     def image(self, index: int) -> ImageArray:
-        return self._images.read(index).image
+        return self._read(index).image
 
     def things(self, index: int) -> Segments:
-        truth = self._images.read(index).truth
+        truth = self._read(index).truth
         class_of = {own: model for model, own in enumerate(self._class_of.tolist())}
         kept = np.flatnonzero(np.isin(truth.class_ids, list(self._things)))
         number = np.zeros(len(truth.class_ids) + 1, np.int64)
@@ -120,7 +121,7 @@ class PanopticJudge:
         )
 
     def scores(self, index: int, prediction: Prediction) -> Scores:
-        truth = self._images.read(index).truth
+        truth = self._read(index).truth
         precision = (
             CityscapesAveragePrecision(self._things, self._images.distances)
             if self._cityscapes
@@ -135,6 +136,12 @@ class PanopticJudge:
         summed, tp, fp, fn = things.sum(axis=0)
         size = tp + fp / 2 + fn / 2
         return Scores([precision, quality, iou], [summed / size if size else 1.0])
+
+    def _read(self, index: int) -> AnnotatedImage:
+        """One picture; the last one is kept, since picture and truth are asked for in turn."""
+        if self._last is None or self._last[0] != index:
+            self._last = (index, self._images.read(index))
+        return self._last[1]
 
     def _translated(self, segments: Segments) -> Segments:
         return Segments(segments.ids, self._class_of[segments.class_ids], segments.scores)

@@ -113,7 +113,9 @@ class Link:
 
         Raises ModelError if the node rejects its model, NodeError if it dies or stays silent.
         """
-        self._expect(lambda: bool(self.names) or self._rejected(), "get ready")
+        while not self._wait(lambda: bool(self.names) or self._rejected(), _TIMEOUT_S):
+            if self.values.get("state") != "building":  # an engine may take many minutes
+                raise self._silence("get ready")
         if self._rejected():
             raise ModelError(self._reason)
 
@@ -236,8 +238,11 @@ class Link:
 
     def _expect(self, condition: Callable[[], bool], what: str) -> None:
         if not self._wait(condition, _TIMEOUT_S):
-            words = self._process.last_words()
-            raise NodeError(f"the node did not {what} within {_TIMEOUT_S:.0f} s: {words}")
+            raise self._silence(what)
+
+    def _silence(self, what: str) -> NodeError:
+        words = self._process.last_words()
+        return NodeError(f"the node did not {what} within {_TIMEOUT_S:.0f} s: {words}")
 
 
 def _message(frame: Frame) -> Image:

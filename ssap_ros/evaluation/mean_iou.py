@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssap_ros.evaluation.records import ImageRecords
 from ssap_ros.segments import OTHER_CLASS, IntArray
 
 
-class MeanIou:
+class MeanIou(ImageRecords[IntArray]):
     """IoU of each class over all pixels of all images, and their mean.
 
-    classes: name of each class id that is evaluated.
+    classes: name of each class id that is evaluated. A record is the pixels of each class in the
+        intersection, in the truth and in the prediction, (n_classes, 3).
     """
 
     def __init__(self, classes: Mapping[int, str]) -> None:
+        super().__init__()
         self.classes = dict(classes)
-        # per image: pixels of each class in the intersection, in truth and prediction, (n, 3)
-        self.records: list[IntArray] = []
 
     def add(self, prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
         """Count one image; two uint8 (H, W) of class ids.
@@ -42,16 +43,6 @@ class MeanIou:
         pairs = pairs[known]
         record = (pairs[range(len(known)), known], pairs.sum(axis=1), pairs.sum(axis=0)[known])
         self.records.append(np.stack(record, axis=1))
-
-    def merge(self, other: MeanIou) -> None:
-        """Append the images of `other`, which evaluates the same classes."""
-        self.records += other.records
-
-    def resampled(self, indices: IntArray) -> MeanIou:
-        """Of the images with these numbers alone, each as often as it is named."""
-        sample = MeanIou(self.classes)
-        sample.records = [self.records[i] for i in indices]
-        return sample
 
     def result(self) -> dict[str, Any]:
         """`mIoU`, over the classes that occur, and under `classes` the IoU per class name."""

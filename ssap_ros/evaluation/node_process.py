@@ -16,7 +16,7 @@ from typing import Any
 from ssap_ros.errors import NodeError
 from ssap_ros.resources import share_path
 
-_STOP_TIMEOUT_S = 15.0
+_STOP_TIMEOUT_S = 60.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _NUMBERS = itertools.count()  # a node that has just gone is not mistaken for its successor

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssap_ros.evaluation.records import ImageRecords
 from ssap_ros.segments import OTHER_CLASS, IntArray, Segments, intersections
 
 
-class PanopticQuality:
+class PanopticQuality(ImageRecords[NDArray[np.float64]]):
     """PQ, SQ and RQ over images, overall, of things and of stuff, and per class.
 
     classes: name of each class id that is evaluated; those of `thing_ids` are things, the others
-        stuff.
+        stuff. A record is the summed IoU, tp, fp and fn of each class, (n_classes, 4).
 
     A pixel of the truth that has no segment, or one of OTHER_CLASS, is void.
     """
 
     def __init__(self, classes: Mapping[int, str], thing_ids: Sequence[int]) -> None:
+        super().__init__()
         self.classes = dict(classes)
         self.thing_ids = tuple(thing_ids)
-        # per image: summed IoU, tp, fp, fn of each class, (n_classes, 4)
-        self.records: list[NDArray[np.float64]] = []
 
     def add(self, prediction: Segments, truth: Segments) -> None:
         """Count one image. Raises ValueError for sizes that differ and for overlapping masks."""
@@ -35,22 +35,22 @@ class PanopticQuality:
         shared[:, 0] += shared[:, other].sum(axis=1)
         shared[:, other] = 0
 
-        matched = np.zeros_like(shared, bool)
-        areas = shared.sum(axis=1)[:, None], shared.sum(axis=0)[None]
-        union = areas[0] + areas[1] - shared - shared[:, :1]
+        predicted_pixels, truth_pixels = shared.sum(axis=1), shared.sum(axis=0)
+        union = predicted_pixels[:, None] + truth_pixels[None] - shared - shared[:, :1]
         iou = shared / np.maximum(union, 1)
+        matched = np.zeros_like(shared, bool)
         matched[1:, 1:] = (
             (iou[1:, 1:] > 0.5)
             & (prediction.class_ids[:, None] == truth.class_ids[None])
             & ~truth.crowd[None]
         )
-        ignored = areas[0][:, 0] == 0
+        ignored = predicted_pixels == 0
         ignored[1:] |= self._ignored(shared, prediction.class_ids, truth)
 
         record = np.zeros((len(self.classes), 4))
         rows = {class_id: row for row, class_id in enumerate(self.classes)}
         for k, class_id in enumerate(truth.class_ids.tolist(), start=1):
-            if class_id not in rows or truth.crowd[k - 1] or areas[1][0, k] == 0:
+            if class_id not in rows or truth.crowd[k - 1] or truth_pixels[k] == 0:
                 continue
             hit = np.flatnonzero(matched[:, k])
             record[rows[class_id]] += (iou[hit[0], k], 1, 0, 0) if hit.size else (0, 0, 0, 1)
@@ -58,16 +58,6 @@ class PanopticQuality:
             if class_id in rows and not matched[k].any() and not ignored[k]:
                 record[rows[class_id], 2] += 1
         self.records.append(record)
-
-    def merge(self, other: PanopticQuality) -> None:
-        """Append the images of `other`, which evaluates the same classes."""
-        self.records += other.records
-
-    def resampled(self, indices: IntArray) -> PanopticQuality:
-        """Of the images with these numbers alone, each as often as it is named."""
-        sample = PanopticQuality(self.classes, self.thing_ids)
-        sample.records = [self.records[i] for i in indices]
-        return sample
 
     def result(self) -> dict[str, Any]:
         """PQ, SQ, RQ; the same with _th and _st; and under `classes` per class name.

@@ -97,8 +97,8 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
         "model_card": describe_model(model, playback.names),
         "environment": describe_environment(),
     }
-    write_report(out / REPORT, summary, reviewed.frames, reviewed.galleries)
-    write_json(out / FRAMES, reviewed.frames)
+    write_report(out / REPORT, summary, reviewed.rows, reviewed.galleries)
+    write_json(out / FRAMES, reviewed.rows)
     write_json(out / SUMMARY, summary)  # last: it says that all is there
     return ReplayResult(summary, reviewed.scores)
 

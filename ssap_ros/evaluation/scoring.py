@@ -12,7 +12,7 @@ from ssap_ros.segments import IntArray
 
 
 class Metric(Protocol):
-    """Scores gathered image by image."""
+    """Scores gathered image by image; see `ImageRecords`."""
 
     def merge(self, other: Any) -> None: ...
 

@@ -30,7 +30,7 @@ def summarise(
     partial, empty if it is whole. Under the policy "every" each frame must have exactly one answer,
     and each frame of the source must have been readable.
     """
-    frames = reviewed.frames
+    frames = reviewed.rows
     flicker = [row["flicker"] for row in frames if row["flicker"] is not None]
     books = playback.ledger.summary(playback.failed, playback.node_values)
     problems = []

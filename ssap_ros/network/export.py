@@ -50,7 +50,7 @@ def export_onnx(
     network, config = load_network(checkpoint)
     for head, bias in zip(network.affinity_heads, affinity_bias, strict=False):
         head.get_parameter("3.bias").data += bias
-    whole: nn.Module = network
+    whole: SsapNetwork | _Separate = network
     if semantic_from is not None:
         semantic, other = load_network(semantic_from)
         if other["classes"] != config["classes"]:
@@ -94,7 +94,9 @@ def load_network(checkpoint: Path) -> tuple[SsapNetwork, dict[str, Any]]:
     return network, config
 
 
-def write_onnx(network: nn.Module, info: ModelInfo, out: Path, half: bool = False) -> None:
+def write_onnx(
+    network: SsapNetwork | _Separate, info: ModelInfo, out: Path, half: bool = False
+) -> None:
     """Write `network` in evaluation mode to `out`, with `info` in the metadata."""
     network.eval()
     wrapped = _Flat(network.half() if half else network, half).eval()
@@ -122,10 +124,9 @@ def write_onnx(network: nn.Module, info: ModelInfo, out: Path, half: bool = Fals
     onnx.save(model, str(out))
 
 
-def partition_window(affinities: Tensor) -> Tensor:
-    """Affinity logits (B, r * r, H, W) as those of the partition's window, 0 where it is wider."""
-    own, reach = round(int(affinities.shape[1]) ** 0.5), PARTITION_WINDOW // 2
-    margin = own // 2 - reach
+def partition_window(affinities: Tensor, window: int) -> Tensor:
+    """Affinity logits (B, window**2, H, W) in the window of the partition, 0 where it is wider."""
+    margin = window // 2 - PARTITION_WINDOW // 2
     unknown = torch.zeros_like(affinities[:, :1])
     rows = [
         (dy + margin, dx + margin)
@@ -134,8 +135,8 @@ def partition_window(affinities: Tensor) -> Tensor:
     ]
     return torch.cat(
         [
-            affinities[:, y * own + x : y * own + x + 1]
-            if 0 <= y < own and 0 <= x < own
+            affinities[:, y * window + x : y * window + x + 1]
+            if 0 <= y < window and 0 <= x < window
             else unknown
             for y, x in rows
         ],
@@ -148,7 +149,7 @@ class _Separate(nn.Module):
 
     def __init__(self, semantic: SsapNetwork, affinity: SsapNetwork) -> None:
         super().__init__()
-        self.semantic, self.affinity = semantic, affinity
+        self.semantic, self.affinity, self.config = semantic, affinity, affinity.config
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         return self.semantic(image)[0], self.affinity(image)[1]
@@ -157,15 +158,17 @@ class _Separate(nn.Module):
 class _Flat(nn.Module):
     """The network with one flat tuple of float32 outputs, cast at its borders if it is in half."""
 
-    def __init__(self, network: nn.Module, half: bool) -> None:
+    def __init__(self, network: SsapNetwork | _Separate, half: bool) -> None:
         super().__init__()
         self.network, self.half_precision = network, half
+        self.window = network.config.window
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         semantic, affinities = self.network(image.half() if self.half_precision else image)
-        channels = PARTITION_WINDOW**2
-        affinities = affinities or [
-            torch.zeros_like(s[:, :1]).expand(-1, channels, -1, -1) for s in semantic
-        ]
-        affinities = [a if int(a.shape[1]) == channels else partition_window(a) for a in affinities]
+        if self.window == 0:
+            affinities = [
+                torch.zeros_like(s[:, :1]).expand(-1, PARTITION_WINDOW**2, -1, -1) for s in semantic
+            ]
+        elif self.window != PARTITION_WINDOW:
+            affinities = [partition_window(a, self.window) for a in affinities]
         return tuple(x.float() for x in (*semantic, *affinities))

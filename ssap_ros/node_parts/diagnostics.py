@@ -1,4 +1,10 @@
-"""`/diagnostics`: one status per camera, with everything that the node knows of itself."""
+"""`/diagnostics`: one status per camera, with everything that the node knows of itself.
+
+Keys: state (see status.py), topic, backend, model, building_s, backend_errors, recoveries and
+memory_mb (resident, of the process); the camera's counters received, processed, dropped, failed and
+waiting; partition_incomplete (frames whose partition ran out of time), input_hz and last_error; and
+p50/p95/p99 over the last 500 frames of every <stage>_ms and of png_bytes.
+"""
 
 from __future__ import annotations
 

@@ -39,6 +39,11 @@ class Engine:
         self._failures = 0
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the network leaves the CPU free for the rest."""
+        return self.backend_name.startswith("tensorrt")
+
+    @property
     def loading(self) -> bool:
         """Whether a thread is still loading, wanted or not."""
         return self._thread is not None and self._thread.is_alive()

@@ -21,15 +21,15 @@ _MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag 
 
 
 @dataclass
-class _Job:
-    """A frame that could be read. index: in the batch. Times by time.perf_counter()."""
+class Job:
+    """A frame that could be read, and what the network saw in it. Times by time.perf_counter()."""
 
-    index: int
     camera: Camera
     frame: Frame
     image: ImageArray
     start_s: float
     convert_ms: float
+    percept: Percept | None = None
 
 
 class FrameProcessor:
@@ -50,44 +50,53 @@ class FrameProcessor:
         self._clock = clock
         self._report = report
 
-    def __call__(self, batch: Sequence[tuple[str, Frame]]) -> list[str]:
-        """What became of each frame: "processed", "dropped" (too old) or "failed"."""
-        outcomes = ["failed"] * len(batch)
-        jobs: list[_Job] = []
-        for index, (name, frame) in enumerate(batch):
-            camera = self._cameras[name]
-            try:
-                if self._too_old(camera, frame):
-                    outcomes[index] = "dropped"
-                else:
-                    jobs.append(_read(index, camera, frame))
-            except MessageError as error:
-                self._fail(camera, error)
-        jobs.sort(key=lambda job: job.image.shape)
-        for _, group in groupby(jobs, key=lambda job: job.image.shape):
-            for job in self._run(list(group)):
-                outcomes[job.index] = "processed"
-        return outcomes
+    def perceive(self, batch: Sequence[tuple[str, Frame]]) -> list[Job | str]:
+        """Read the images and run the network, on those of one size at once.
 
-    def _run(self, jobs: list[_Job]) -> list[_Job]:
-        """Process frames of one size in one pass; those that succeeded."""
+        What `finish` is to get for each frame, or "dropped" (too old) or "failed".
+        """
+        results: list[Job | str] = [self._read(self._cameras[name], frame) for name, frame in batch]
+        jobs = sorted((r for r in results if isinstance(r, Job)), key=lambda job: job.image.shape)
+        for _, group in groupby(jobs, key=lambda job: job.image.shape):
+            self._see(list(group))
+        return [
+            "failed" if isinstance(result, Job) and result.percept is None else result
+            for result in results
+        ]
+
+    def finish(self, job: Job) -> str:
+        """Group the pixels, publish the results: "processed" or "failed"."""
+        try:
+            self._publish(job)
+        except Exception as error:  # one bad frame must not end the stream
+            self._fail(job.camera, error)
+            return "failed"
+        return "processed"
+
+    def _read(self, camera: Camera, frame: Frame) -> Job | str:
+        start_s = time.perf_counter()
+        try:
+            if self._too_old(camera, frame):
+                return "dropped"
+            image = camera.to_rgb(frame.msg)
+        except MessageError as error:
+            self._fail(camera, error)
+            return "failed"
+        return Job(camera, frame, image, start_s, 1e3 * (time.perf_counter() - start_s))
+
+    def _see(self, jobs: list[Job]) -> None:
+        """Run the network on images of one size."""
         try:
             percepts = self._engine.perceive([job.image for job in jobs])
         except Exception as error:  # the engine's state tells; the next frames come as usual
             self._report("backend error", error)
-            return []
-        done = []
+            return
         for job, percept in zip(jobs, percepts, strict=True):
-            try:
-                self._finish(job, percept)
-            except Exception as error:  # one bad frame must not end the stream
-                self._fail(job.camera, error)
-            else:
-                done.append(job)
-        return done
+            job.percept = percept
 
-    def _finish(self, job: _Job, percept: Percept) -> None:
-        camera, header = job.camera, job.frame.msg.header
+    def _publish(self, job: Job) -> None:
+        camera, header, percept = job.camera, job.frame.msg.header, job.percept
+        assert percept is not None
         result = self._engine.segment(percept)
         computed_s = time.perf_counter()
         settings, outputs = self._parameters.node, camera.outputs
@@ -126,10 +135,3 @@ class FrameProcessor:
     def _fail(self, camera: Camera, error: Exception) -> None:
         camera.status.rejected(error)
         self._report("frame failed", error)
-
-
-def _read(index: int, camera: Camera, frame: Frame) -> _Job:
-    start_s = time.perf_counter()
-    image = camera.to_rgb(frame.msg)
-    convert_ms = 1e3 * (time.perf_counter() - start_s)
-    return _Job(index, camera, frame, image, start_s, convert_ms)

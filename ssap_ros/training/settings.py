@@ -109,6 +109,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if len(self.loss.lambdas) != len(LEVELS):
             raise ValueError(f"loss.lambdas: expected {len(LEVELS)}, got {len(self.loss.lambdas)}")
+        if self.data.crop % LEVELS[-1] or self.data.crop_width % LEVELS[-1]:
+            raise ValueError(f"data: crops must be multiples of {LEVELS[-1]} pixels")
         if not all(0 <= i < len(self.classes) for i in self.thing_ids):
             raise ValueError(f"thing_ids must be class ids, got {list(self.thing_ids)}")
 

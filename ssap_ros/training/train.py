@@ -53,7 +53,8 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
         average, start = state["average"], state["iteration"]
-        print(f"resumed at iteration {start}", file=sys.stderr)
+        if processes.first:
+            print(f"resumed at iteration {start}", file=sys.stderr)
 
     batches = training_batches(config, start, processes)
     journal = Journal(config, start) if processes.first else None
