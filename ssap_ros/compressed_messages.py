@@ -18,6 +18,7 @@ from ssap_ros.types import ImageArray
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xae\x42\x60\x82"
 _MAX_PIXELS = 1 << 26
+_MAX_PIXELS_PER_BYTE = 1 << 11  # a black jpeg or png has half as many
 _PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -33,12 +34,15 @@ def compressed_to_rgb(msg: CompressedImage) -> ImageArray:
     A grey picture whose `format` begins with a Bayer encoding, as image_transport writes it, is
     taken for that mosaic. The data decide between jpeg and png, not the format.
 
-    Raises MessageError for other data, an incomplete file, and more than 2^26 pixels.
+    Raises MessageError for other data, an incomplete file, and more pixels than 2^26 or than the
+    data can hold.
     """
     data = bytes(msg.data)
     width, height = _size(data, msg.format)
     if not 0 < width * height <= _MAX_PIXELS:
         raise MessageError(f"image must have 1 to {_MAX_PIXELS} pixels, got {width} x {height}")
+    if width * height > _MAX_PIXELS_PER_BYTE * len(data):
+        raise MessageError(f"{width} x {height} pixels cannot be in {len(data)} bytes")
     pixels = _decode(data)
     bits = 8 * pixels.itemsize
     written = msg.format.partition(";")[0].strip()

@@ -59,6 +59,11 @@ def test_a_jpeg_with_padding_behind_its_end_is_read() -> None:
     assert compressed_to_rgb(msg).shape == SMOOTH.shape
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_black_picture_is_not_taken_for_a_lie(kind: str) -> None:
+    assert not compressed_to_rgb(packed(kind, np.zeros((2000, 2000, 3), np.uint8))).any()
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_the_mosaic_of_a_bayer_camera_becomes_a_picture(bits: int) -> None:
     mosaic = np.tile(np.array([[200, 120], [120, 30]], np.uint8), (8, 8))
@@ -106,6 +111,7 @@ BROKEN = {
     "short png": (cut("png", SMOOTH, 20), "png must end with IEND, got 20 bytes"),
     "huge png": (of_size(60_000, 60_000, "png"), "1 to 67108864 pixels, got 60000 x 60000"),
     "huge jpeg": (of_size(65_500, 65_500, "jpeg"), "pixels, got 65500 x 65500"),
+    "lying jpeg": (of_size(8000, 8000, "jpeg"), "8000 x 8000 pixels cannot be in "),
     "empty png": (of_size(0, 9, "png"), "pixels, got 0 x 9"),
     "lying png": (of_size(50, 40, "png"), "cannot be decoded"),
     "headless jpeg": (

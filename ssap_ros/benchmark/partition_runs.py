@@ -104,12 +104,11 @@ def _stages(report: CascadeReport) -> dict[str, float]:
 def header(peers: Sequence[str]) -> str:
     """The head of the table whose lines `describe` makes."""
     starts = "".join(f"{f'1/{stride}':>7}" for stride in STRIDES)
-    others = "".join(f"{peer:>14}" for peer in peers)
+    names = "".join(f"{peer:>14}" for peer in peers)
+    units = f"{'ms (ratio)':>14}" * len(peers)
     return (
-        f"{'':16}{'cascade from, ms':^35}{'flat':>8}{others}   cascade / flat\n"
-        f"{'size':>10}{'fg %':>6}{starts}{'ms':>8}{'ms (ratio)':>14}"[: 59 + 14 * bool(peers)]
-        + "".join(f"{'ms (ratio)':>14}" for _ in peers[1:])
-        + f"   {'PQ':^11}  {'Rand error':^11}"
+        f"{'':16}{'cascade from, ms':^35}{'flat':>8}{names}   cascade, flat\n"
+        f"{'size':>10}{'fg %':>6}{starts}{'ms':>8}{units}   {'PQ':^11}  {'Rand error':^11}"
     )
 
 
