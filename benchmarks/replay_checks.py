@@ -92,11 +92,11 @@ def throughput(work: Path) -> dict[str, Any]:
     """See above."""
     from ssap_ros.backends import load_backend
     from ssap_ros.config import SsapConfig
-    from ssap_ros.evaluation.play import PlayOptions
     from ssap_ros.evaluation.progress import ProgressLine
-    from ssap_ros.evaluation.replay import ReplayOptions, replay
-    from ssap_ros.evaluation.sources import open_source
     from ssap_ros.pipeline import SsapPipeline
+    from ssap_ros.replay.play import PlayOptions
+    from ssap_ros.replay.replay import ReplayOptions, replay
+    from ssap_ros.replay.sources import open_source
 
     ProgressLine.enabled = False
     bag = work / "throughput.mcap"

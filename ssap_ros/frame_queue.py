@@ -51,7 +51,8 @@ class FrameQueue(Generic[Frame]):
 
     def counts(self, camera: str) -> FrameCounts:
         """The counts of this moment, over all openings."""
-        return self._counts[camera]
+        with self._changed:
+            return self._counts[camera]
 
     def open(self) -> None:
         """Let frames pass."""
@@ -103,7 +104,6 @@ class FrameQueue(Generic[Frame]):
         self._frames[camera].clear()
 
     def _count(self, camera: str, **changes: int) -> None:
-        """Replace the camera's counts at once, so that readers always see a balance."""
         counts = self._counts[camera]
         self._counts[camera] = replace(
             counts, **{name: getattr(counts, name) + n for name, n in changes.items()}

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from toy_model import CLASSES, paint
 
-from ssap_ros.evaluation import bag_messages as messages
-from ssap_ros.evaluation.bag_messages import Detection
-from ssap_ros.evaluation.bag_writer import BagWriter
+from ssap_ros.replay import bag_messages as messages
+from ssap_ros.replay.bag_messages import Detection
+from ssap_ros.replay.bag_writer import BagWriter
 
 PERSON, CAR = 1, 3
 SIZE = (128, 192)

@@ -17,11 +17,11 @@ from bag_files import (
 )
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation import bag_messages as messages
-from ssap_ros.evaluation.bag_messages import Detection
-from ssap_ros.evaluation.bag_reader import BagReader, find_bags
-from ssap_ros.evaluation.bag_writer import BagWriter
-from ssap_ros.evaluation.ground_truth import GroundTruth
+from ssap_ros.replay import bag_messages as messages
+from ssap_ros.replay.bag_messages import Detection
+from ssap_ros.replay.bag_reader import BagReader, find_bags
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.ground_truth import GroundTruth
 
 N_FRAMES = 5
 CLASSES = {0: "background", 1: "person", 3: "car"}

@@ -13,9 +13,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("distributed", reason="Dask is not installed (requirements-fleet.txt)")
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.fleet import bags_of, replay_fleet
-from ssap_ros.evaluation.play import PlayOptions
-from ssap_ros.evaluation.replay import ReplayOptions
+from ssap_ros.replay.fleet import bags_of, replay_fleet
+from ssap_ros.replay.play import PlayOptions
+from ssap_ros.replay.replay import ReplayOptions
 
 N_BAGS = 2
 pytestmark = pytest.mark.timeout(300)  # several nodes start one after the other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -115,6 +116,34 @@ def test_books_balance_after_any_sequence(policy: str) -> None:
             queue.close()
         assert all(balanced(queue.counts(c)) for c in CAMERAS)
         assert all(queue.counts(c).waiting >= in_work.count(c) for c in CAMERAS)
+
+
+def test_readers_see_a_balance_while_frames_come_and_go() -> None:
+    queue: FrameQueue[int] = FrameQueue([""], "latest")
+    queue.open()
+    end = threading.Event()
+
+    def produce() -> None:
+        while not end.is_set():
+            queue.put("", 0)
+
+    def consume() -> None:
+        while queue.take():
+            queue.finish("", "processed")
+
+    threads = [threading.Thread(target=run) for run in (produce, consume)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(balanced(queue.counts("")) for _ in range(5000))
+    finally:
+        sys.setswitchinterval(interval)
+        end.set()
+        queue.close()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.parametrize("overlap", [False, True])

@@ -5,12 +5,12 @@ import pytest
 from bag_files import DETECTIONS, INSTANCES, LABEL_INFO, START, STEP, write_painted_bag
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation import bag_messages as messages
-from ssap_ros.evaluation.bag_messages import Detection
-from ssap_ros.evaluation.bag_writer import BagWriter
-from ssap_ros.evaluation.flicker import FlickerMeter
-from ssap_ros.evaluation.ground_truth import ANY_CLASS, VOID, GroundTruth, Truth
-from ssap_ros.evaluation.replay_scores import ReplayScores, above
+from ssap_ros.replay import bag_messages as messages
+from ssap_ros.replay.bag_messages import Detection
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.flicker import FlickerMeter
+from ssap_ros.replay.ground_truth import ANY_CLASS, VOID, GroundTruth, Truth
+from ssap_ros.replay.scores import ReplayScores, above
 from ssap_ros.segments import OTHER_CLASS, Segments
 
 MODEL = {0: "background", 1: "person", 2: "car"}

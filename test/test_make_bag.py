@@ -9,10 +9,10 @@ from pycocotools import mask as rle
 
 from ssap_ros.cli import main
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation import bag_messages as messages
-from ssap_ros.evaluation.bag_reader import BagReader
-from ssap_ros.evaluation.ground_truth import VOID, GroundTruth
-from ssap_ros.evaluation.make_bag import (
+from ssap_ros.replay import bag_messages as messages
+from ssap_ros.replay.bag_reader import BagReader
+from ssap_ros.replay.ground_truth import VOID, GroundTruth
+from ssap_ros.replay.make_bag import (
     IMAGE_TOPIC,
     TRUTH,
     BagSource,
@@ -61,7 +61,7 @@ def test_scenes(tmp_path):
 
 
 def test_clips_of_scenes_follow_each_other(monkeypatch):
-    monkeypatch.setattr("ssap_ros.evaluation.make_bag._CLIP_FRAMES", 2)
+    monkeypatch.setattr("ssap_ros.replay.make_bag._CLIP_FRAMES", 2)
     frames = list(open_bag_source("scenes:7", 5, size=(48, 64)).frames)
     assert np.ptp(np.diff([frame.time for frame in frames])) <= 1
     second = next(iter(street_video(8, 1, (48, 64))))

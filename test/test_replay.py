@@ -31,17 +31,17 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from ssap_ros.backends import ModelError
 from ssap_ros.cli import main
 from ssap_ros.errors import InputError, NodeError
-from ssap_ros.evaluation.bag_reader import BagReader
-from ssap_ros.evaluation.compare import Run, Tolerance, compare
-from ssap_ros.evaluation.digest import frame_digest, run_digest
-from ssap_ros.evaluation.gallery import Gallery
-from ssap_ros.evaluation.ledger import Entry, Ledger
-from ssap_ros.evaluation.pictures import PictureBook
-from ssap_ros.evaluation.play import PlayOptions, camera_names
-from ssap_ros.evaluation.replay import ReplayOptions, replay
-from ssap_ros.evaluation.sources import Frame
-from ssap_ros.evaluation.stamps import StampWatch
-from ssap_ros.evaluation.summary import describe
+from ssap_ros.replay.bag_reader import BagReader
+from ssap_ros.replay.compare import Run, Tolerance, compare
+from ssap_ros.replay.digest import frame_digest, run_digest
+from ssap_ros.replay.gallery import Gallery
+from ssap_ros.replay.ledger import Entry, Ledger
+from ssap_ros.replay.pictures import PictureBook
+from ssap_ros.replay.play import PlayOptions, camera_names
+from ssap_ros.replay.replay import ReplayOptions, replay
+from ssap_ros.replay.sources import Frame
+from ssap_ros.replay.stamps import StampWatch
+from ssap_ros.replay.summary import describe
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
 

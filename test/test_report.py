@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ssap_ros.evaluation import charts, html
-from ssap_ros.evaluation.gallery import Gallery
-from ssap_ros.evaluation.report import write_report
+from ssap_ros.replay import charts, html
+from ssap_ros.replay.gallery import Gallery
+from ssap_ros.replay.report import write_report
 
 N_FRAMES = 900
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)

@@ -6,7 +6,7 @@ import pytest
 from bag_files import DETECTIONS, IMAGE, INSTANCES, painted_frame, write_painted_bag
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.sources import open_source
+from ssap_ros.replay.sources import open_source
 
 FRAMES = [np.full((48, 64, 3), (20 * i, 100, 255 - 20 * i), np.uint8) for i in range(6)]
 

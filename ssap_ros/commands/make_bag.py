@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ssap_ros.evaluation.make_bag import make_bag, open_bag_source
     from ssap_ros.evaluation.progress import ProgressLine
+    from ssap_ros.replay.make_bag import make_bag, open_bag_source
 
     if options.out.suffix != ".mcap":
         raise InputError(f"expected a file OUT.mcap, got {options.out}")

@@ -113,8 +113,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.source or options.out is None:
         raise InputError("expected SOURCE and --out DIR (see ssap replay --help)")
     require_ros()
-    from ssap_ros.evaluation.play import PlayOptions
-    from ssap_ros.evaluation.replay import ReplayOptions
+    from ssap_ros.replay.play import PlayOptions
+    from ssap_ros.replay.replay import ReplayOptions
 
     how = ReplayOptions(
         max_frames=options.max_frames,
@@ -133,16 +133,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
-    from ssap_ros.evaluation.replay import replay
-    from ssap_ros.evaluation.summary import describe
+    from ssap_ros.replay.replay import replay
+    from ssap_ros.replay.summary import describe
 
     summary = replay(options.source[0], options.out, how).summary
     return summary, describe(summary, options.out)
 
 
 def _fleet(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
-    from ssap_ros.evaluation.fleet import bags_of, describe, replay_fleet
     from ssap_ros.evaluation.workers import parse_workers
+    from ssap_ros.replay.fleet import bags_of, describe, replay_fleet
 
     workers = parse_workers(options.workers or "1")
     summary = replay_fleet(bags_of(options.source), options.out, how, workers)
@@ -151,7 +151,7 @@ def _fleet(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
 
 def _several(options: argparse.Namespace) -> bool:
     """Whether a fleet is meant: several sources, workers, or a folder with more than one bag."""
-    from ssap_ros.evaluation.bag_reader import find_bags, is_bag
+    from ssap_ros.replay.bag_reader import find_bags, is_bag
 
     if len(options.source) > 1 or options.workers:
         return True
@@ -160,8 +160,8 @@ def _several(options: argparse.Namespace) -> bool:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ssap_ros.evaluation.compare import Run, Tolerance, compare, describe, write_comparison
-    from ssap_ros.evaluation.replay import write_json
+    from ssap_ros.replay.compare import Run, Tolerance, compare, describe, write_comparison
+    from ssap_ros.replay.replay import write_json
 
     if options.source:
         raise InputError("--compare takes two folders and no SOURCE")

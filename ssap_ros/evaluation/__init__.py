@@ -1,1 +1,1 @@
-"""Recorded data through the product, and its scores."""
+"""Annotated images through the product, and its scores."""

@@ -22,9 +22,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssap_ros.backends import ModelError
 from ssap_ros.errors import NodeError
-from ssap_ros.evaluation.ledger import Entry, Ledger, Part
-from ssap_ros.evaluation.node_process import NodeProcess
-from ssap_ros.evaluation.sources import Frame
+from ssap_ros.replay.ledger import Entry, Ledger, Part
+from ssap_ros.replay.node_process import NodeProcess
+from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 
 _TIMEOUT_S = 60.0  # for the node to get ready, and to answer a frame

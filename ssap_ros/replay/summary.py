@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.evaluation.digest import run_digest
-from ssap_ros.evaluation.play import Playback
-from ssap_ros.evaluation.review import Review
-from ssap_ros.evaluation.sources import FrameSource
+from ssap_ros.replay.digest import run_digest
+from ssap_ros.replay.play import Playback
+from ssap_ros.replay.review import Review
+from ssap_ros.replay.sources import FrameSource
 
 _NAMED = 6  # frames without an answer that a message names
 SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "mIoU")

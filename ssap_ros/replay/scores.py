@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.evaluation.average_precision import CocoAveragePrecision
-from ssap_ros.evaluation.ground_truth import Truth
 from ssap_ros.evaluation.mean_iou import MeanIou
 from ssap_ros.evaluation.panoptic_quality import PanopticQuality
+from ssap_ros.replay.ground_truth import Truth
 from ssap_ros.segments import OTHER_CLASS, Segments
 
 _BACKGROUND = 0

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.evaluation.bag_messages import Detection
-from ssap_ros.evaluation.gallery import LONG_SIDE, fit
-from ssap_ros.evaluation.ground_truth import Truth
 from ssap_ros.overlay import OverlayRenderer
+from ssap_ros.replay.bag_messages import Detection
+from ssap_ros.replay.gallery import LONG_SIDE, fit
+from ssap_ros.replay.ground_truth import Truth
 from ssap_ros.segments import OTHER_CLASS, Segments
 from ssap_ros.types import FrameResult, ImageArray, Instance
 

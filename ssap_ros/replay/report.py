@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.evaluation import charts, html
-from ssap_ros.evaluation.gallery import Gallery
+from ssap_ros.replay import charts, html
+from ssap_ros.replay.gallery import Gallery
 
 _CLASS_SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "IoU")
 _STATES = {"lost": "no answer", "answered": "answered"}

@@ -15,13 +15,13 @@ from pycocotools.coco import COCO
 
 from ssap_ros.datasets.cityscapes import CityscapesSet
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation import bag_messages
-from ssap_ros.evaluation.bag_messages import Detection
-from ssap_ros.evaluation.bag_writer import BagWriter
-from ssap_ros.evaluation.coco_files import CocoExport, read_coco
-from ssap_ros.evaluation.ground_truth import VOID
-from ssap_ros.evaluation.sources import open_source
 from ssap_ros.image_files import read_annotated_image
+from ssap_ros.replay import bag_messages
+from ssap_ros.replay.bag_messages import Detection
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.coco_files import CocoExport, read_coco
+from ssap_ros.replay.ground_truth import VOID
+from ssap_ros.replay.sources import open_source
 from ssap_ros.scenes import CLASSES, FRAME_RATE, street_video
 from ssap_ros.segments import OTHER_CLASS, Segments
 from ssap_ros.types import ImageArray

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import (
+from ssap_ros.replay.bag_messages import (
     DETECTIONS,
     IMAGE,
     LABEL_INFO,
@@ -28,7 +28,7 @@ from ssap_ros.evaluation.bag_messages import (
     read_labels,
     stamp_of_raw,
 )
-from ssap_ros.evaluation.bag_reader import BagMessage, BagReader
+from ssap_ros.replay.bag_reader import BagMessage, BagReader
 from ssap_ros.segments import OTHER_CLASS, Segments
 
 VOID = 65535

@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from ssap_ros.errors import InputError, NodeError
-from ssap_ros.evaluation.answers import (
+from ssap_ros.evaluation.progress import ProgressLine
+from ssap_ros.replay.answers import (
     Answer,
     AnswersByIndex,
     prediction_of,
     read_answer,
     scored_as,
 )
-from ssap_ros.evaluation.bag_reader import BagReader
-from ssap_ros.evaluation.bag_writer import BagWriter
-from ssap_ros.evaluation.camera_record import CameraRecord
-from ssap_ros.evaluation.digest import frame_digest
-from ssap_ros.evaluation.exhibits import Comparison, caption, fitted, frame_result
-from ssap_ros.evaluation.gallery import Gallery
-from ssap_ros.evaluation.ground_truth import GroundTruth, Truth
-from ssap_ros.evaluation.ledger import Entry
-from ssap_ros.evaluation.play import Playback
-from ssap_ros.evaluation.progress import ProgressLine
-from ssap_ros.evaluation.replay_scores import ReplayScores, above
-from ssap_ros.evaluation.sources import Frame, FrameSource
+from ssap_ros.replay.bag_reader import BagReader
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.camera_record import CameraRecord
+from ssap_ros.replay.digest import frame_digest
+from ssap_ros.replay.exhibits import Comparison, caption, fitted, frame_result
+from ssap_ros.replay.gallery import Gallery
+from ssap_ros.replay.ground_truth import GroundTruth, Truth
+from ssap_ros.replay.ledger import Entry
+from ssap_ros.replay.play import Playback
+from ssap_ros.replay.scores import ReplayScores, above
+from ssap_ros.replay.sources import Frame, FrameSource
 from ssap_ros.segments import Segments
 from ssap_ros.types import ImageArray
 

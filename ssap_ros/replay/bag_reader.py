@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from rosbags.typesys.store import Typestore
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import standard_types
+from ssap_ros.replay.bag_messages import standard_types
 
 BAG_SUFFIXES = (".mcap", ".db3")
 _RECORD_LIMIT = 1 << 30

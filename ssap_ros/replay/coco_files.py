@@ -16,7 +16,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import Detection
+from ssap_ros.replay.bag_messages import Detection
 from ssap_ros.types import ImageArray
 
 _KEYS = {

@@ -18,14 +18,14 @@ from typing import Any
 from ssap_ros.backends import model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import DETECTIONS, IMAGE
-from ssap_ros.evaluation.bag_writer import BagWriter
-from ssap_ros.evaluation.ledger import Entry, Ledger, Part
-from ssap_ros.evaluation.link import Link
-from ssap_ros.evaluation.node_process import NodeProcess
 from ssap_ros.evaluation.progress import ProgressLine
-from ssap_ros.evaluation.sources import Frame, FrameSource
-from ssap_ros.evaluation.stamps import StampWatch
+from ssap_ros.replay.bag_messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.ledger import Entry, Ledger, Part
+from ssap_ros.replay.link import Link
+from ssap_ros.replay.node_process import NodeProcess
+from ssap_ros.replay.sources import Frame, FrameSource
+from ssap_ros.replay.stamps import StampWatch
 
 _PRELOAD_BYTES = 256 << 20  # decoded before the clock starts, to take no time from it
 _LONGEST_WAIT_S = 5.0  # between two frames in real time, whatever the gap in the recording

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import COMPRESSED_IMAGE, IMAGE, stamp_of
-from ssap_ros.evaluation.bag_reader import BagMessage, BagReader, find_bags, is_bag
+from ssap_ros.replay.bag_messages import COMPRESSED_IMAGE, IMAGE, stamp_of
+from ssap_ros.replay.bag_reader import BagMessage, BagReader, find_bags, is_bag
 from ssap_ros.scenes import FRAME_RATE, street_video
 from ssap_ros.types import ImageArray
 

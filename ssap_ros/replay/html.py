@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ssap_ros.evaluation.gallery import Exhibit
+from ssap_ros.replay.gallery import Exhibit
 
 _TEMPLATE = Path(__file__).with_name("report_template.html")
 

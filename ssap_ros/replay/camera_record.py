@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ssap_ros.evaluation import bag_messages
-from ssap_ros.evaluation.answers import Answer
-from ssap_ros.evaluation.bag_writer import BagWriter
-from ssap_ros.evaluation.flicker import FlickerMeter
-from ssap_ros.evaluation.gallery import jpeg
-from ssap_ros.evaluation.pictures import PictureBook
-from ssap_ros.evaluation.sources import Frame
 from ssap_ros.overlay import OverlayRenderer
+from ssap_ros.replay import bag_messages
+from ssap_ros.replay.answers import Answer
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.flicker import FlickerMeter
+from ssap_ros.replay.gallery import jpeg
+from ssap_ros.replay.pictures import PictureBook
+from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 
 

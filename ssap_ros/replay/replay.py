@@ -14,16 +14,16 @@ from typing import Any
 from ssap_ros.backends import model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import DETECTIONS, IMAGE
-from ssap_ros.evaluation.bag_reader import BagReader, is_bag
-from ssap_ros.evaluation.environment import describe_environment, describe_model
-from ssap_ros.evaluation.ground_truth import GroundTruth
-from ssap_ros.evaluation.play import PlayOptions, play
-from ssap_ros.evaluation.replay_scores import ReplayScores
-from ssap_ros.evaluation.report import write_report
-from ssap_ros.evaluation.review import RECORDING, review
-from ssap_ros.evaluation.sources import FrameSource, open_source
-from ssap_ros.evaluation.summary import summarise
+from ssap_ros.replay.bag_messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bag_reader import BagReader, is_bag
+from ssap_ros.replay.environment import describe_environment, describe_model
+from ssap_ros.replay.ground_truth import GroundTruth
+from ssap_ros.replay.play import PlayOptions, play
+from ssap_ros.replay.report import write_report
+from ssap_ros.replay.review import RECORDING, review
+from ssap_ros.replay.scores import ReplayScores
+from ssap_ros.replay.sources import FrameSource, open_source
+from ssap_ros.replay.summary import summarise
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
 _NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line

@@ -25,16 +25,17 @@ from urllib.parse import quote
 from ssap_ros.backends import ModelError, model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError, NodeError
-from ssap_ros.evaluation import charts, html
-from ssap_ros.evaluation.answers import prediction_of, read_answer, scored_as
-from ssap_ros.evaluation.bag_reader import find_bags, is_bag
-from ssap_ros.evaluation.camera_record import topic_prefix
-from ssap_ros.evaluation.digest import file_digest, frame_digest
-from ssap_ros.evaluation.ground_truth import ByStamp
-from ssap_ros.evaluation.ledger import percentiles
-from ssap_ros.evaluation.play import camera_names
 from ssap_ros.evaluation.progress import ProgressLine
-from ssap_ros.evaluation.replay import (
+from ssap_ros.evaluation.workers import Workers, map_items
+from ssap_ros.replay import charts, html
+from ssap_ros.replay.answers import prediction_of, read_answer, scored_as
+from ssap_ros.replay.bag_reader import find_bags, is_bag
+from ssap_ros.replay.camera_record import topic_prefix
+from ssap_ros.replay.digest import file_digest, frame_digest
+from ssap_ros.replay.ground_truth import ByStamp
+from ssap_ros.replay.ledger import percentiles
+from ssap_ros.replay.play import camera_names
+from ssap_ros.replay.replay import (
     FRAMES,
     REPORT,
     SUMMARY,
@@ -43,10 +44,9 @@ from ssap_ros.evaluation.replay import (
     replay,
     write_json,
 )
-from ssap_ros.evaluation.replay_scores import ReplayScores
-from ssap_ros.evaluation.report import scores_section
-from ssap_ros.evaluation.review import RECORDING
-from ssap_ros.evaluation.workers import Workers, map_items
+from ssap_ros.replay.report import scores_section
+from ssap_ros.replay.review import RECORDING
+from ssap_ros.replay.scores import ReplayScores
 
 _KEY = "fleet.json"
 _SCORES = ("AP", "AP50", "PQ", "mIoU")

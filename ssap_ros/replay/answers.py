@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.evaluation import bag_messages
-from ssap_ros.evaluation.bag_messages import Detection
-from ssap_ros.evaluation.bag_reader import BagMessage, BagReader
-from ssap_ros.evaluation.ground_truth import ANY_CLASS, GroundTruth
+from ssap_ros.replay import bag_messages
+from ssap_ros.replay.bag_messages import Detection
+from ssap_ros.replay.bag_reader import BagMessage, BagReader
+from ssap_ros.replay.ground_truth import ANY_CLASS, GroundTruth
 from ssap_ros.segments import Segments
 
 LabelImage = NDArray[np.uint16]

@@ -10,7 +10,7 @@ from typing import Any
 from mcap.writer import Writer
 
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.bag_messages import encode, standard_types
+from ssap_ros.replay.bag_messages import encode, standard_types
 
 _LATCHED_QOS = """- history: keep_last
   depth: 1

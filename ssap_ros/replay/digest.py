@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.evaluation.bag_messages import Detection
+from ssap_ros.replay.bag_messages import Detection
 
 
 def frame_digest(labels: NDArray[np.uint16], detections: Sequence[Detection]) -> str:

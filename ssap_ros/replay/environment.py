@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.evaluation.digest import file_digest
+from ssap_ros.replay.digest import file_digest
 
 _PACKAGES = ("onnxruntime", "numpy", "opencv-python-headless", "rosbags", "mcap", "pycocotools")
 _CARD = "MODEL_CARD.md"

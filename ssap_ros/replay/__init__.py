@@ -1,0 +1,1 @@
+"""Recordings through the node: bags in; recordings, scores and reports out."""
