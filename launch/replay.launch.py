@@ -1,51 +1,48 @@
-"""Plays a bag into the SSAP node, which works on every frame, and ends with the bag.
+"""Plays a bag through the SSAP node and scores the answers, as `ssap replay` does.
 
-ros2 launch ssap_ros replay.launch.py bag:=drive.mcap image_topic:=/camera/image_raw use_rviz:=true
+ros2 launch ssap_ros replay.launch.py bag:=drive.mcap out:=drive_replay
 
-For scores, pictures and byte-identical masks use `ssap replay`, which waits for the node.
+The folder `out` then holds report.html and recording.mcap, the answers for RViz or Foxglove. The
+node runs apart from all others; to watch a bag being played, start ssap.launch.py beside
+`ros2 bag play`.
 """
 
-from pathlib import Path
-
-from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    IncludeLaunchDescription,
-    RegisterEventHandler,
-    Shutdown,
-)
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
-from launch_ros.event_handlers import OnStateTransition
+from launch_ros.substitutions import ExecutableInPackage
 
-SHARE = Path(get_package_share_directory("ssap_ros"))
+# launch argument: option of `ssap replay`, default, description
+OPTIONS = {
+    "out": ("--out", "replay", "folder for report, recording and pictures"),
+    "policy": ("--policy", "every", "every frame, or only the latest at the bag's own speed"),
+    "rate": ("--rate", "", "speed of the bag (empty: as fast as nothing is lost)"),
+    "image_topic": ("--topic", "", "camera topics, with commas (empty: the first one)"),
+    "gt_instances": ("--gt-instances", "", "their true instances, with commas (empty: no scores)"),
+    "model_file_path": ("--model", "", "ONNX model (empty: the one shipped)"),
+}
 
 
 def generate_launch_description() -> LaunchDescription:
-    """`ssap.launch.py` with other defaults, all of its arguments, and the bag."""
-    arguments = [
-        DeclareLaunchArgument("bag", description="the bag to play: a file or a folder"),
-        DeclareLaunchArgument("rate", default_value="1.0", description="speed of the bag"),
-        DeclareLaunchArgument(
-            "use_sim_time", default_value="true", description="take the time from the bag"
-        ),
-        DeclareLaunchArgument(
-            "drop_policy", default_value="every", description="every frame, or only the latest"
-        ),
+    """Runs `ssap replay` and ends with it."""
+    arguments = [DeclareLaunchArgument("bag", description="the bag to play: a file or a folder")]
+    for name, (_, default, description) in OPTIONS.items():
+        arguments.append(
+            DeclareLaunchArgument(name, default_value=default, description=description)
+        )
+    return LaunchDescription([*arguments, OpaqueFunction(function=_replay)])
+
+
+def _replay(context: LaunchContext) -> list[ExecuteProcess]:
+    options = []
+    for name, (option, _, _) in OPTIONS.items():
+        for value in LaunchConfiguration(name).perform(context).split(","):
+            options += [option, value] if value else []
+    command = [ExecutableInPackage(package="ssap_ros", executable="ssap"), "replay"]
+    return [
+        ExecuteProcess(
+            cmd=[*command, LaunchConfiguration("bag"), *options],
+            output="screen",
+            on_exit=Shutdown(),
+        )
     ]
-    launch_file = str(SHARE / "launch" / "ssap.launch.py")
-    include = IncludeLaunchDescription(PythonLaunchDescriptionSource(launch_file))
-    play = ExecuteProcess(
-        cmd=[
-            *("ros2", "bag", "play", LaunchConfiguration("bag"), "--clock"),
-            *("--rate", LaunchConfiguration("rate")),
-        ],
-        output="screen",
-        on_exit=Shutdown(),
-    )
-    play_once_active = RegisterEventHandler(
-        OnStateTransition(goal_state="active", entities=[play], handle_once=True)
-    )
-    return LaunchDescription([*arguments, play_once_active, include])

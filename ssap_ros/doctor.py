@@ -153,7 +153,7 @@ def _model(model: str) -> Finding:
     try:
         from ssap_ros.backends import load_backend, model_path
 
-        config = SsapConfig(model_file_path=model)
+        config = SsapConfig(model_file_path=model, backend="onnxruntime")  # builds no engine
         path, backend = model_path(config), load_backend(config)
     except (ImportError, RuntimeError, ValueError) as error:
         return Finding(

@@ -213,16 +213,20 @@ def test_launch_starts_the_node_on_the_topics_and_ends_with_it(
     assert "process has finished cleanly" in output, output
 
 
-def test_a_replay_ends_when_the_bag_is_over(
-    installed: Path, toy_model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`ros2 bag` stands in as a script of this name that says what it was asked for."""
-    ros2 = installed / "ros2"
-    ros2.write_text('#!/bin/sh\necho "played $*"\n')
-    ros2.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{installed}{os.pathsep}{os.environ['PATH']}")
-    process = launched("replay.launch.py", "bag:=drive", f"model_file_path:={toy_model_path}")
+@pytest.mark.usefixtures("installed")
+def test_a_replay_ends_with_a_report(toy_model_path: Path, tmp_path: Path) -> None:
+    bag, out = tmp_path / "street.mcap", tmp_path / "out"
+    made = [sys.executable, "-m", "ssap_ros.cli", "make-bag", "scenes:1", str(bag), "--frames", "3"]
+    subprocess.run([*made, "--size", "160x96"], check=True, capture_output=True)
+    process = launched(
+        "replay.launch.py",
+        f"bag:={bag}",
+        f"out:={out}",
+        "gt_instances:=/camera/gt/instances",
+        f"model_file_path:={toy_model_path}",
+    )
     output, _ = process.communicate(timeout=PATIENCE_S)
-    assert "played bag play drive --clock --rate 1.0" in output
-    assert output.index("model loaded") < output.index("played bag")
     assert process.returncode == 0, output
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["frames_out"] == 3, output
+    assert (out / "report.html").is_file()

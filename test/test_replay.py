@@ -239,11 +239,12 @@ def test_interrupt(toy_model_path, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (tmp_path / "node.log").exists():
+    while f"/replay_{process.pid}" not in _command_lines():
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=100)
-    assert process.returncode == 130
+    # a shell says 130 for both: Python may end by the signal itself if it was importing just then
+    assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in errors
     deadline = time.monotonic() + 15
     while f"/replay_{process.pid}" in _command_lines():  # the node ends, too
