@@ -45,7 +45,6 @@ LAYERS = (
         "training",
         "frame_queue",
         "frame_worker",
-        "overlapped",
         "stage_times",
         "status",
         "semantics",
