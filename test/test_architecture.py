@@ -45,6 +45,7 @@ LAYERS = (
         "training",
         "frame_queue",
         "frame_worker",
+        "overlapped",
         "stage_times",
         "status",
         "semantics",
