@@ -14,7 +14,6 @@ from ssap_ros.commands.options import (
     add_model,
     image_set,
     make_parent,
-    positive,
     require_torch,
 )
 from ssap_ros.config import SsapConfig
@@ -36,13 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=int, choices=(4, 5, 6, 7), required=True)
     add_images(parser)
     parser.add_argument("--json", required=True, type=Path, metavar="OUT", help="file for the rows")
-    parser.add_argument("--limit", type=positive, metavar="N", help="the first N images only")
-    parser.add_argument(
-        "--workers",
-        default="1",
-        metavar="N",
-        help="processes to share the images, or tcp://HOST:PORT of a Dask scheduler (default: 1)",
-    )
     parser.add_argument(
         "--config", type=Path, metavar="YAML", help="table 6: the training of its last row"
     )

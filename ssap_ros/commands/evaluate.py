@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", required=True, type=Path, metavar="OUT", help="file for the scores"
     )
-    parser.add_argument("--limit", type=positive, metavar="N", help="the first N images only")
     parser.add_argument(
         "--grouping",
         choices=("affinity", "components"),
@@ -45,12 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--multi-scale", action="store_true", help="test trick: half and double size are seen too"
-    )
-    parser.add_argument(
-        "--workers",
-        default="1",
-        metavar="N",
-        help="processes to share the images, or tcp://HOST:PORT of a Dask scheduler (default: 1)",
     )
     parser.add_argument(
         "--worst",

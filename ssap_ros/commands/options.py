@@ -20,7 +20,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
-    """Arguments that say where annotated images are; see `image_set`."""
+    """Arguments that say which annotated images, and who shares them; see `image_set`."""
     parser.add_argument(
         "--format",
         choices=("coco", "coco_panoptic", "cityscapes", "scenes"),
@@ -38,6 +38,13 @@ def add_images(parser: argparse.ArgumentParser) -> None:
         default="5000:100",
         metavar="FIRST:COUNT",
         help="scenes: which ones (default: 5000:100)",
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N images only")
+    parser.add_argument(
+        "--workers",
+        default="1",
+        metavar="N",
+        help="processes to share the images, or tcp://HOST:PORT of a Dask scheduler (default: 1)",
     )
 
 
