@@ -172,6 +172,35 @@ def test_bag_without_an_index(good, tmp_path):
     assert any("without an index" in line for line in damage)
 
 
+def test_cut_bag_in_its_folder(good, tmp_path):
+    """The folder's metadata promises what the file does not hold; or is nonsense itself."""
+    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+
+    folder, store = tmp_path / "bag", messages.standard_types()
+    writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+    with Reader(good) as reader, writer:
+        topics = {
+            c.topic: writer.add_connection(c.topic, c.msgtype, typestore=store)
+            for c in reader.connections
+        }
+        for connection, logged, raw in reader.messages():
+            writer.write(topics[connection.topic], logged, raw)
+    (file,) = folder.glob("*.mcap")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-100])
+    found, damage = read_all(folder)
+    assert same(found, read_all(good)[0])
+    assert "truncated" in damage[0]
+    file.write_bytes(whole)
+    (folder / "metadata.yaml").write_text("nonsense: [")
+    found, damage = read_all(folder)
+    assert same(found, read_all(good)[0])
+    assert damage
+    file.unlink()
+    with pytest.raises(InputError, match="not a ROS 2 bag"):
+        BagReader(folder)
+
+
 def test_flipped_pixel_is_noticed(good, tmp_path):
     """A chunk has a checksum, so that no damaged pixel passes for a good one."""
     data = bytearray(good.read_bytes())

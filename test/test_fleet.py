@@ -76,6 +76,16 @@ def test_nothing_is_replayed_twice_but_what_has_changed(alone, fleet, options):
     assert changed == ["drive1"]
 
 
+def test_a_partial_result_is_tried_again(alone, fleet, options):
+    """It may have been the machine."""
+    out, summary = alone
+    path = out / "drive0" / "summary.json"
+    one = json.loads(path.read_text())
+    path.write_text(json.dumps({**one, "problems": ["1 of 6 frames have no answer: 3"]}))
+    assert stable(replay_fleet(bags_of([str(fleet)]), out, options)) == stable(summary)
+    assert json.loads(path.read_text())["problems"] == []
+
+
 def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
     """Two workers; the first that has a bag in work is killed."""
     out = tmp_path / "out"

@@ -8,7 +8,6 @@ from ssap_ros.errors import InputError
 from ssap_ros.replay import bag_messages as messages
 from ssap_ros.replay.bag_messages import Detection
 from ssap_ros.replay.bag_writer import BagWriter
-from ssap_ros.replay.flicker import FlickerMeter
 from ssap_ros.replay.ground_truth import ANY_CLASS, VOID, GroundTruth, Truth
 from ssap_ros.replay.scores import ReplayScores, above
 from ssap_ros.segments import OTHER_CLASS, Segments
@@ -178,22 +177,6 @@ def test_above_renumbers():
     shown = above(segments([[1, 2], [3, 0]], [5, 6, 7], [0.9, 0.2, 0.4]), 0.4)
     np.testing.assert_array_equal(shown.ids, [[1, 0], [2, 0]])
     assert shown.class_ids.tolist() == [5, 7]
-
-
-def test_flicker():
-    meter, still = FlickerMeter(), np.zeros((10, 10), int)
-    still[1:5, 1:5] = 1
-    moved = np.roll(still, 1, axis=1)
-    empty = np.zeros((10, 10), int)
-    assert meter.add(segments(still, [1])) is None
-    assert meter.add(segments(moved, [1])) == 0  # IoU .6
-    assert meter.add(segments(moved, [2])) == 1  # another class
-    both = moved.copy()
-    both[8:, 8:] = 2
-    assert meter.add(segments(both, [2, 1])) == pytest.approx(1 / 3)
-    assert meter.add(segments(empty, [])) == 1
-    assert meter.add(segments(empty, [])) == 0
-    assert meter.add(segments(np.zeros((5, 5), int), [])) is None
 
 
 def test_painted_bag_holds_truth(tmp_path):

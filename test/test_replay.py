@@ -31,11 +31,14 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from ssap_ros.backends import ModelError
 from ssap_ros.cli import main
 from ssap_ros.errors import InputError, NodeError
+from ssap_ros.replay import bag_messages as messages
 from ssap_ros.replay.bag_reader import BagReader
+from ssap_ros.replay.bag_writer import BagWriter
 from ssap_ros.replay.compare import Run, Tolerance, compare
 from ssap_ros.replay.digest import frame_digest, run_digest
 from ssap_ros.replay.gallery import Gallery
 from ssap_ros.replay.ledger import Entry, Ledger
+from ssap_ros.replay.parameters import checked_parameters
 from ssap_ros.replay.pictures import PictureBook
 from ssap_ros.replay.play import PlayOptions, camera_names
 from ssap_ros.replay.replay import ReplayOptions, replay
@@ -185,6 +188,32 @@ def test_several_cameras(toy_model_path, tmp_path):
     assert (tmp_path / "out" / "camera_image" / "overlay.mp4").exists()
 
 
+def test_truth_of_several_cameras(toy_model_path, tmp_path):
+    """Scores are over all of them, and of one set of classes."""
+    good = write_painted_bag(tmp_path / "one.mcap", 2)
+    for name, with_classes in (("same", True), ("other", False)):
+        with BagReader(good) as reader, BagWriter(tmp_path / f"{name}.mcap") as bag:
+            kept = [t for t in reader.topics.values() if with_classes or "gt/d" not in t.name]
+            for topic in reader.topics.values():
+                bag.add_topic(f"/left{topic.name}", topic.msgtype)
+            for topic in kept:
+                bag.add_topic(f"/right{topic.name}", topic.msgtype)
+            for message in reader.messages(list(reader.topics)):
+                bag.write(f"/left{message.topic}", message.logged, message.raw)
+                if message.topic in {topic.name for topic in kept}:
+                    bag.write(f"/right{message.topic}", message.logged, message.raw)
+    options = every(
+        toy_model_path,
+        topics=(f"/left{IMAGE}", f"/right{IMAGE}"),
+        gt_instances=(f"/left{INSTANCES}", f"/right{INSTANCES}"),
+    )
+    summary = replay(str(tmp_path / "same.mcap"), tmp_path / "out", options).summary
+    assert summary["scores"]["frames"] == summary["frames_out"] == 4
+    assert summary["scores"]["AP50"] == 1
+    with pytest.raises(InputError, match=r"same classes.*got object on /right"):
+        replay(str(tmp_path / "other.mcap"), tmp_path / "out", options)
+
+
 def test_real_time_and_frames_that_cannot_be_processed(clip, toy_model_path, tmp_path):
     cv2.imwrite(str(clip / "3.png"), np.zeros((1, 1, 3), np.uint8))
     options = ReplayOptions(play=PlayOptions("latest", rate=2.0, model=str(toy_model_path)))
@@ -207,6 +236,28 @@ def test_damaged_bag_gives_a_partial_result_that_says_so(scored, toy_model_path,
     assert set(codes) == {1, 2}  # partial, and not to be read
 
 
+def test_truth_of_no_frame_and_of_some(toy_model_path, tmp_path):
+    """Scores of nothing are no result; a recording of which some frames have a truth is one."""
+    for name, offset, n in (("none", 1, 0), ("some", 0, 2)):
+        folder = tmp_path / name
+        with BagWriter(folder / "bag_0.mcap") as bag:
+            bag.add_topic(IMAGE, messages.IMAGE)
+            bag.add_topic(INSTANCES, messages.IMAGE)
+            for number in range(4):
+                stamp = START + number * STEP
+                rgb, labels, _ = painted_frame(number)
+                bag.write(IMAGE, stamp, messages.image(messages.header(stamp, ""), "rgb8", rgb))
+                if number % 2:
+                    head = messages.header(stamp + offset, "")
+                    bag.write(INSTANCES, stamp, messages.image(head, "mono16", labels))
+        options = every(toy_model_path, gt_instances=(INSTANCES,))
+        summary = replay(str(folder), tmp_path / "out", options).summary
+        assert summary["scores"]["frames"] == n
+        assert summary["frames_without_truth"] == 4 - n
+        assert len(summary["problems"]) == (n == 0)
+    assert "scores on 2 frames (2 have no truth)" in describe(summary, tmp_path)
+
+
 def test_truth_that_is_not_there(clip, toy_model_path, tmp_path):
     bag = write_painted_bag(tmp_path / "bag.mcap", 1)
     for source, topics, words in (
@@ -216,6 +267,9 @@ def test_truth_that_is_not_there(clip, toy_model_path, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             replay(str(source), tmp_path / "out", every(toy_model_path, gt_instances=topics))
+    topics = {"gt_instances": (INSTANCES,), "gt_detections": (IMAGE,)}
+    with pytest.raises(InputError, match=r"must be .*Detection2DArray"):
+        replay(str(bag), tmp_path / "out", every(toy_model_path, **topics))
     assert not (tmp_path / "out").exists()
 
 
@@ -334,6 +388,25 @@ def test_stamp_watch():
     assert [event["frame"] for event in watch.events] == [3, 4, 6, 8]
 
 
+def test_parameters_are_checked_before_the_play():
+    given = {"score_threshold": 1, "tracking": True, "input_long_side": 160, "backend": "auto"}
+    checked = checked_parameters(given)
+    assert checked == given
+    assert type(checked["score_threshold"]) is float  # as the node has declared it
+    for name, value, words in (
+        ("score_treshold", 0.5, "expected a parameter of .*score_threshold"),
+        ("drop_policy", "every", "expected a parameter"),
+        ("autostart", False, "expected a parameter"),
+        ("score_threshold", 1.5, r"must be in \[0.0, 1.0\], got 1.5"),
+        ("score_threshold", "high", "must be float, got 'high'"),
+        ("tracking", 1, "must be bool, got 1"),
+        ("input_long_side", True, "must be int, got True"),
+        ("backend", "abacus", "must be one of"),
+    ):
+        with pytest.raises(InputError, match=words):
+            checked_parameters({name: value})
+
+
 def test_camera_names():
     assert camera_names(["/camera/front/image"]) == ("",)
     assert camera_names(["/cam/left/image", "/cam/right"]) == ("cam_left_image", "cam_right")
@@ -400,12 +473,17 @@ def test_compare_what_cannot_be_compared(scored, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
     rows = json.loads((other / "frames.json").read_text())
     (other / "frames.json").write_text(json.dumps(rows[:-1]))
+    scribbled = shutil.copytree(run, tmp_path / "scribbled")
+    (scribbled / "summary.json").write_text(
+        json.dumps({"digest": "", "fps": "fast", "latency_ms": [], "source": ""})
+    )
     for arguments, words in (
         ([run, other], "not over the same frames"),
         ([run, tmp_path / "none"], "no finished replay"),
         ([run, run, "--tolerate", "beauty=1"], "expected a metric"),
         ([run, run, "--tolerate", "AP"], "METRIC=AMOUNT"),
         ([run, run, "--tolerate", "AP=-1"], "at least 0"),
+        ([run, scribbled], "no replay in"),
     ):
         assert main(["replay", "--compare", *map(str, arguments)]) == 2
         assert words in capsys.readouterr().err

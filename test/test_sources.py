@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from bag_files import DETECTIONS, IMAGE, INSTANCES, painted_frame, write_painted_bag
+from bag_files import DETECTIONS, IMAGE, INSTANCES, START, painted_frame, write_painted_bag
 
 from ssap_ros.errors import InputError
-from ssap_ros.replay.sources import open_source
+from ssap_ros.replay import bag_messages as messages
+from ssap_ros.replay.bag_writer import BagWriter
+from ssap_ros.replay.sources import bag_of, open_source
 
 FRAMES = [np.full((48, 64, 3), (20 * i, 100, 255 - 20 * i), np.uint8) for i in range(6)]
 
@@ -186,6 +188,55 @@ def test_image_messages_travel_as_they_are(tmp_path):
     assert "secret" in source.damage[0]
     np.testing.assert_array_equal(frames[0].rgb(), painted_frame(0)[0])
     np.testing.assert_array_equal(frames[1].rgb()[..., 1], painted_frame(1)[0][..., 0])
+
+
+def test_stamps_that_no_message_can_have_cost_their_frames(tmp_path):
+    """Before 1970, after 2038, and by nanoseconds that carry it there; the last second is one."""
+    pytest.importorskip("sensor_msgs")
+    end = (1 << 31) * 1_000_000_000
+    bag = write_painted_bag(tmp_path / "bag.mcap", 5, [-1, START, end - 1, -START, START + 1])
+    source = open_source(str(bag))
+    assert [frame.stamp for frame in source] == [START, end - 1, START + 1]
+    assert source.skipped == 2
+    assert "stamp" in source.damage[0]
+    late = tmp_path / "late.mcap"
+    with BagWriter(late) as writer:
+        writer.add_topic(IMAGE, messages.IMAGE)
+        pixels = painted_frame(0)[0]
+        writer.write(IMAGE, START, messages.image(messages.header(5, ""), "rgb8", pixels))
+        writer.write(IMAGE, 1 << 63, messages.image(messages.header(0, ""), "rgb8", pixels))
+        over = messages.image(messages.header(end - 1, ""), "rgb8", pixels)
+        over.header.stamp.nanosec = (1 << 32) - 1
+        writer.write(IMAGE, START, over)
+    source = open_source(str(late))
+    assert [frame.stamp for frame in source] == [5]
+    assert source.skipped == 2
+
+
+def test_a_camera_without_messages_is_told(tmp_path):
+    pytest.importorskip("sensor_msgs")
+    path = tmp_path / "bag.mcap"
+    with BagWriter(path) as bag:
+        bag.add_topic(IMAGE, messages.IMAGE)
+        bag.add_topic(INSTANCES, messages.IMAGE)
+        head = messages.header(START, "")
+        bag.write(IMAGE, START, messages.image(head, "rgb8", painted_frame(0)[0]))
+    assert open_source(str(path), None, [IMAGE]).damage == []
+    assert open_source(str(path), None, [IMAGE, INSTANCES]).damage == [
+        f"{INSTANCES} holds no messages"
+    ]
+
+
+def test_a_folder_with_a_single_bag_is_that_bag(tmp_path):
+    """As a recorder leaves it that was killed: without metadata."""
+    pytest.importorskip("sensor_msgs")
+    bag = write_painted_bag(tmp_path / "drive" / "drive_0.mcap", 2)
+    assert bag_of(str(tmp_path / "drive")) == bag_of(str(bag)) == bag
+    assert len(list(open_source(str(tmp_path / "drive")))) == 2
+    write_painted_bag(tmp_path / "drive" / "drive_1.mcap", 2)
+    assert bag_of(str(tmp_path / "drive")) is None
+    assert bag_of("scenes:3") is None
+    assert bag_of(str(write_folder(tmp_path / "images"))) is None
 
 
 def test_missing_path():

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import rclpy
 from autoware_internal_debug_msgs.msg import Float64Stamped
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
+from ssap_ros.connection import Connection
 from ssap_ros.errors import NodeError
 from ssap_ros.messages import rgb_image
 from ssap_ros.types import ImageArray
@@ -53,33 +48,22 @@ class NodeLink:
         rng = np.random.default_rng(7)
         self.image: ImageArray = rng.integers(0, 256, (height, width, 3), np.uint8)
         self._msg = rgb_image(Header(frame_id="camera"), self.image)
-        self._context = Context()
-        rclpy.init(
-            context=self._context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO
-        )
-        self._node = rclpy.create_node(
-            "benchmark", namespace="/bench", context=self._context, use_global_arguments=False
-        )
+        self._connection = Connection("benchmark", "/bench", domain)
+        node = self._connection.node
         camera = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._publisher = self._node.create_publisher(Image, "image", camera)
-        subscribe = self._node.create_subscription
+        self._publisher = node.create_publisher(Image, "image", camera)
+        subscribe = node.create_subscription
         subscribe(Image, "ssap/instances", self._on_part, _DEPTH)
         subscribe(Detection2DArray, "ssap/detections", self._on_part, _DEPTH)
         for stage in stages:
             subscribe(Float64Stamped, f"ssap/debug/{stage}_ms", self._on_time(stage), _DEPTH)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="benchmark", daemon=True)
 
     def __enter__(self) -> NodeLink:
-        self._thread.start()
+        self._connection.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._executor.shutdown()
-        self._context.try_shutdown()
-        self._thread.join()
-        self._node.destroy_node()
+        self._connection.__exit__()
 
     def wait_until_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
         """Until an image is answered. Raises NodeError if none is."""
@@ -101,6 +85,7 @@ class NodeLink:
         time.sleep(drain_s)
 
     def _send(self) -> None:
+        self._connection.check()
         stamp = time.time_ns()
         self._msg.header.stamp.sec, self._msg.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
         self.frames[stamp] = SentFrame(time.monotonic())
@@ -121,10 +106,6 @@ class NodeLink:
                 frame.stage_ms[stage] = msg.data
 
         return keep
-
-    def _spin(self) -> None:
-        with suppress(ExternalShutdownException):
-            self._executor.spin()
 
 
 def _nanoseconds(stamp: Any) -> int:

@@ -6,6 +6,7 @@ read from its beginning, a message or chunk whose checksum is wrong ends the rea
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -64,14 +65,14 @@ class BagReader:
         self.damage: list[str] = []
         self._stores: dict[str, Typestore] = {}
         self._reader: Reader | None = None
+        self._mcap = _only_mcap(path)
         self._read: Counter[str] = Counter()
         try:
             self._open_indexed()
         except Exception as error:  # the storage plugins raise what their libraries raise
-            if self._is_mcap():
-                self._open_scanned(error)
-            else:
+            if self._mcap is None:
                 raise InputError(f"not a ROS 2 bag: {path} ({_one_line(error)})") from error
+            self._open_scanned(error)
 
     def __enter__(self) -> BagReader:
         return self
@@ -164,9 +165,6 @@ class BagReader:
 
     # Without one
 
-    def _is_mcap(self) -> bool:
-        return self.path.suffix == ".mcap" and self.path.is_file()
-
     def _open_scanned(self, reason: Exception) -> None:
         """Find the topics of a damaged mcap by reading as much of it as can be read."""
         self.topics, counts = {}, Counter[str]()
@@ -191,7 +189,8 @@ class BagReader:
         schemas: dict[int, Schema] = {}
         channels: dict[int, str] = {}
         left = None if topics is None else Counter({t: self.topics[t].count for t in topics})
-        with self.path.open("rb") as file:
+        assert self._mcap is not None
+        with self._mcap.open("rb") as file:
             reader = StreamReader(file, validate_crcs=True, record_size_limit=_RECORD_LIMIT)
             for record in reader.records:
                 if isinstance(record, Schema):
@@ -233,6 +232,12 @@ def is_bag(path: Path) -> bool:
     return path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file()
 
 
+def _only_mcap(path: Path) -> Path | None:
+    """The mcap file that a bag consists of, if it is a single one."""
+    files = list(path.glob("*.mcap")) if path.is_dir() else [path] if path.is_file() else []
+    return files[0] if len(files) == 1 and files[0].suffix == ".mcap" else None
+
+
 def _types_of(topic: Topic, path: Path) -> Typestore:
     """The types of one topic; without a definition in the bag the standard ones.
 
@@ -270,6 +275,6 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
 
 
 def _one_line(error: Exception) -> str:
-    if isinstance(error, EndOfFile):
+    if isinstance(error, (EndOfFile, struct.error)):  # the latter within the last record
         return "the file ends too early"
     return " ".join(str(error).split())[:200] or type(error).__name__

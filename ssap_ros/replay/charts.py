@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 _WIDTH, _HEIGHT = 720, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34
 _MAX_POINTS = 360  # of a timeline; more are drawn as the band that they fill
 _MAX_BINS = 40
 _TICKS = 5

@@ -87,12 +87,15 @@ class Run:
             summary = json.loads((folder / SUMMARY).read_bytes())
             frames = json.loads((folder / FRAMES).read_bytes())
             _ = [summary[key] for key in ("digest", "fps", "latency_ms", "source")]
-            _ = [row[key] for row in frames for key in ("index", "camera", "stamp", "digest")]
+            keys = ("index", "camera", "stamp", "logged", "instances", "digest")
+            _ = [row[key] for row in frames for key in keys]
+            run = cls(folder, summary, frames)
+            _ = [run.metric(name) for name in METRICS]
         except OSError as error:
             raise InputError(f"no finished replay in {folder}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"no replay in {folder}: {error!r}") from error
-        return cls(folder, summary, frames)
+        return run
 
     def metric(self, name: str) -> float | None:
         """A value of METRICS, None if this run has none."""
@@ -232,14 +235,14 @@ def _overlays(run: Run, indices: Sequence[int]) -> dict[int, bytes]:
     names = camera_names(run.summary["cameras"])
     topics = [f"{topic_prefix(name)}overlay/compressed" for name in names]
     wanted = {
-        (topics[row["camera"]], row["stamp"]): row["index"]
+        (topics[row["camera"]], row["stamp"], row["logged"]): row["index"]
         for row in run.frames
         if row["index"] in indices
     }
     found: dict[int, bytes] = {}
     with BagReader(run.folder / RECORDING) as reader:
         for message in reader.messages(topics):
-            index = wanted.get((message.topic, stamp_of_raw(message.raw)))
+            index = wanted.get((message.topic, stamp_of_raw(message.raw), message.logged))
             if index is not None:
                 found[index] = _picture(reader, message)
     return found

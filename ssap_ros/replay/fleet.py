@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ssap_ros import __version__
 from ssap_ros.backends import ModelError, model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError, NodeError
@@ -80,9 +81,9 @@ def replay_fleet(
 ) -> dict[str, Any]:
     """Replay every bag into a folder of its own under `out`; write one merged summary and report.
 
-    workers: see `map_items`. A bag whose result is there already, made with the same file, options
-    and model, is not replayed again. A bag that cannot be replayed is named under `problems` of the
-    summary, which is returned; the others go on.
+    workers: see `map_items`. A bag whose whole result is there already, made with the same file,
+    options, model and version of this package, is not replayed again. A bag that cannot be replayed
+    is named under `problems` of the summary, which is returned; the others go on.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -195,12 +196,14 @@ def _key(source: str, options: ReplayOptions) -> dict[str, Any]:
         "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
         "options": json.loads(json.dumps(dataclasses.asdict(options))),
         "model": file_digest(model_path(SsapConfig(model_file_path=options.play.model))),
+        "version": __version__,
     }
 
 
 def _done(folder: Path, key: dict[str, Any]) -> bool:
     try:
-        return bool(json.loads((folder / _KEY).read_bytes()) == key)
+        summary = json.loads((folder / SUMMARY).read_bytes())
+        return json.loads((folder / _KEY).read_bytes()) == key and not summary["problems"]
     except (OSError, ValueError):
         return False
 

@@ -10,17 +10,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ssap_ros.backends import ModelError
+from ssap_ros.connection import Connection
 from ssap_ros.errors import NodeError
 from ssap_ros.replay.ledger import Entry, Ledger, Part
 from ssap_ros.replay.node_process import NodeProcess
@@ -54,57 +51,32 @@ class Link:
         self._process, self._keep = process, keep
         self._changed = threading.Condition()
         self._warm: dict[int, set[Part]] = {camera: set() for camera in range(len(cameras))}
-        self._error: Exception | None = None
         self._level, self._reason, self._n_diagnostics = DiagnosticStatus.WARN, "", 0
         self._failed_before = 0
 
-        self._context = Context()
-        rclpy.init(
-            context=self._context,
-            domain_id=process.domain_id,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
-        self._node = rclpy.create_node(
-            "replay",
-            namespace=process.namespace,
-            context=self._context,
-            use_global_arguments=False,
-        )
+        self._connection = Connection("replay", process.namespace, process.domain_id)
+        node = self._connection.node
         reliability = ReliabilityPolicy.RELIABLE if every else ReliabilityPolicy.BEST_EFFORT
         image_qos = QoSProfile(depth=_DEPTH, reliability=reliability)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        subscribe = self._node.create_subscription
+        subscribe = node.create_subscription
         self._publishers = []
         for number, camera in enumerate(cameras):
             inside = f"{camera}/" if camera else ""
-            self._publishers.append(self._node.create_publisher(Image, f"{inside}image", image_qos))
+            self._publishers.append(node.create_publisher(Image, f"{inside}image", image_qos))
             masks = partial(self._on, number, "masks")
             boxes = partial(self._on, number, "detections")
             subscribe(Image, f"ssap/{inside}instances", masks, _DEPTH, raw=True)
             subscribe(Detection2DArray, f"ssap/{inside}detections", boxes, _DEPTH, raw=True)
             subscribe(LabelInfo, f"ssap/{inside}label_info", self._on_label_info, latched)
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, _DEPTH)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="replay", daemon=True)
 
     def __enter__(self) -> Link:
-        self._thread.start()
+        self._connection.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._executor.shutdown()
-        self._context.try_shutdown()
-        self._thread.join()
-        self._node.destroy_node()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
-        except Exception as error:  # handed to the thread that waits for the answers
-            self._error = error
+        self._connection.__exit__()
 
     # What the replay does
 
@@ -220,8 +192,7 @@ class Link:
         return unconfigured and self._level == DiagnosticStatus.ERROR
 
     def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
+        self._connection.check()
         self._process.check()
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ from ssap_ros.backends import model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bag_messages import DETECTIONS, IMAGE
-from ssap_ros.replay.bag_reader import BagReader, is_bag
+from ssap_ros.replay.bag_reader import BagReader
 from ssap_ros.replay.environment import describe_environment, describe_model
 from ssap_ros.replay.ground_truth import GroundTruth
+from ssap_ros.replay.parameters import checked_parameters
 from ssap_ros.replay.play import PlayOptions, play
 from ssap_ros.replay.report import write_report
 from ssap_ros.replay.review import RECORDING, review
 from ssap_ros.replay.scores import ReplayScores
-from ssap_ros.replay.sources import FrameSource, open_source
+from ssap_ros.replay.sources import FrameSource, bag_of, open_source
 from ssap_ros.replay.summary import summarise
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
@@ -75,12 +76,14 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     if the node dies or falls silent.
     """
     options = options or ReplayOptions()
+    parameters = checked_parameters(options.play.parameters)
+    threshold = parameters.get("score_threshold", SsapConfig().score_threshold)
+    how = replace(options.play, parameters=parameters)
     frames = _open(source, options)
     _check_truth(source, frames, options)
     model = model_path(SsapConfig(model_file_path=options.play.model))
-    threshold = _score_threshold(options.play.parameters)
     _prepare(out)
-    playback = play(frames, options.play, out, all_scores=bool(options.gt_instances))
+    playback = play(frames, how, out, all_scores=bool(options.gt_instances))
     with contextlib.ExitStack() as stack:
         truths = open_truths(stack, source, options, playback.names)
         reviewed = review(_open(source, options), playback, truths, threshold, out)
@@ -92,7 +95,7 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
         "policy": options.play.policy,
         "rate": options.play.rate,
         "score_threshold": threshold,
-        "parameters": options.play.parameters,
+        "parameters": parameters,
         "model": str(model),
         "model_card": describe_model(model, playback.names),
         "environment": describe_environment(),
@@ -108,13 +111,27 @@ def open_truths(
 ) -> list[GroundTruth]:
     """The truth of each camera, to be closed by `stack`; none if none was asked for.
 
-    names: class name by class id of the model.
+    names: class name by class id of the model. Raises InputError if the classes differ.
     """
+    bag = bag_of(source)
+    if bag is None:
+        return []
     boxes = options.gt_detections or (None,) * len(options.gt_instances)
-    return [
-        stack.enter_context(GroundTruth(Path(source), instances, detections, names))
+    truths = [
+        stack.enter_context(GroundTruth(bag, instances, detections, names))
         for instances, detections in zip(options.gt_instances, boxes, strict=True)
     ]
+    for topic, truth in zip(options.gt_instances, truths, strict=True):
+        if truth.classes != truths[0].classes:
+            raise InputError(
+                f"the truth of all cameras must have the same classes, {_listed(truths[0])}, "
+                f"got {_listed(truth)} on {topic}"
+            )
+    return truths
+
+
+def _listed(truth: GroundTruth) -> str:
+    return ", ".join(truth.classes.values())
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -129,8 +146,7 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def _open(source: str, options: ReplayOptions) -> FrameSource:
-    truth = (*options.gt_instances, *options.gt_detections)
-    return open_source(source, options.max_frames, options.topics, truth)
+    return open_source(source, options.max_frames, options.topics, options.gt_instances)
 
 
 def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> None:
@@ -147,23 +163,14 @@ def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> No
             f"expected as many topics of true detections as of instances, {len(instances)}, "
             f"got {len(detections)}"
         )
-    if not is_bag(Path(source)):
+    bag = bag_of(source)
+    if bag is None:
         raise InputError(f"ground-truth topics are in bags, {source} is none")
-    with BagReader(Path(source)) as reader:
+    with BagReader(bag) as reader:
         for topic in instances:
             reader.require(topic, IMAGE)
         for topic in detections:
             reader.require(topic, DETECTIONS)
-
-
-def _score_threshold(parameters: Mapping[str, Any]) -> float:
-    """The threshold that the node's parameters mean. Raises InputError for a bad one."""
-    try:
-        return SsapConfig(
-            score_threshold=float(parameters.get("score_threshold", SsapConfig().score_threshold))
-        ).score_threshold
-    except (TypeError, ValueError) as error:
-        raise InputError(str(error)) from error
 
 
 def _prepare(out: Path) -> None:

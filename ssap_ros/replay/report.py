@@ -146,7 +146,8 @@ def _over_time(frames: Sequence[Mapping[str, Any]]) -> str:
             html.card("instances by frame", charts.timeline(counts, "frame", "instances")),
             *cards,
             html.card(
-                "flicker: share of instances without a counterpart in the frame before",
+                "flicker: share of the instances that appeared, vanished or changed class since "
+                "the frame before; those that only moved do not count",
                 charts.timeline(flicker, "frame", "flicker", top=1.0),
             ),
         ),

@@ -81,11 +81,12 @@ class Review:
         detections = [entry for entry in answer.detections if entry.score >= self._threshold]
         row["digest"] = frame_digest(answer.labels, answer.detections)
         row["instances"] = len(detections)
-        row["flicker"] = camera.flicker.add(shown)
+        drawn = frame_result(shown, detections)
+        row["flicker"] = camera.flicker.add(drawn, frame.stamp)
         self.instances.update(self._names.get(k, str(k)) for k in shown.class_ids.tolist())
 
         image = frame.rgb()
-        overlay = camera.renderer.draw(image, frame_result(shown, detections))
+        overlay = camera.renderer.draw(image, drawn)
         truth = self._truths[frame.camera].at(frame.stamp) if self._truths else None
         if truth is not None:
             self._score(frame, row, prediction, truth)
@@ -113,7 +114,7 @@ class Review:
         words = f"frame {index}: {count} instances"
         self._fullest.offer(index, (-count, 0.0), words, partial(fitted, {"": now}))
         if flicker:
-            words = f"frame {index}: {flicker:.0%} of the instances without a counterpart"
+            words = f"frame {index}: {flicker:.0%} of the instances came, went or changed class"
             pictures = {"before": before, "now": now}
             self._changed.offer(index, (-flicker, -count), words, partial(fitted, pictures))
 

@@ -22,6 +22,7 @@ _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _FOLDER_FPS = 10.0
 _SCENE_SIZE = (480, 640)
 _SCENE_FRAMES = 100
+_END_OF_TIME = (1 << 31) * 1_000_000_000  # of a stamp, in nanoseconds
 _TOLD = 3  # reasons why frames are unreadable, of one source
 _GRAB_ATTEMPTS = 10  # a decoder recovers from a damaged frame at the next key frame
 _IMAGE_FIELDS = ("header", "height", "width", "encoding", "is_bigendian", "step", "data")
@@ -105,15 +106,15 @@ def open_source(
     if max_frames is not None and max_frames < 1:
         raise InputError(f"expected at least 1 frame, got {max_frames}")
     name, _, seed = spec.partition(":")
-    path = Path(spec).expanduser()
+    path, bag = Path(spec).expanduser(), bag_of(spec)
     if name == "scenes":
         source, read = _open_scenes(spec, seed, max_frames or _SCENE_FRAMES)
     elif not path.exists():
         raise InputError(f"no such file or folder: {spec}")
-    elif is_bag(path):
-        source, read = _open_bag(path, topics, not_topics)
+    elif bag is not None:
+        source, read = _open_bag(bag, topics, not_topics)
     elif path.is_dir() or path.suffix.lower() in _IMAGE_SUFFIXES:
-        source, read = _open_images(path, topics, not_topics)
+        source, read = _open_images(path)
     else:
         source, read = _open_video(path)
     if topics and source.cameras != tuple(topics):
@@ -126,6 +127,15 @@ def open_source(
     if source.n_frames is not None and max_frames is not None:
         source.n_frames = min(source.n_frames, max_frames)
     return source
+
+
+def bag_of(spec: str) -> Path | None:
+    """The bag that is meant, a folder with a single bag and no images being it; None if none is."""
+    path = Path(spec).expanduser()
+    if is_bag(path):
+        return path
+    bags = find_bags(path) if path.is_dir() and not _images_in(path) else []
+    return bags[0] if len(bags) == 1 else None
 
 
 _Opened = tuple[FrameSource, Callable[[FrameSource], Iterator[Frame]]]
@@ -155,16 +165,13 @@ def _open_scenes(spec: str, seed: str, n_frames: int) -> _Opened:
     return FrameSource(spec, FRAME_RATE, n_frames), read
 
 
-def _open_images(path: Path, topics: Sequence[str], not_topics: Sequence[str]) -> _Opened:
-    files = (
-        [path]
-        if path.is_file()
-        else sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
-    )
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
+
+
+def _open_images(path: Path) -> _Opened:
+    files = [path] if path.is_file() else _images_in(path)
     if not files:
-        bags = find_bags(path)
-        if len(bags) == 1:
-            return _open_bag(bags[0], topics, not_topics)
         raise InputError(f"no images (jpg, png, bmp) in the folder {path}")
 
     def read(source: FrameSource) -> Iterator[Frame]:
@@ -239,7 +246,8 @@ def _open_bag(path: Path, topics: Sequence[str], not_topics: Sequence[str]) -> _
 
     name = f"{path.name} ({', '.join(chosen)}{note})"
     source = FrameSource(name, _rate(path, chosen), count, tuple(chosen))
-    source.damage += reader.damage
+    silent = [topic for topic in chosen if reader.topics[topic].count == 0]
+    source.damage += [*reader.damage, *(f"{topic} holds no messages" for topic in silent)]
     return source, read
 
 
@@ -265,6 +273,8 @@ def _decode(reader: BagReader, message: BagMessage, index: int, camera: int) -> 
             f"the message of that name: {error}"
         ) from error
     stamp = stamp or message.logged
+    if not 0 <= stamp < _END_OF_TIME:
+        raise ValueError(f"a stamp must be from 0 to 2^31 s, got {stamp * 1e-9:.0f} s")
     if not compressed:
         frame = Frame(index, camera, stamp, message.logged, frame_id, msg=msg)
         frame.rgb()

@@ -48,7 +48,7 @@ def summarise(
         "cameras": list(source.cameras),
         **books,
         "frames_unreadable": source.skipped,
-        "problems": problems,
+        "problems": list(dict.fromkeys(problems)),
         "damage": _damage(source),
         "events": {"counts": dict(playback.stamps.counts), "first": playback.stamps.events},
         "digest": run_digest((row["camera"], row["stamp"], row["digest"]) for row in frames),
@@ -61,6 +61,8 @@ def summarise(
         summary["curves"] = reviewed.scores.curves()
         unscored = sum(row["answered"] and "quality" not in row for row in frames)
         summary["frames_without_truth"] = unscored
+        if reviewed.scores.n_frames == 0:
+            summary["problems"].append("no frame that was answered has a truth of its stamp")
     return summary
 
 
@@ -86,7 +88,9 @@ def describe(summary: dict[str, Any], out: Path) -> str:
     scores = summary.get("scores", {})
     known = [f"{name} {scores[name]:.3f}" for name in SCORES if scores.get(name) is not None]
     if known:
-        lines.append(f"scores on {scores['frames']} frames: {', '.join(known)}")
+        bare = summary["frames_without_truth"]
+        others = f" ({bare} have no truth)" if bare else ""
+        lines.append(f"scores on {scores['frames']} frames{others}: {', '.join(known)}")
     latency = f", {summary['latency_ms']['p50']:.0f} ms from image to masks" if answered else ""
     lines.append(f"speed: {summary['fps']:.1f} frames/s with {summary['backend']}{latency}")
     for kind, count in summary["events"]["counts"].items():

@@ -1,0 +1,52 @@
+"""The node's parameters as somebody gives them for a replay, checked before anything is played.
+
+The node itself takes no notice of a name that it does not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ssap_ros.config import NodeConfig, SsapConfig, check_setting
+from ssap_ros.errors import InputError
+
+_OF_THE_REPLAY = (
+    "model_file_path",
+    "autostart",
+    "cameras",
+    "image_transport",
+    "input_qos",
+    "output_qos",
+    "drop_policy",
+)
+
+
+def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with values of their types, a whole number for a float being one.
+
+    Raises InputError for a name that the node does not know or that the replay sets itself, and
+    for a value that does not fit.
+    """
+    fields = {
+        field.name: field
+        for config in (SsapConfig, NodeConfig)
+        for field in dataclasses.fields(config)
+        if field.name not in _OF_THE_REPLAY
+    }
+    checked = {}
+    for name, value in given.items():
+        if name not in fields:
+            raise InputError(f"expected a parameter of {', '.join(fields)}, got {name!r}")
+        kind = type(fields[name].default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise InputError(f"{name} must be {kind.__name__}, got {value!r}")
+        try:
+            check_setting(fields[name], value)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        checked[name] = value
+    return checked
