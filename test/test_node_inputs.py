@@ -138,6 +138,16 @@ def test_qos_by_parameter_and_by_override(start: Starter) -> None:
     assert policies(client, "/camera_info", published=False) == ("BEST_EFFORT", 1)
 
 
+def test_a_stamp_before_1970_is_no_reason_to_lose_a_frame(start: Starter) -> None:
+    client = start(max_image_age_ms=0.0)
+    client.connect()
+    msg = rgb_image(client.header(), PICTURE)
+    msg.header.stamp.sec = -5
+    _, found = client.process_frame(msg)
+    assert found.header == msg.header
+    assert client.counts()["failed"] == 0
+
+
 def test_a_dead_input_is_noticed(start: Starter) -> None:
     client = start()
     client.connect()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,24 @@ def refuse_the_illegal(client: Client) -> None:
         if transition not in LEGAL[state]:
             assert not client.change_state(transition)
             assert client.state() == state, f"transition {transition}"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("score_threshold:=abc", "expecting type 'DOUBLE': score_threshold"),
+        ("initial_level:=5", "initial_level must be one of (4, 8, 16, 32, 64), got 5"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_one_line_and_exit_code_2(
+    parameter: str, reason: str
+) -> None:
+    command = [sys.executable, "-m", "ssap_ros.node", "--ros-args", "-p", parameter]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("ssap: error: ")
+    assert done.stderr.strip().endswith(reason)
+    assert "\n" not in done.stderr.strip()
 
 
 def test_every_transition_and_every_illegal_one(start: Starter) -> None:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rclpy.clock import Clock
-from rclpy.time import Time
 
-from ssap_ros.messages import MessageError
 from ssap_ros.node_parts.camera import Camera, Frame
 from ssap_ros.node_parts.engine import Engine
 from ssap_ros.node_parts.parameters import NodeParameters
@@ -79,7 +77,7 @@ class FrameProcessor:
             if self._too_old(camera, frame):
                 return "dropped"
             image = camera.to_rgb(frame.msg)
-        except MessageError as error:
+        except Exception as error:  # one bad frame must not end the others
             self._fail(camera, error)
             return "failed"
         return Job(camera, frame, image, start_s, 1e3 * (time.perf_counter() - start_s))
@@ -129,8 +127,8 @@ class FrameProcessor:
 
     def _age_ms(self, frame: Frame) -> float:
         """Milliseconds since the image was taken, by its stamp and the node's clock."""
-        stamp = Time.from_msg(frame.msg.header.stamp, self._clock.clock_type)
-        return 1e-6 * (self._clock.now() - stamp).nanoseconds
+        stamp = frame.msg.header.stamp  # rclpy's Time would refuse one before 1970
+        return 1e-6 * (self._clock.now().nanoseconds - stamp.sec * 10**9 - stamp.nanosec)
 
     def _fail(self, camera: Camera, error: Exception) -> None:
         camera.status.rejected(error)
