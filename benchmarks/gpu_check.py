@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -28,8 +29,9 @@ from ssap_ros.backends.engines import cache_folder, engine_key, find_engine
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from ssap_ros.backends.portable_onnx import read_info
 from ssap_ros.config import SsapConfig
-from ssap_ros.overlapped import overlapped
-from ssap_ros.pipeline import SsapPipeline
+from ssap_ros.frame_queue import FrameQueue
+from ssap_ros.frame_worker import FrameWorker
+from ssap_ros.pipeline import Percept, SsapPipeline
 from ssap_ros.resources import default_model_path
 from ssap_ros.scenes import street_scene
 
@@ -128,10 +130,7 @@ def times(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
                 device.setdefault(name, []).append(value)
             for name, value in {**result.stage_ms, "total": total}.items():
                 wall.setdefault(name, []).append(value)
-    waiting = iter(frames[i % len(frames)] for i in range(RUNS))
-    start = time.perf_counter()
-    overlapped(lambda: next(waiting, None), lambda f: pipeline.perceive([f])[0], pipeline.segment)
-    rate = RUNS / (time.perf_counter() - start)
+    rate = _overlapped_rate(pipeline, frames)
     backend.close()
     flops = conv_flops(model.read_bytes(), size)
     floor_ms = 1e3 * flops / PEAK_FLOPS
@@ -254,6 +253,37 @@ def _frames(size: tuple[int, int]) -> list[Any]:
     if size not in _rendered:
         _rendered[size] = [street_scene(seed, size).image for seed in range(FRAMES)]
     return _rendered[size]
+
+
+def _overlapped_rate(pipeline: SsapPipeline, frames: list[Any]) -> float:
+    """Frames per second through the node's worker, which sees one while it segments another."""
+    queue: FrameQueue[Any] = FrameQueue([""], "every")
+    room = threading.Semaphore(2)
+    errors: list[Exception] = []
+
+    def finish(percept: Percept) -> str:
+        pipeline.segment(percept)
+        return "processed"
+
+    worker = FrameWorker(
+        queue,
+        lambda batch: pipeline.perceive([frame for _, frame in batch]),
+        finish,
+        errors.append,
+        room.release,
+    )
+    worker.start(overlap=True)
+    start = time.perf_counter()
+    for run in range(RUNS):
+        room.acquire()
+        queue.put("", frames[run % len(frames)])
+    while queue.counts("").waiting:
+        time.sleep(1e-3)
+    rate = RUNS / (time.perf_counter() - start)
+    worker.stop()
+    if errors:
+        raise errors[0]
+    return rate
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-import numpy as np
-
+from ssap_ros import _core
 from ssap_ros.types import ClassArray, FloatArray, ModelInfo, NetworkOutput
 
 
@@ -47,7 +47,7 @@ def affinity_pyramid(
         costs=tuple(affinities),
         classes=tuple(thing_classes(s, info.thing_ids) for s in semantic),
         probabilities=softmax(semantic[0]),
-        scores=softmax(semantic[0][list(info.thing_ids)]) if segmentation_refinement else None,
+        scores=softmax(semantic[0], info.thing_ids) if segmentation_refinement else None,
     )
 
 
@@ -68,12 +68,16 @@ def thing_classes(logits: FloatArray, thing_ids: tuple[int, ...]) -> ClassArray:
 
     logits: (n_classes, h, w); the lower class id wins a tie.
     """
-    partition_class = np.zeros(len(logits), np.uint8)
-    partition_class[list(thing_ids)] = np.arange(1, len(thing_ids) + 1)
-    return np.asarray(partition_class[np.argmax(logits, axis=0)], np.uint8)
+    names = [0] * len(logits)
+    for name, class_id in enumerate(thing_ids, start=1):
+        names[class_id] = name
+    return _core._best_class(logits, names)
 
 
-def softmax(logits: FloatArray) -> FloatArray:
-    """Softmax over the first axis, float32 of the same shape."""
-    exponentials = np.exp(logits - logits.max(axis=0))
-    return np.asarray(exponentials / exponentials.sum(axis=0), np.float32)
+def softmax(logits: FloatArray, class_ids: Sequence[int] | None = None) -> FloatArray:
+    """The distribution of each pixel over the classes, or over those with `class_ids` alone.
+
+    logits: float32 (n_classes, h, w). Returns float32 of as many maps as classes were asked for,
+    NaN where a logit of them is not finite.
+    """
+    return _core._softmax(logits, range(len(logits)) if class_ids is None else class_ids)

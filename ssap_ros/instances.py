@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros import _core
-from ssap_ros.partition import upsample_labels
 from ssap_ros.types import ClassArray, FloatArray, Instance, LabelArray
 
 FULL_TRUST_CELLS = 100
@@ -37,9 +36,9 @@ def extract_instances(
     Returns the label image, uint16 (H, W), in which k is the mask of instances[k - 1]; the masks do
     not depend on which other instances were dropped.
     """
-    full = upsample_labels(labels, size, cells_per_pixel)
     class_ids, scores = vote(labels, classes, probabilities, thing_ids)
-    areas, left, top, right, bottom = _core._label_extents(full, len(scores) + 1)[1:].T
+    runs = _core._upsampled_runs(labels, *size, cells_per_pixel)
+    areas, left, top, right, bottom = runs.extents(len(scores) + 1)[1:].T
     boxes = np.stack([left, top, right - left, bottom - top], axis=1)
 
     keep = (areas >= max(1, min_area)) & (scores >= score_threshold)
@@ -51,7 +50,7 @@ def extract_instances(
         Instance(int(class_ids[i]), float(scores[i]), tuple(boxes[i].tolist()), int(areas[i]))
         for i in ranked
     )
-    return _core._relabel(full, new_label), instances
+    return runs.paint(new_label), instances
 
 
 def vote(
@@ -67,15 +66,8 @@ def vote(
     sqrt(min(1, cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
     """
     n, n_things = int(labels.max(initial=0)), len(thing_ids)
-    inside = np.flatnonzero(labels)
-    owner = labels.ravel()[inside].astype(np.int64) - 1
-    cells = np.bincount(owner, minlength=n)
-    ballots = owner * (n_things + 1) + classes.ravel()[inside]
-    votes = np.bincount(ballots, minlength=n * (n_things + 1)).reshape(n, n_things + 1)[:, 1:]
-    sums = np.stack(
-        [np.bincount(owner, probabilities[i].ravel()[inside], minlength=n) for i in thing_ids],
-        axis=1,
-    )  # (N, n_things)
+    table = _core._count_votes(labels, classes, probabilities, thing_ids, n)
+    cells, votes, sums = table[:, 0], table[:, 1 : 1 + n_things], table[:, 1 + n_things :]
     most = votes == votes.max(axis=1, keepdims=True)
     winner = np.argmax(np.where(most, sums, -1), axis=1)
     certainty = np.sqrt(np.minimum(1, cells / FULL_TRUST_CELLS))

@@ -10,18 +10,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros import _core
+from ssap_ros.partition_arguments import N_OFFSETS as N_OFFSETS
+from ssap_ros.partition_arguments import (
+    checked_array,
+    class_scores,
+    edge_list,
+    integers,
+    level_array,
+    milliseconds,
+    name_bad_edge,
+    require_distributions,
+    require_eps,
+    require_finite,
+    require_halving,
+    require_pixels,
+)
 from ssap_ros.types import ClassArray, FloatArray, LabelArray
 
 Linkage = Literal["sum", "mean", "mutex"]
 
-N_OFFSETS = 12
 _LINKAGES = ("sum", "mean", "mutex")
 _MAX_NODES = 2**31 - 1
 
@@ -74,19 +87,21 @@ def edge_costs(
     Returns (12, H, W) float32 for the forward displacements (dy, dx) = (0, 1), (0, 2), (1, -2),
     ..., (1, 2), (2, -2), ..., (2, 2); 0 where the neighbour is outside.
     """
-    affinities = _array("affinities", affinities, (np.float32, np.float16), 3)
+    affinities = checked_array("affinities", affinities, (np.float32, np.float16), 3)
     if affinities.shape[0] not in (24, 25):
         raise ValueError(f"affinities must have 24 or 25 channels, got {affinities.shape[0]}")
-    _require_pixels("affinities", affinities)
-    _require_eps(eps)
+    require_pixels("affinities", affinities)
+    require_eps(eps)
     affinities = np.ascontiguousarray(affinities)
-    _require_finite("affinities", affinities)
+    require_finite("affinities", affinities)
     if not logits and (affinities.min() < 0 or affinities.max() > 1):
         raise ValueError(
             "affinities must be probabilities in [0, 1] unless logits=True, "
             f"got values in [{affinities.min():g}, {affinities.max():g}]"
         )
-    scores = _scores(scores, "affinities", affinities)
+    scores = class_scores(scores, "affinities", affinities)
+    if scores is not None:
+        require_distributions(scores)
     costs, _ = _core._edge_costs(affinities, logits, eps, scores, "")
     return costs
 
@@ -139,14 +154,16 @@ def cascaded_graph_partition(
         raise ValueError(f"erosion_radius must not be negative, got {erosion_radius!r}")
     if linkage not in _LINKAGES:
         raise ValueError(f"linkage must be one of {_LINKAGES}, got {linkage!r}")
-    _require_eps(eps)
-    costs = [_level_array(f"costs[{i}]", level) for i, level in enumerate(costs)]
-    long_range = [_level_array(f"long_range[{i}]", level) for i, level in enumerate(long_range)]
-    _require_halving(
+    require_eps(eps)
+    costs = [level_array(f"costs[{i}]", level) for i, level in enumerate(costs)]
+    long_range = [level_array(f"long_range[{i}]", level) for i, level in enumerate(long_range)]
+    require_halving(
         [(f"costs[{i}]", level) for i, level in enumerate(costs)]
         + [(f"long_range[{i}]", level) for i, level in enumerate(long_range)]
     )
-    classes = [_array(f"classes[{i}]", level, (np.uint8,), 2) for i, level in enumerate(classes)]
+    classes = [
+        checked_array(f"classes[{i}]", level, (np.uint8,), 2) for i, level in enumerate(classes)
+    ]
     for i, (level, level_classes) in enumerate(zip(costs, classes, strict=True)):
         if level_classes.shape != level.shape[1:]:
             raise ValueError(
@@ -155,21 +172,24 @@ def cascaded_graph_partition(
             )
     if scores is not None and costs[0].shape[0] == N_OFFSETS:
         raise ValueError("scores refine logits, but costs[0] holds costs")
+    scores = class_scores(scores, "costs[0]", costs[0])
     labels, told = _core._cascaded_graph_partition(
         costs,
         [np.ascontiguousarray(level) for level in classes],
         long_range,
-        _scores(scores, "costs[0]", costs[0]),
+        scores,
         eps,
         min(erosion_radius, max(costs[0].shape[1:])),
         joint_finest,
         linkage,
-        _milliseconds(max_ms),
+        milliseconds(max_ms),
     )
-    if not told.is_finite:
+    if not told.is_valid:
         for name, levels in (("costs", costs), ("long_range", long_range)):
             for i, level in enumerate(levels):
-                _require_finite(f"{name}[{i}]", level)
+                require_finite(f"{name}[{i}]", level)
+        if scores is not None:
+            require_distributions(scores)
     if report is not None:
         report.complete = told.is_complete
         report.levels = [
@@ -187,7 +207,7 @@ def greedy_additive(
 
     Again and again the two clusters with the largest positive sum of costs between them are merged;
     sums are taken and compared in float32, and ties are broken in a fixed way. In the end no two
-    clusters have a positive sum between them. O(E log E) time, about 30 E bytes. Source: Keuper et
+    clusters have a positive sum between them. O(E log E) time, about 25 E bytes. Source: Keuper et
     al., ICCV 2015; `linkage` "mean": Bailoni et al., CVPR 2022; "mutex": Wolf et al., ECCV 2018.
 
     uv_ids: (E, 2) integers in [0, n_nodes), no loops; parallel edges are summed.
@@ -199,7 +219,7 @@ def greedy_additive(
         raise ValueError(f"n_nodes must be in [0, {_MAX_NODES}], got {n_nodes!r}")
     if linkage not in _LINKAGES:
         raise ValueError(f"linkage must be one of {_LINKAGES}, got {linkage!r}")
-    uv_ids, costs = _edges(uv_ids, costs, n_nodes)
+    uv_ids, costs = _valid_edges(uv_ids, costs, n_nodes)
     labels: NDArray[np.int64] = _core._contract(n_nodes, uv_ids, costs, linkage)
     return labels
 
@@ -223,13 +243,13 @@ def kernighan_lin(
     max_ms, max_moves: limits on the time and on the number of moves tried, None for none.
     Returns (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
     """
-    labels = _integers("labels", labels, 1)
+    labels = integers("labels", labels, 1)
     if max_moves is not None and max_moves < 0:
         raise ValueError(f"max_moves must not be negative, got {max_moves!r}")
-    uv_ids, costs = _edges(uv_ids, costs, len(labels))
+    uv_ids, costs = _valid_edges(uv_ids, costs, len(labels))
     limit = sys.maxsize if max_moves is None else max_moves
     improved = _core._kernighan_lin(
-        uv_ids, costs, _in_order_of_appearance(labels), _milliseconds(max_ms), limit
+        uv_ids, costs, _in_order_of_appearance(labels), milliseconds(max_ms), limit
     )
     return _in_order_of_appearance(improved)
 
@@ -240,8 +260,8 @@ def multicut_objective(uv_ids: NDArray[Any], costs: NDArray[Any], labels: NDArra
     uv_ids: (E, 2) integers in [0, n), no loops; costs: (E,) float32 or float64; labels: (n,)
     integers.
     """
-    labels = _integers("labels", labels, 1)
-    uv_ids, costs = _edges(uv_ids, costs, len(labels))
+    labels = integers("labels", labels, 1)
+    uv_ids, costs = _valid_edges(uv_ids, costs, len(labels))
     return _core._multicut_objective(uv_ids, costs, labels)
 
 
@@ -257,111 +277,23 @@ def upsample_labels(labels: LabelArray, size: tuple[int, int], scale: float) -> 
         ((y + 0.5) * scale, (x + 0.5) * scale). Beyond the label map its outermost cells continue.
     Returns (H, W) int32.
     """
-    labels = _array("labels", labels, (np.int32,), 2)
-    _require_pixels("labels", labels)
+    labels = checked_array("labels", labels, (np.int32,), 2)
+    require_pixels("labels", labels)
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"size must be a positive height and width, got {size!r}")
     if not (scale > 0 and np.isfinite(scale)):
         raise ValueError(f"scale must be positive and finite, got {scale!r}")
-    result: LabelArray = _core._upsample_labels(_contiguous(labels, np.int32), *size, scale)
+    result: LabelArray = _core._upsample_labels(np.ascontiguousarray(labels), *size, scale)
     return result
 
 
-def _array(name: str, value: NDArray[Any], dtypes: Sequence[type], ndim: int) -> NDArray[Any]:
-    """`value`, once it is known to be an array of one of the dtypes with `ndim` dimensions."""
-    expected = " or ".join(np.dtype(dtype).name for dtype in dtypes)
-    if not isinstance(value, np.ndarray):
-        raise ValueError(f"{name} must be a {expected} array, got {type(value).__name__}")
-    if value.dtype not in dtypes:
-        raise ValueError(f"{name} must be {expected}, got {value.dtype}")
-    if value.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimensions, got shape {value.shape}")
-    return value
-
-
-def _integers(name: str, value: NDArray[Any], ndim: int) -> NDArray[np.int64]:
-    value = np.asarray(value)
-    if not np.issubdtype(value.dtype, np.integer) or value.ndim != ndim:
-        raise ValueError(
-            f"{name} must be integers in {ndim} dimensions, got {value.dtype} {value.shape}"
-        )
-    return _contiguous(value, np.int64)
-
-
-def _edges(
+def _valid_edges(
     uv_ids: NDArray[Any], costs: NDArray[Any], n_nodes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    uv_ids = _integers("uv_ids", uv_ids, 2)
-    if uv_ids.shape[1] != 2:
-        raise ValueError(f"uv_ids must have shape (E, 2), got {uv_ids.shape}")
-    costs = _array("costs", costs, (np.float32, np.float64), 1)
-    if len(costs) != len(uv_ids):
-        raise ValueError(f"costs must have shape ({len(uv_ids)},) like uv_ids, got {costs.shape}")
-    costs = _contiguous(costs, np.float64)
+    uv_ids, costs = edge_list(uv_ids, costs)
     if not _core._is_valid(n_nodes, uv_ids, costs):
-        _name_bad_edge(uv_ids, costs, n_nodes)
+        name_bad_edge(uv_ids, costs, n_nodes)
     return uv_ids, costs
-
-
-def _name_bad_edge(uv_ids: NDArray[np.int64], costs: NDArray[np.float64], n_nodes: int) -> NoReturn:
-    _require_finite("costs", costs)
-    if np.any(too_large := np.abs(costs) > np.finfo(np.float32).max):
-        raise ValueError(f"costs must be within the range of float32, got {costs[too_large][0]:g}")
-    if not (uv_ids.min() >= 0 and uv_ids.max() < n_nodes):
-        raise ValueError(
-            f"uv_ids must be in [0, {n_nodes}), got values in [{uv_ids.min()}, {uv_ids.max()}]"
-        )
-    loops = uv_ids[:, 0] == uv_ids[:, 1]
-    raise ValueError(f"uv_ids must join different nodes, got {uv_ids[loops][0].tolist()}")
-
-
-def _level_array(name: str, value: NDArray[Any]) -> NDArray[Any]:
-    value = _array(name, value, (np.float32, np.float16), 3)
-    if value.shape[0] not in (N_OFFSETS, 24, 25):
-        raise ValueError(
-            f"{name} must have {N_OFFSETS} channels (costs), or 24 or 25 (logits), "
-            f"got {value.shape[0]}"
-        )
-    _require_pixels(name, value)
-    return np.ascontiguousarray(value)
-
-
-def _require_halving(levels: Sequence[tuple[str, NDArray[Any]]]) -> None:
-    for (finer, fine), (coarser, coarse) in pairwise(levels):
-        expected = tuple((n + 1) // 2 for n in fine.shape[1:])
-        if coarse.shape[1:] != expected:
-            raise ValueError(
-                f"{coarser} must be half the size of {finer}, {expected}, got {coarse.shape[1:]}"
-            )
-
-
-def _scores(scores: NDArray[Any] | None, name: str, like: NDArray[Any]) -> FloatArray | None:
-    if scores is None:
-        return None
-    scores = _array("scores", scores, (np.float32, np.float16), 3)
-    if scores.shape[0] == 0 or scores.shape[1:] != like.shape[1:]:
-        raise ValueError(
-            f"scores must have shape (C >= 1, {like.shape[1]}, {like.shape[2]}) like {name}, "
-            f"got {scores.shape}"
-        )
-    scores = _contiguous(scores, np.float32)
-    _require_finite("scores", scores)
-    if scores.min() < 0:
-        raise ValueError(f"scores must not be negative, got {scores.min():g}")
-    return scores
-
-
-def _require_eps(eps: float) -> None:
-    if not 1e-6 <= eps < 0.5:
-        raise ValueError(f"eps must be in [1e-6, 0.5), got {eps!r}")
-
-
-def _milliseconds(max_ms: float | None) -> float:
-    if max_ms is None:
-        return float("inf")
-    if not max_ms > 0:
-        raise ValueError(f"max_ms must be positive, got {max_ms!r}")
-    return max_ms
 
 
 def _in_order_of_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -369,22 +301,3 @@ def _in_order_of_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return rank[inverse]
-
-
-def _require_pixels(name: str, value: NDArray[Any]) -> None:
-    if 0 in value.shape[-2:]:
-        raise ValueError(f"{name} must have at least one pixel, got shape {value.shape}")
-
-
-def _require_finite(name: str, value: NDArray[Any]) -> None:
-    if not np.isfinite(value).all():
-        raise ValueError(f"{name} must be finite, got {_first_not_finite(value)}")
-
-
-def _first_not_finite(value: NDArray[Any]) -> str:
-    index = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-    return f"{value[index]} at {index}"
-
-
-def _contiguous(value: NDArray[Any], dtype: type) -> NDArray[Any]:
-    return np.ascontiguousarray(value, dtype=dtype)

@@ -24,7 +24,8 @@ def preprocess(image: ImageArray, info: ModelInfo, long_side: int) -> tuple[Floa
     """
     fitted = fit_input(image, info, long_side)
     rows, columns = fitted.content
-    tensor = np.zeros((1, 3, *fitted.size), np.float32)  # the mean colour is zero
+    tensor = np.empty((1, 3, *fitted.size), np.float32)
+    tensor[..., rows:, :] = tensor[..., :rows, columns:] = 0  # the mean colour
     if fitted.scale > 1:
         image = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR))
     factor = tuple(1 / std for std in info.std)

@@ -84,3 +84,35 @@ def test_softmax_is_a_distribution_even_for_huge_logits() -> None:
     assert result.dtype == np.float32
     np.testing.assert_allclose(result[:, 0, 0], [0.5, 0.5, 0], atol=1e-6)
     np.testing.assert_allclose(result.sum(axis=0), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("chosen", [None, (3, 1)])
+def test_softmax_of_a_cut_out_window_follows_the_formula(chosen: tuple[int, ...] | None) -> None:
+    logits = np.random.default_rng(5).normal(0, 5, (4, 20, 33)).astype(np.float32)[:, 3:15, 2:]
+    maps = logits.astype(np.float64)[list(chosen or range(4))]
+    expected = np.exp(maps) / np.exp(maps).sum(axis=0)
+    np.testing.assert_allclose(softmax(logits, chosen), expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("view", [np.s_[..., ::-1], np.s_[:, ::-1], np.s_[::-1, ::2, 1::3]])
+def test_any_view_of_the_logits_gives_what_its_copy_gives(view: tuple[object, ...]) -> None:
+    seen = np.random.default_rng(8).normal(0, 3, (4, 11, 23)).astype(np.float32)[view]
+    np.testing.assert_array_equal(softmax(seen), softmax(seen.copy()))
+    np.testing.assert_array_equal(thing_classes(seen, (2, 3)), thing_classes(seen.copy(), (2, 3)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_logit_that_is_not_finite_spoils_its_pixel_alone(value: float) -> None:
+    logits = np.zeros((3, 2, 9), np.float32)
+    logits[1, 1, 4] = value
+    spoilt = np.isnan(softmax(logits))
+    assert spoilt[:, 1, 4].all()
+    assert spoilt.sum() == 3
+    assert not np.isnan(softmax(logits, (0, 2))).any()
+
+
+def test_thing_classes_are_those_of_the_largest_logit_the_lower_id_on_ties() -> None:
+    logits = np.random.default_rng(6).integers(-3, 3, (7, 19, 41)).astype(np.float32)[:, 1:, :-2]
+    names = np.uint8([0, 2, 0, 3, 1, 0, 0])
+    expected = names[logits.argmax(axis=0)]
+    np.testing.assert_array_equal(thing_classes(logits, (4, 1, 3)), expected)

@@ -30,6 +30,7 @@ LAYERS = (
         "preprocess",
         "affinity",
         "partition",
+        "partition_arguments",
         "instances",
         "backends",
         "tracking",
@@ -45,12 +46,11 @@ LAYERS = (
         "training",
         "frame_queue",
         "frame_worker",
-        "overlapped",
         "stage_times",
         "status",
         "semantics",
     },
-    {"messages", "image_messages", "compressed_messages"},
+    {"messages", "image_messages", "compressed_messages", "connection"},
     {"node_parts"},
     {"node", "evaluation"},
     {"replay"},
@@ -66,6 +66,7 @@ ROS = (
     "messages.py",
     "image_messages.py",
     "compressed_messages.py",
+    "connection.py",
     "topic_check.py",
     "benchmark/node_link.py",
     "replay/link.py",
@@ -92,7 +93,7 @@ RESTRICTED = {
     "torch": ("network/", "training/"),
     "onnx": ("network/", "training/", "backends/portable_onnx.py"),
     "pycocotools": ("evaluation/", "replay/", "training/"),
-    "ssap_ros._core": ("instances.py", "partition.py", "preprocess.py"),
+    "ssap_ros._core": ("affinity.py", "instances.py", "partition.py", "preprocess.py"),
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

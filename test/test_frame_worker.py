@@ -8,11 +8,17 @@ import threading
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from toy_model import paint
 
+from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from ssap_ros.config import SsapConfig
 from ssap_ros.frame_queue import FrameCounts, FrameQueue
 from ssap_ros.frame_worker import FrameWorker
+from ssap_ros.pipeline import Percept, SsapPipeline
 from ssap_ros.stage_times import StageTimes
+from ssap_ros.types import FrameResult
 
 CAMERAS = ("a", "b", "c")
 
@@ -219,6 +225,37 @@ def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_
         time.sleep(0.001)
     assert worker.stop()
     assert finished == [0, 1, 2, 3]
+
+
+def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntimeBackend) -> None:
+    pipeline = SsapPipeline(toy_backend, SsapConfig())
+    images = []
+    for shift in range(0, 64, 8):
+        instances = np.zeros((128, 256), np.int32)
+        instances[32:96, shift : shift + 64], instances[32:96, shift + 64 : shift + 128] = 1, 2
+        images.append(paint(instances, [3, 1]))
+    results: list[FrameResult] = []
+    queue: FrameQueue[np.ndarray] = FrameQueue([""], "every")
+
+    def perceive(batch: Sequence[tuple[str, np.ndarray]]) -> list[Percept]:
+        return pipeline.perceive([image for _, image in batch])
+
+    def finish(percept: Percept) -> str:
+        results.append(pipeline.segment(percept))
+        return "processed"
+
+    worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
+    worker.start(overlap=True)
+    for image in images:
+        queue.put("", image)
+    while queue.counts("").waiting:
+        time.sleep(0.001)
+    assert worker.stop()
+    for image, result in zip(images, results, strict=True):
+        expected = pipeline(image)
+        np.testing.assert_array_equal(result.labels, expected.labels)
+        assert result.instances == expected.instances
+        assert list(result.stage_ms) == list(expected.stage_ms)
 
 
 def test_percentiles_of_the_stages() -> None:

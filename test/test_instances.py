@@ -90,6 +90,22 @@ def test_the_majority_wins_and_probability_decides_a_tie() -> None:
     assert class_ids.tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_votes_and_scores_are_those_of_every_mask_taken_alone(seed: int) -> None:
+    case = random_case(seed)
+    case["classes"][::3] = 0  # cells without a vote count for the scores all the same
+    class_ids, scores = vote(**case, thing_ids=THINGS)
+    assert len(scores) == case["labels"].max()
+    for label, (class_id, score) in enumerate(zip(class_ids, scores, strict=True), start=1):
+        mask = case["labels"] == label
+        sums = [float(case["probabilities"][k][mask].sum(dtype=np.float64)) for k in THINGS]
+        votes = [int((case["classes"][mask] == k).sum()) for k in THINGS]
+        best = max(zip(votes, sums, THINGS, strict=True))[2]
+        certainty = min(1, mask.sum() / FULL_TRUST_CELLS) ** 0.5
+        assert class_id == best
+        assert score == pytest.approx(sums[best - 1] / mask.sum() * certainty, rel=1e-12)
+
+
 def test_class_ids_come_from_thing_ids() -> None:
     labels = np.int32([[1, 2]])
     probabilities = np.full((9, 1, 2), 1 / 9, np.float32)

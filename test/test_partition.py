@@ -88,6 +88,18 @@ def test_ties_are_broken_in_a_fixed_way(seed: int) -> None:
     np.testing.assert_array_equal(greedy_additive(60, uv_ids.copy(), costs.copy()), labels)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_order_of_edges_and_of_their_ends_does_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    uv_ids = np.unique(np.sort(random_graph(rng, 80, 500, False)[0], axis=1), axis=0)
+    costs = rng.standard_normal(len(uv_ids))
+    order = rng.permutation(len(uv_ids))
+    turned = np.where(rng.random((len(uv_ids), 1)) < 0.5, uv_ids[order], uv_ids[order, ::-1])
+    np.testing.assert_array_equal(
+        greedy_additive(80, turned, costs[order]), greedy_additive(80, uv_ids, costs)
+    )
+
+
 def assert_no_attraction_is_left(
     uv_ids: np.ndarray, costs: np.ndarray, labels: np.ndarray, tolerance: float = 1e-6
 ) -> None:

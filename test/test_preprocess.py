@@ -80,7 +80,9 @@ def test_other_arrays_are_refused(image: np.ndarray) -> None:
         preprocess(image, INFO, 64)
 
 
-@pytest.mark.parametrize("size", [(240, 320), (77, 333), (128, 256), (300, 129), (1, 1000)])
+@pytest.mark.parametrize(
+    "size", [(240, 320), (77, 333), (128, 256), (300, 129), (1, 1000), (3, 130), (602, 799)]
+)
 def test_shrunk_pixels_are_the_rounded_means_of_the_areas_they_cover(
     size: tuple[int, int],
 ) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ssap_ros.affinity import AffinityPyramid
-from ssap_ros.types import ImageArray, ModelInfo
+from ssap_ros.affinity import AffinityPyramid, affinity_pyramid
+from ssap_ros.types import ImageArray, ModelInfo, NetworkOutput
 
 PARTITION_WINDOW = 5
 """The affinity window that a model must have."""
@@ -71,3 +71,18 @@ class InferenceBackend(Protocol):
     def close(self) -> None:
         """Release what the backend holds; it cannot be used any more. May be called twice."""
         ...
+
+
+class CpuPyramids:
+    """The last stage of the backends whose logits are arrays of this machine."""
+
+    info: ModelInfo
+
+    def affinity_pyramids(
+        self,
+        logits: Sequence[NetworkOutput],
+        content: tuple[int, int],
+        segmentation_refinement: bool,
+    ) -> list[AffinityPyramid]:
+        """See InferenceBackend."""
+        return [affinity_pyramid(o, self.info, content, segmentation_refinement) for o in logits]

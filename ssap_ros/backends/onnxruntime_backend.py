@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from ssap_ros.affinity import AffinityPyramid, affinity_pyramid
-from ssap_ros.backends.base import PARTITION_WINDOW, ModelError
+from ssap_ros.backends.base import PARTITION_WINDOW, CpuPyramids, ModelError
 from ssap_ros.model_info import METADATA_KEY, model_info_from_json
 from ssap_ros.preprocess import preprocess
 from ssap_ros.types import FloatArray, ImageArray, ModelInfo, NetworkOutput
@@ -18,7 +17,7 @@ from ssap_ros.types import FloatArray, ImageArray, ModelInfo, NetworkOutput
 _FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(CpuPyramids):
     """A network in ONNX: `image` in, `semantic_<level>` and `affinity_<level>` logits out.
 
     Batches save no time on a CPU, so it takes one image at a time (`max_batch`), though `infer`
@@ -67,15 +66,6 @@ class OnnxRuntimeBackend:
             NetworkOutput(tuple(s[i] for s in semantic), tuple(a[i] for a in affinities))
             for i in range(n)
         ]
-
-    def affinity_pyramids(
-        self,
-        logits: Sequence[NetworkOutput],
-        content: tuple[int, int],
-        segmentation_refinement: bool,
-    ) -> list[AffinityPyramid]:
-        """See InferenceBackend."""
-        return [affinity_pyramid(o, self.info, content, segmentation_refinement) for o in logits]
 
     def close(self) -> None:
         """See InferenceBackend; the session goes with the object."""

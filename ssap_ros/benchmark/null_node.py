@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ssap_ros.affinity import AffinityPyramid, affinity_pyramid
-from ssap_ros.backends.base import OnProgress
+from ssap_ros.backends.base import CpuPyramids, OnProgress
 from ssap_ros.benchmark.affinity_scenes import AffinityScene, affinity_scene
 from ssap_ros.config import SsapConfig
 from ssap_ros.node import main
@@ -25,7 +24,7 @@ _N_THINGS = 8
 _SEMANTIC_LOGIT = 4.0
 
 
-class NullBackend:
+class NullBackend(CpuPyramids):
     """Does all that the ONNX Runtime backend does but run a network."""
 
     name = "null"
@@ -57,15 +56,6 @@ class NullBackend:
             )
         answer, n = self._answers[tensor.shape], len(levels)
         return [NetworkOutput(answer.semantic[:n], answer.affinities[:n])]
-
-    def affinity_pyramids(
-        self,
-        logits: Sequence[NetworkOutput],
-        content: tuple[int, int],
-        segmentation_refinement: bool,
-    ) -> list[AffinityPyramid]:
-        """See InferenceBackend."""
-        return [affinity_pyramid(logits[0], self.info, content, segmentation_refinement)]
 
     def close(self) -> None:
         """See InferenceBackend."""

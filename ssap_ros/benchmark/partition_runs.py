@@ -42,8 +42,8 @@ def measure(
     """Every solver on the scenes of one size and share of foreground.
 
     Returns `size`, `foreground` in percent and `solvers`: per solver the medians of `ms` (CPU) and
-    `objective` (on the flat graph), the means of `pq` and `rand_error`; for cascades the minima of
-    the stages `costs_ms`, `graph_ms`, `solve_ms`, `labels_ms` (wall) and `workspace_mb`.
+    `objective` (on the flat graph), the means of `pq` and `rand_error`; for cascades the medians of
+    the stages `costs_ms`, `graph_ms`, `solve_ms`, `labels_ms` (wall) and of `workspace_mb`.
     """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for seed in seeds:
@@ -86,10 +86,7 @@ def measure(
 
 
 def _summary_of(key: str) -> Callable[[Sequence[float]], Any]:
-    """Wall times are also those of other processes, so the smallest one says most."""
-    if key in ("pq", "rand_error"):
-        return np.mean
-    return np.min if key in STAGES else np.median
+    return np.mean if key in ("pq", "rand_error") else np.median
 
 
 def _stages(report: CascadeReport) -> dict[str, float]:

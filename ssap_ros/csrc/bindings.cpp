@@ -16,6 +16,7 @@
 
 #include "area_resize.hpp"
 #include "cascade.hpp"
+#include "class_maps.hpp"
 #include "edge_costs.hpp"
 #include "kernighan_lin.hpp"
 #include "label_runs.hpp"
@@ -177,14 +178,20 @@ Array<std::int32_t> upsample_labels(const Array<std::int32_t>& labels, py::ssize
   return upsampled;
 }
 
-// One row per label from 0 to n_labels - 1: area, left, top, right, bottom.
-Array<std::int64_t> label_extents(const Array<std::int32_t>& labels, std::size_t n_labels) {
-  Array<std::int64_t> rows({static_cast<py::ssize_t>(n_labels), py::ssize_t{5}});
+ssap::LabelRuns upsampled_runs(const Array<std::int32_t>& labels, py::ssize_t height,
+                               py::ssize_t width, double scale) {
   const std::int32_t* const in = labels.data();
-  const ssap::GridSize size = grid_size(labels);
+  const ssap::GridSize cells = grid_size(labels);
+  const py::gil_scoped_release no_gil;
+  return ssap::upsample_labels(in, cells, {height, width}, scale);
+}
+
+// One row per label from 0 to n_labels - 1: area, left, top, right, bottom.
+Array<std::int64_t> label_extents(const ssap::LabelRuns& runs, std::size_t n_labels) {
+  Array<std::int64_t> rows({static_cast<py::ssize_t>(n_labels), py::ssize_t{5}});
   std::int64_t* out = rows.mutable_data();
   const py::gil_scoped_release no_gil;
-  for (const ssap::LabelExtent& extent : ssap::label_extents(in, size, n_labels)) {
+  for (const ssap::LabelExtent& extent : runs.extents(n_labels)) {
     for (const auto value : {extent.area, extent.left, extent.top, extent.right, extent.bottom}) {
       *out++ = value;
     }
@@ -192,16 +199,65 @@ Array<std::int64_t> label_extents(const Array<std::int32_t>& labels, std::size_t
   return rows;
 }
 
-Array<std::uint16_t> relabel(const Array<std::int32_t>& labels,
-                             const Array<std::uint16_t>& new_label) {
-  Array<std::uint16_t> relabelled({labels.shape(0), labels.shape(1)});
-  const std::int32_t* const in = labels.data();
+// The label image, in which label k has become new_label[k].
+Array<std::uint16_t> paint(const ssap::LabelRuns& runs, const Array<std::uint16_t>& new_label) {
+  Array<std::uint16_t> image({runs.size().height, runs.size().width});
   const std::uint16_t* const table = new_label.data();
-  const ssap::GridSize size = grid_size(labels);
-  std::uint16_t* const out = relabelled.mutable_data();
+  std::uint16_t* const out = image.mutable_data();
   const py::gil_scoped_release no_gil;
-  ssap::relabel(in, size, table, out);
-  return relabelled;
+  runs.paint([table](std::int32_t label) { return table[label]; }, out);
+  return image;
+}
+
+// Maps of any strides; they are copied unless their rows are dense.
+using Maps = py::array_t<float, py::array::forcecast>;
+constexpr auto kFloatBytes = static_cast<py::ssize_t>(sizeof(float));
+
+Maps with_dense_rows(const Maps& maps) {
+  return maps.strides(2) == kFloatBytes ? maps : Maps(Array<float>::ensure(maps));
+}
+
+ssap::ClassMaps class_maps(const Maps& maps) {
+  return {maps.data(), maps.strides(0) / kFloatBytes, maps.strides(1) / kFloatBytes,
+          grid_size(maps)};
+}
+
+Array<std::uint8_t> best_class(const Maps& maps, const std::vector<std::uint8_t>& name) {
+  const Maps dense = with_dense_rows(maps);
+  const ssap::ClassMaps in = class_maps(dense);
+  Array<std::uint8_t> classes({in.size.height, in.size.width});
+  std::uint8_t* const out = classes.mutable_data();
+  const py::gil_scoped_release no_gil;
+  ssap::best_class(in, name, out);
+  return classes;
+}
+
+Array<float> softmax(const Maps& maps, const std::vector<std::size_t>& chosen) {
+  const Maps dense = with_dense_rows(maps);
+  const ssap::ClassMaps in = class_maps(dense);
+  Array<float> shares({static_cast<py::ssize_t>(chosen.size()), in.size.height, in.size.width});
+  float* const out = shares.mutable_data();
+  const py::gil_scoped_release no_gil;
+  ssap::softmax(in, chosen, out);
+  return shares;
+}
+
+// One row per segment 1 .. n: its cells, its votes for each class, its summed probability of each.
+Array<double> count_votes(const Array<std::int32_t>& labels, const Array<std::uint8_t>& classes,
+                          const Array<float>& probabilities,
+                          const std::vector<py::ssize_t>& thing_ids, py::ssize_t n) {
+  std::vector<const float*> maps;
+  for (const py::ssize_t id : thing_ids) maps.push_back(probabilities.data(id, 0, 0));
+  Array<double> rows({n, static_cast<py::ssize_t>(1 + 2 * maps.size())});
+  double* const out = rows.mutable_data();
+  const std::int32_t* const in = labels.data();
+  const std::uint8_t* const votes = classes.data();
+  const ssap::GridSize size = grid_size(labels);
+  const auto n_values = static_cast<std::size_t>(rows.size());
+  const py::gil_scoped_release no_gil;
+  std::fill_n(out, n_values, 0.0);
+  ssap::count_votes(in, votes, maps, size, out);
+  return rows;
 }
 
 // tensor: (1, 3, height, width); its upper left corner of the given size is written.
@@ -234,7 +290,7 @@ PYBIND11_MODULE(_core, module) {
       .def_readonly("solve_ms", &ssap::LevelReport::solve_ms)
       .def_readonly("labels_ms", &ssap::LevelReport::labels_ms);
   py::class_<ssap::CascadeReport>(module, "_CascadeReport")
-      .def_readonly("is_finite", &ssap::CascadeReport::is_finite)
+      .def_readonly("is_valid", &ssap::CascadeReport::is_valid)
       .def_readonly("is_complete", &ssap::CascadeReport::is_complete)
       .def_readonly("levels", &ssap::CascadeReport::levels)
       .def_readonly("bytes", &ssap::CascadeReport::bytes);
@@ -254,8 +310,15 @@ PYBIND11_MODULE(_core, module) {
              py::arg("labels"));
   module.def("_upsample_labels", &upsample_labels, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
-  module.def("_label_extents", &label_extents, py::arg("labels"), py::arg("n_labels"));
-  module.def("_relabel", &relabel, py::arg("labels"), py::arg("new_label"));
+  py::class_<ssap::LabelRuns>(module, "_LabelRuns")
+      .def("extents", &label_extents, py::arg("n_labels"))
+      .def("paint", &paint, py::arg("new_label"));
+  module.def("_upsampled_runs", &upsampled_runs, py::arg("labels"), py::arg("height"),
+             py::arg("width"), py::arg("scale"));
+  module.def("_best_class", &best_class, py::arg("maps"), py::arg("name"));
+  module.def("_softmax", &softmax, py::arg("maps"), py::arg("chosen"));
+  module.def("_count_votes", &count_votes, py::arg("labels"), py::arg("classes"),
+             py::arg("probabilities"), py::arg("thing_ids"), py::arg("n"));
   module.def("_area_resize", &area_resize, py::arg("image"), py::arg("height"), py::arg("width"),
              py::arg("factor"), py::arg("offset"), py::arg("tensor").noconvert());
 }

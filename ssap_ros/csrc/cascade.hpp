@@ -41,7 +41,7 @@ struct LevelReport {
 };
 
 struct CascadeReport {
-  bool is_finite = true;
+  bool is_valid = true;             // what was looked at of affinities and scores
   bool is_complete = true;          // no level was given up for lack of time
   std::vector<LevelReport> levels;  // coarsest first
   std::size_t bytes = 0;
@@ -62,7 +62,7 @@ class Cascade {
     auto& graph = std::get<Contraction<Linkage>>(graphs_);
     CascadeReport report;
     CascadeLevel start = levels.back();
-    report.is_finite = find_long_range(start, coarser, kernels);
+    report.is_valid = find_long_range(start, coarser, kernels);
     Proposals proposals;
     for (std::size_t i = levels.size(); i-- > 0;) {
       const bool is_start = i + 1 == levels.size();
@@ -74,7 +74,7 @@ class Cascade {
                                         graph, told.costs_ms, stop);
       told.graph_ms = stage.ms() - told.costs_ms;
       told.n_nodes = level_graph_.n_nodes();
-      report.is_finite &= level_graph_.is_finite();
+      report.is_valid &= level_graph_.is_valid();
       stage = Stopwatch();
       in_time = in_time && (is_start || graph.contract(true, stop)) && graph.contract(false, stop);
       told.solve_ms = stage.ms();
@@ -89,7 +89,8 @@ class Cascade {
       if (!in_time && i > 0) carry(levels, i, labels);
       if (!in_time) break;
       if (i > 0) {
-        inner_regions(out, size, options.erosion_radius, scratch_.room(size.area()),
+        inner_regions(out, size, options.erosion_radius,
+                      scratch_.room(size.area() + static_cast<std::size_t>(size.width)),
                       inner_.room(size.area()));
         proposals = {inner_.data(), level.classes, size.width, n_labels,
                      options.erosion_radius == 0};
@@ -104,17 +105,17 @@ class Cascade {
   // The costs of the levels that only serve for long-range edges.
   bool find_long_range(CascadeLevel& start, const std::vector<Affinities>& coarser,
                        const RowKernels& kernels) {
-    bool is_finite = true;
+    bool is_valid = true;
     long_range_.clear();
     long_range_costs_.resize(std::max(long_range_costs_.size(), coarser.size()));
     for (std::size_t i = 0; i < coarser.size(); ++i) {
       float* const costs = long_range_costs_[i].room(kNumOffsets * coarser[i].size.area());
-      is_finite &= edge_costs(coarser[i], kernels, costs);
+      is_valid &= edge_costs(coarser[i], kernels, costs);
       long_range_.push_back({coarser[i].size, std::ptrdiff_t{2} << i, costs});
     }
     start.long_range = long_range_.data();
     start.n_long_range = long_range_.size();
-    return is_finite;
+    return is_valid;
   }
 
   // The segments of level `i`, the last one that was finished, for the things of the finest level.

@@ -1,25 +1,25 @@
 // A weighted graph whose nodes are merged, again and again the two that attract each other most.
 //
-// There are two kinds of node. A *leaf* is a single node of small degree, a pixel; it has a row
-// with its neighbours and the weights towards them, and the row is always up to date: no neighbour
-// twice, none that is gone. A *cluster* is anything larger: a proposal, a node of high degree, or
-// what has become of merged leaves; it has only a list of who may be its neighbours. The weight
-// between a leaf and a cluster lies in the leaf's row alone, the one between two clusters in a hash
-// table of pairs.
+// There are two kinds of node. A *leaf* is a single node of small degree, a pixel, with a row of
+// edges that never changes. A *cluster* is anything larger: a proposal, a node of high degree, or
+// what has become of merged leaves. A leaf knows its weight towards every cluster around it, mostly
+// one or two; the weight between two clusters lies in a hash table of pairs.
 //
 // This fits how greedy contraction works: a few clusters grow by one leaf at a time. When a leaf is
-// absorbed, each neighbouring leaf finds the absorbed one and the cluster in its own short row and
-// adds up the two weights there. The cluster's side needs no search however large it has grown.
+// absorbed, its row is walked through once, and every neighbour that is still a leaf adds the edge
+// to its weight towards the cluster. Nothing is searched for or deleted, however large the cluster
+// has grown; an edge whose other end is no leaf any more is passed over.
 //
-// Every leaf knows its best neighbour and stands in the queue with that one's priority; a pair of
-// clusters stands there by itself. The best pair of all is the best of each of its leaves, so it is
-// always found at the top. An entry whose priority has changed is stale and skipped.
+// Every leaf has a bound on the priority of its best neighbour. It is raised at once but lowered
+// only when its turn comes: the leaf then looks for its best neighbour and is merged with it only
+// if that attracts as much as the bound says. So what is merged is always the best pair of all.
 //
 // Deferral: where clusters stand for many pixels from the start (proposals), the weight between two
 // of them is large from the start, while the evidence against the merge still sits in leaves
 // between them. With `defer`, two clusters that both hold a proposal are not merged.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -27,8 +27,10 @@
 
 #include "buffer.hpp"
 #include "disjoint_set.hpp"
-#include "edge_queue.hpp"
+#include "leaf_weights.hpp"
+#include "neighbour_lists.hpp"
 #include "pair_table.hpp"
+#include "tournament.hpp"
 
 namespace ssap {
 
@@ -37,70 +39,70 @@ class Contraction {
  public:
   using Node = std::uint32_t;
   using Weight = typename Linkage::Weight;
+  struct Edge {
+    Node other;
+    Weight weight;
+  };
 
-  static constexpr std::size_t kMaxDegree = 255;  // of a leaf
+  // --- building: every node is a cluster without neighbours until it is marked ---
 
-  // --- building: every node is a cluster without neighbours until it is opened as a leaf ---
-
-  void start(std::size_t n_nodes) {
-    n_nodes_ = n_nodes;
-    n_slots_ = 0;
+  // `n_edges`: room for the rows of all leaves.
+  void start(std::size_t n_nodes, std::size_t n_edges) {
     has_deferred_ = false;
     sets_.start(n_nodes);
-    leaves_.room(n_nodes);
-    lists_.fill(n_nodes, List{});
-    kinds_.fill(n_nodes, kCluster);
-    links_.clear();
+    leaves_.start(n_nodes);
+    rows_.room(n_nodes);
+    edges_.room(n_edges);
+    lists_.start(n_nodes);
+    kinds_.fill(n_nodes, kPlain);
     pairs_.clear();
-    queue_.clear();
+    bounds_.start(n_nodes);
+    pair_priorities_.start(0);
   }
 
-  void mark_leaf(Node node) { kinds_[node] = kLeaf; }
+  void mark_leaf(Node node) { leaves_.mark(node); }
   void mark_proposal(Node node) { kinds_[node] = kProposal; }
-  bool is_leaf(Node node) const { return kinds_[node] == kLeaf; }
+  bool is_leaf(Node node) const { return leaves_.is_leaf(node); }
 
   static Weight weight(float cost) { return Linkage::of(cost); }
 
-  // Rows are filled one after the other: open, add the neighbours, close.
-  void open_row(Node leaf) {
-    const std::size_t size = n_slots_ + kMaxDegree;
-    targets_.grow(size, n_slots_);
-    weights_.grow(size, n_slots_);
-    leaves_[leaf] = {static_cast<std::uint32_t>(n_slots_), -kInfinity, 0, 0};
+  // All rows, one after the other, to be filled by the caller.
+  Edge* edges() { return edges_.data(); }
+
+  // A leaf's row is edges()[first .. first + size - 1]; no two edges lead to the same leaf.
+  void set_row(Node leaf, std::size_t first, std::size_t size) {
+    rows_[leaf] = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(size)};
   }
-  void add(Node neighbour, Weight weight) {
-    targets_[n_slots_] = neighbour;
-    weights_[n_slots_++] = weight;
+  // Adds an edge to a row that ends at `end`, or its weight to the edge that is there already;
+  // returns the new end.
+  std::size_t join_edge(std::size_t first, std::size_t end, Node other, Weight weight) {
+    std::size_t i = first;
+    while (i < end && edges_[i].other != other) ++i;
+    edges_[i] = {other, i < end ? Linkage::join(edges_[i].weight, weight) : weight};
+    return std::max(end, i + 1);
   }
-  // As `add`, for a neighbour that the row may hold already: their weights are joined.
-  void join(Node leaf, Node neighbour, Weight weight) {
-    for (std::size_t i = leaves_[leaf].row; i < n_slots_; ++i) {
-      if (targets_[i] != neighbour) continue;
-      weights_[i] = Linkage::join(weights_[i], weight);
-      return;
+
+  // To be called for every leaf once all of them are marked and its row is filled.
+  void open(Node leaf) {
+    const auto [first, size] = rows_[leaf];
+    float best = 0.0f;
+    for (std::size_t i = first; i < first + size; ++i) {
+      const auto [other, weight] = edges_[i];
+      const Weight joined = is_leaf(other) ? weight : join_cluster(leaf, other, weight);
+      best = std::max(best, Linkage::priority(joined));
     }
-    add(neighbour, weight);
-  }
-  void close_row(Node node) {
-    Leaf& leaf = leaves_[node];
-    leaf.size = static_cast<std::uint8_t>(n_slots_ - leaf.row);
-    for (std::size_t i = leaf.row; i < n_slots_; ++i) {
-      if (kinds_[targets_[i]] != kLeaf) append(targets_[i], node);
-    }
-    choose_best(node);
+    bounds_.raise(leaf, best);
   }
 
   // Adds `weight` between two clusters.
   void connect(Node a, Node b, Weight weight) {
     const auto [pair, is_new] = pairs_.insert(a, b);
+    pair->weight = is_new ? weight : Linkage::join(pair->weight, weight);
+    set_priority(*pair);
     if (is_new) {
-      pair->weight = weight;
-      append(a, b);
-      append(b, a);
-    } else {
-      pair->weight = Linkage::join(pair->weight, weight);
+      lists_.append(a, b);
+      lists_.append(b, a);
     }
-    push_pair(*pair);
   }
 
   // --- contracting ---
@@ -110,220 +112,162 @@ class Contraction {
   template <typename Stop>
   bool contract(bool defer, Stop&& stop) {
     if (!defer && std::exchange(has_deferred_, false)) {
-      pairs_.for_each([this](const Pair& pair) { push_pair(pair); });
+      pairs_.for_each([this](const Pair& pair) { set_priority(pair); });
     }
-    const auto is_stale = [this](EdgeQueue::Entry entry) {
-      if (entry.id < kFirstPair) {
-        return kinds_[entry.id] != kLeaf || leaves_[entry.id].best != entry.priority;
-      }
-      const Pair& pair = pairs_[entry.id - kFirstPair];
-      return !pair.is_alive() || Linkage::priority(pair.weight) != entry.priority;
-    };
-    EdgeQueue::Entry entry{};
-    for (unsigned turn = 1; queue_.pop(entry, is_stale); ++turn) {
+    for (unsigned turn = 1;; ++turn) {
       if (turn % 256 == 0 && stop()) return false;
-      if (entry.id < kFirstPair) {
-        const Node leaf = entry.id;
-        const Node other = targets_[leaves_[leaf].row + leaves_[leaf].best_slot];
-        if (kinds_[other] == kLeaf) become_cluster(other, leaf);
-        absorb_leaf(other, leaf);
-      } else {
-        const Pair& pair = pairs_[entry.id - kFirstPair];
-        Node kept = pair.a;
-        Node absorbed = pair.b;
-        if (defer && kinds_[kept] == kProposal && kinds_[absorbed] == kProposal) {
-          has_deferred_ = true;
-          continue;
-        }
-        if (lists_[kept].size < lists_[absorbed].size) std::swap(kept, absorbed);
-        absorb_cluster(kept, absorbed);
-      }
+      const float best_bound = bounds_.best_priority();
+      const float best_pair = pair_priorities_.best_priority();
+      if (std::max(best_bound, best_pair) == 0.0f) return true;
+      best_bound >= best_pair ? serve_leaf(bounds_.best())
+                              : serve_pair(pairs_[pair_priorities_.best()], defer);
     }
-    return true;
   }
 
   // The cluster that a node belongs to.
   Node find(Node node) { return sets_.find(node); }
 
   std::size_t bytes() const {
-    return sets_.bytes() + leaves_.bytes() + lists_.bytes() + kinds_.bytes() + targets_.bytes() +
-           weights_.bytes() + links_.bytes() + pairs_.bytes() + queue_.bytes();
+    return sets_.bytes() + leaves_.bytes() + rows_.bytes() + edges_.bytes() + lists_.bytes() +
+           kinds_.bytes() + pairs_.bytes() + bounds_.bytes() + pair_priorities_.bytes();
   }
 
  private:
-  struct Leaf {
-    std::uint32_t row;
-    float best;  // priority of the best neighbour
-    std::uint8_t size;
-    std::uint8_t best_slot;
-  };
-  // Who may be a neighbour of a cluster, as a chain of links; may name a node twice, or one that is
-  // gone, or no longer a neighbour.
-  struct List {
-    std::uint32_t first = kEnd;
-    std::uint32_t last = kEnd;
-    std::uint32_t size = 0;
-  };
-  struct Link {
-    Node node;
-    std::uint32_t next;
-  };
-  enum Kind : std::uint8_t { kLeaf, kCluster, kProposal, kGone };  // kProposal: cluster with one
-  using Pair = typename PairTable<Weight>::Pair;
-
-  static constexpr std::uint32_t kEnd = ~std::uint32_t{0};
-  static constexpr std::uint32_t kFirstPair = std::uint32_t{1} << 31;  // ids of pairs in the queue
   static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  struct Row {
+    std::uint32_t first;
+    std::uint32_t size;
+  };
+  enum Kind : std::uint8_t { kPlain, kProposal, kGone };  // kProposal: cluster that holds one
+  using Pair = typename PairTable<Weight>::Pair;
+  using Leaves = LeafWeights<Linkage>;
 
-  void push_pair(const Pair& pair) {
-    const float priority = Linkage::priority(pair.weight);
-    if (priority > 0.0f) queue_.push(priority, kFirstPair + pairs_.index(pair));
+  void set_priority(const Pair& pair) {
+    pair_priorities_.set(pairs_.index(pair), Linkage::priority(pair.weight));
   }
 
-  void append(Node cluster, Node neighbour) {
-    const auto link = static_cast<std::uint32_t>(links_.size());
-    links_.push({neighbour, kEnd});
-    append_link(lists_[cluster], link);
-  }
-  void append_link(List& list, std::uint32_t link) {
-    (list.size == 0 ? list.first : links_[list.last].next) = link;
-    list.last = link;
-    ++list.size;
+  // Adds `weight` between a leaf and a cluster; returns their sum.
+  Weight join_cluster(Node leaf, Node cluster, Weight weight) {
+    return leaves_.join(leaf, cluster, weight, [&] { lists_.append(cluster, leaf); });
   }
 
-  void choose_best(Node node) {
-    Leaf& leaf = leaves_[node];
-    const Weight* const weights = &weights_[leaf.row];
-    leaf.best = -kInfinity;
-    for (unsigned i = 0; i < leaf.size; ++i) {
-      const float priority = Linkage::priority(weights[i]);
-      if (priority > leaf.best) {
-        leaf.best = priority;
-        leaf.best_slot = static_cast<std::uint8_t>(i);
+  // Merges a leaf with its best neighbour, or lowers its bound if that is worse.
+  void serve_leaf(Node leaf) {
+    const auto [first, size] = rows_[leaf];
+    constexpr std::size_t kLine = 64 / sizeof(Edge);  // edges in a cache line
+    for (std::size_t i = 0; i < size; i += kLine) __builtin_prefetch(&edges_[first + i]);
+    const float bound = bounds_.priority(leaf);
+    float best = -kInfinity;
+    Node partner = leaf;
+    const auto look_at = [&](Node other, Weight weight) {
+      const float priority = Linkage::priority(weight);
+      if (priority > best) {
+        best = priority;
+        partner = other;
+      }
+    };
+    leaves_.for_each(leaf, look_at);
+    if (best < bound) {
+      for (std::size_t i = first; i < first + size; ++i) {
+        if (is_leaf(edges_[i].other)) look_at(edges_[i].other, edges_[i].weight);
       }
     }
-    if (leaf.best > 0.0f) queue_.push(leaf.best, node);
+    if (best < bound) {
+      bounds_.lower(leaf, best);
+      return;
+    }
+    if (is_leaf(partner)) absorb_leaf(partner, partner);
+    kinds_[leaf] = kGone;
+    sets_.merge(partner, leaf);
+    absorb_leaf(partner, leaf);
   }
 
-  // Tells `node` that its neighbour `from` has become part of `to`. True if that is a new
-  // neighbour; nothing happens if `from` is no neighbour.
-  bool redirect(Node node, Node from, Node to) {
-    Leaf& leaf = leaves_[node];
-    Node* const targets = &targets_[leaf.row];
-    const unsigned size = leaf.size;
-    unsigned old = size;
-    unsigned joined = size;
-    for (unsigned i = 0; i < size; ++i) {
-      if (targets[i] == from) old = i;
-      if (targets[i] == to) joined = i;
+  // The edges of a leaf become those of `cluster`; it may be the leaf itself, as its first part.
+  void absorb_leaf(Node cluster, Node leaf) {
+    leaves_.for_each(leaf, [&](Node other, Weight weight) {
+      if (other != cluster) connect(cluster, other, weight);
+    });
+    leaves_.unmark(leaf);
+    bounds_.lower(leaf, 0.0f);
+    // Which edges lead to leaves is hard to predict: they are gathered first, without a branch. The
+    // row is not needed any more.
+    const auto [first, size] = rows_[leaf];
+    Edge* const row = &edges_[first];
+    std::size_t n_alive = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      const Edge edge = row[i];
+      row[n_alive] = edge;
+      n_alive += is_leaf(edge.other);
     }
-    if (old == size) return false;
-    if (joined == size) {
-      targets[old] = to;
-      return true;
-    }
-    Weight* const weights = &weights_[leaf.row];
-    const Weight weight = Linkage::join(weights[joined], weights[old]);
-    const float priority = Linkage::priority(weight);
-    const bool lost_best = leaf.best_slot == old || leaf.best_slot == joined;
-    weights[joined] = weight;
-    // the last slot moves to the freed one
-    const unsigned last = size - 1;
-    leaf.size = static_cast<std::uint8_t>(last);
-    targets[old] = targets[last];
-    weights[old] = weights[last];
-    if (joined == last) joined = old;
-    if (leaf.best_slot == last) leaf.best_slot = static_cast<std::uint8_t>(old);
-    if (priority > leaf.best) {
-      leaf.best = priority;
-      leaf.best_slot = static_cast<std::uint8_t>(joined);
-      if (priority > 0.0f) queue_.push(priority, node);
-    } else if (lost_best) {
-      choose_best(node);
-    }
-    return false;
-  }
-
-  // A leaf becomes a cluster that is about to absorb its neighbour `partner`.
-  void become_cluster(Node node, Node partner) {
-    kinds_[node] = kCluster;
-    const Leaf leaf = leaves_[node];
-    for (std::size_t i = leaf.row; i < leaf.row + leaf.size; ++i) {
-      const Node other = targets_[i];
-      if (other == partner) continue;
-      if (kinds_[other] == kLeaf) {
-        append(node, other);
-      } else {
-        connect(node, other, weights_[i]);
-      }
+    for (std::size_t i = 0; i < n_alive; ++i) {
+      const auto [other, weight] = row[i];
+      bounds_.raise(other, Linkage::priority(join_cluster(other, cluster, weight)));
     }
   }
 
-  void absorb_leaf(Node kept, Node absorbed) {
-    kinds_[absorbed] = kGone;
-    sets_.merge(kept, absorbed);
-    const Leaf leaf = leaves_[absorbed];
-    for (std::size_t i = leaf.row; i < leaf.row + leaf.size; ++i) {
-      const Node other = targets_[i];
-      if (other == kept) continue;
-      if (kinds_[other] == kLeaf) {
-        if (redirect(other, absorbed, kept)) append(kept, other);
-      } else {
-        connect(kept, other, weights_[i]);
-      }
+  void serve_pair(Pair& pair, bool defer) {
+    Node kept = pair.a;
+    Node absorbed = pair.b;
+    if (defer && kinds_[kept] == kProposal && kinds_[absorbed] == kProposal) {
+      has_deferred_ = true;
+      pair_priorities_.set(pairs_.index(pair), 0.0f);
+      return;
     }
+    if (lists_.size(kept) < lists_.size(absorbed)) std::swap(kept, absorbed);
+    erase(pair);
+    absorb_cluster(kept, absorbed);
   }
 
   void absorb_cluster(Node kept, Node absorbed) {
     if (kinds_[absorbed] == kProposal) kinds_[kept] = kProposal;
     kinds_[absorbed] = kGone;
     sets_.merge(kept, absorbed);
-    pairs_.erase(*pairs_.find(kept, absorbed));
-    std::uint32_t next = kEnd;
-    for (std::uint32_t link = lists_[absorbed].first; link != kEnd; link = next) {
-      next = links_[link].next;
-      const Node other = links_[link].node;
-      bool is_new = false;
-      if (kinds_[other] == kLeaf) {
-        is_new = redirect(other, absorbed, kept);
-      } else if (kinds_[other] != kGone && other != kept) {
-        is_new = redirect_cluster(other, absorbed, kept);
-      }
-      if (!is_new) continue;
-      links_[link].next = kEnd;
-      append_link(lists_[kept], link);
-    }
+    lists_.move(absorbed, kept, [&](Node other) {
+      if (is_leaf(other)) return redirect_leaf(other, absorbed, kept);
+      return kinds_[other] != kGone && other != kept && redirect_cluster(other, absorbed, kept);
+    });
   }
 
-  // As `redirect`, for a cluster.
+  // Tells a leaf that its neighbour `from` has become part of `to`. True if that is a new
+  // neighbour; nothing happens if `from` is no neighbour.
+  bool redirect_leaf(Node leaf, Node from, Node to) {
+    Weight weight{};
+    const auto change = leaves_.redirect(leaf, from, to, weight);
+    if (change == Leaves::Change::kJoined) bounds_.raise(leaf, Linkage::priority(weight));
+    return change == Leaves::Change::kRenamed;
+  }
+
+  // As `redirect_leaf`, for a cluster.
   bool redirect_cluster(Node node, Node from, Node to) {
     Pair* const old = pairs_.find(node, from);
     if (!old) return false;
-    const Weight weight = old->weight;
     Pair* const joined = pairs_.find(node, to);
     if (!joined) {
       pairs_.rename(*old, node, to);
-      append(node, to);
+      lists_.append(node, to);
       return true;
     }
-    pairs_.erase(*old);
-    joined->weight = Linkage::join(joined->weight, weight);
-    push_pair(*joined);
+    joined->weight = Linkage::join(joined->weight, old->weight);
+    set_priority(*joined);
+    erase(*old);
     return false;
   }
 
-  std::size_t n_nodes_ = 0;
-  std::size_t n_slots_ = 0;
+  void erase(Pair& pair) {
+    pair_priorities_.set(pairs_.index(pair), 0.0f);
+    pairs_.erase(pair);
+  }
+
   bool has_deferred_ = false;
   DisjointSet sets_;
-  Buffer<Leaf> leaves_;
-  Buffer<List> lists_;
+  Leaves leaves_;
+  Buffer<Row> rows_;
+  Buffer<Edge> edges_;
+  NeighbourLists lists_;
   Buffer<Kind> kinds_;
-  Buffer<Node> targets_;
-  Buffer<Weight> weights_;
-  Stack<Link> links_;
   PairTable<Weight> pairs_;
-  EdgeQueue queue_;
+  Tournament bounds_;           // of leaves
+  Tournament pair_priorities_;  // by index in `pairs_`
 };
 
 }  // namespace ssap

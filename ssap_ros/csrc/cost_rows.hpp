@@ -1,6 +1,6 @@
-// The loops of edge_costs.hpp over pieces of image rows. simd.hpp includes this file once for each
-// instruction set, in a namespace of its own, with SSAP_TARGET saying what to compile it for; the
-// compiler vectorises the loops, so there is one source of the maths.
+// The loops of edge_costs.hpp over batches of pixel pairs. simd.hpp includes this file once for
+// each instruction set, in a namespace of its own, with SSAP_TARGET saying what to compile it for;
+// the compiler vectorises the loops, so there is one source of the maths.
 
 // Odds of two directed logits' mean affinity, as a ratio up : down of positive numbers. With
 // a = 1 / (1 + e^-x) and b = 1 / (1 + e^-y), (a + b) : ((1 - a) + (1 - b)) is, times the two
@@ -45,21 +45,33 @@ SSAP_TARGET bool copy(const T* in, std::ptrdiff_t n, float* out) {
   return largest < kNotFinite<T>;
 }
 
-// sums[i] += p log p
-SSAP_TARGET inline void add_p_log_p(const float* p, std::ptrdiff_t n, float* sums) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) sums[i] += p_log_p(p[i]);
+// Sum of m log m over the classes of m = (p + q) / 2, n being a multiple of kLanes.
+SSAP_TARGET inline float sum_m_log_m(const float* p, const float* q, std::ptrdiff_t n) {
+  std::array<float, kLanes> sums{};
+  for (std::ptrdiff_t c = 0; c < n; c += kLanes) {
+    for (std::size_t i = 0; i < kLanes; ++i) sums[i] += p_log_p(0.5f * (p[c + i] + q[c + i]));
+  }
+  for (std::size_t step = kLanes / 2; step > 0; step /= 2) {
+    for (std::size_t i = 0; i < step; ++i) sums[i] += sums[i + step];
+  }
+  return sums[0];
 }
 
-// divergence[i] = -(H(p) + H(q)) / 2 from the two negated entropies
-SSAP_TARGET inline void start_divergence(const float* p, const float* q, std::ptrdiff_t n,
-                                         float* divergence) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) divergence[i] = 0.5f * (p[i] + q[i]);
+// sums[i] = -H(p) of n distributions one after the other
+SSAP_TARGET inline void minus_entropies(const float* p, std::ptrdiff_t n_classes, std::ptrdiff_t n,
+                                        float* sums) {
+  for (std::ptrdiff_t i = 0; i < n; ++i, p += n_classes) sums[i] = sum_m_log_m(p, p, n_classes);
 }
 
-// divergence[i] += the class's part of H((p + q) / 2)
-SSAP_TARGET inline void add_divergence(const float* p, const float* q, std::ptrdiff_t n,
-                                       float* divergence) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) divergence[i] -= p_log_p(0.5f * (p[i] + q[i]));
+// divergence[i] = JS(p, q) of the distributions number u[i] and v[i]
+SSAP_TARGET inline void divergences(const float* distributions, const float* minus_entropies,
+                                    std::ptrdiff_t n_classes, const std::uint32_t* u,
+                                    const std::uint32_t* v, std::ptrdiff_t n, float* divergence) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) {
+    const float mean = 0.5f * (minus_entropies[u[i]] + minus_entropies[v[i]]);
+    divergence[i] = mean - sum_m_log_m(distributions + u[i] * n_classes,
+                                       distributions + v[i] * n_classes, n_classes);
+  }
 }
 
 // The odds after the affinity was multiplied by e^-divergence.
@@ -85,8 +97,7 @@ inline constexpr RowKernels kKernels{&odds_of_logits<float>,
                                      &odds_of_probabilities<Half>,
                                      &copy<float>,
                                      &copy<Half>,
-                                     &add_p_log_p,
-                                     &start_divergence,
-                                     &add_divergence,
+                                     &minus_entropies,
+                                     &divergences,
                                      &weaken,
                                      &log_odds};

@@ -8,11 +8,13 @@
 //   JS(p, q) = H((p + q) / 2) - (H(p) + H(q)) / 2,   H(p) = -sum p log p.
 //
 // alpha and its complement 1 - alpha are carried side by side, which keeps the relative precision
-// of both: near 1, alpha alone would lose it. The loops run along image rows without branches and
-// are compiled for several instruction sets (simd.hpp).
+// of both: near 1, alpha alone would lose it. Pairs are worked on in batches: what is known of them
+// is gathered first, then come loops without branches, compiled for several instruction sets
+// (simd.hpp).
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -36,86 +38,137 @@ struct Affinities {
   std::size_t n_classes;
 };
 
-// Computes pieces of rows of the (12, height, width) costs.
-class CostRows {
+// Costs of pixel pairs, in batches that the caller fills.
+class PairCosts {
  public:
+  static constexpr std::size_t kBatch = 1024;  // pairs; small enough for all of it to stay in cache
+
   void start(const Affinities& in, const RowKernels& kernels) {
     in_ = in;
     kernels_ = kernels;
-    is_finite_ = true;
-    const auto width = static_cast<std::size_t>(in.size.width);
-    up_.room(width);
-    down_.room(width);
-    divergence_.room(width);
-    if (in.scores) minus_entropies_.room((kReach + 1) * width);
-  }
-
-  // Costs of the pixels (y, first .. last - 1) towards kOffsets[k]; costs[x] belongs to column x.
-  // Columns whose neighbour is outside are left alone. With refinement, `entropies` must have been
-  // called for y and the neighbours' row.
-  void compute(std::size_t k, std::ptrdiff_t y, std::ptrdiff_t first, std::ptrdiff_t last,
-               float* costs) {
-    in_.is_half ? compute_from<Half>(k, y, first, last, costs)
-                : compute_from<float>(k, y, first, last, costs);
-  }
-
-  // Negated entropies of a piece of a row, kept until a row three further down takes their place.
-  void entropies(std::ptrdiff_t y, std::ptrdiff_t first, std::ptrdiff_t last) {
-    float* const sums = entropy_row(y);
-    std::fill(sums + first, sums + last, 0.0f);
-    for (std::size_t c = 0; c < in_.n_classes; ++c) {
-      const float* const row = in_.scores + c * in_.size.area() + y * in_.size.width;
-      kernels_.add_p_log_p(row + first, last - first, sums + first);
+    is_valid_ = true;
+    size_ = 0;
+    if (in.scores) {
+      n_padded_ = (in.n_classes + kLanes - 1) / kLanes * kLanes;
+      const std::size_t n_needed = (2 * kReach + 1) * static_cast<std::size_t>(in.size.width);
+      for (ring_ = 1; ring_ < n_needed;) ring_ *= 2;
+      distributions_.fill(ring_ * n_padded_, 0.0f);
+      minus_entropies_.room(ring_);
+    }
+    const auto area = static_cast<std::ptrdiff_t>(in.size.area());
+    const auto n_channels = static_cast<std::ptrdiff_t>(in.n_channels);
+    for (std::size_t k = 0; k < kNumOffsets; ++k) {
+      const std::ptrdiff_t step = kOffsets[k].dy * in.size.width + kOffsets[k].dx;
+      const auto forward = static_cast<std::ptrdiff_t>(k);
+      std::ptrdiff_t there = forward * area;
+      std::ptrdiff_t back = there;
+      if (in.meaning != Meaning::kCosts) {
+        there = (n_channels - static_cast<std::ptrdiff_t>(kNumOffsets) + forward) * area;
+        back = (static_cast<std::ptrdiff_t>(kNumOffsets) - 1 - forward) * area + step;
+      }
+      const auto narrow_step = static_cast<std::int32_t>(step);
+      channels_[2 * k] = {narrow_step, there, back};
+      channels_[2 * k + 1] = {-narrow_step, back - step, there - step};
     }
   }
 
-  // Whether everything that was looked at was finite.
-  bool is_finite() const { return is_finite_; }
+  // Adds the pair of `pixel` and its neighbour in `direction`, if that is `wanted`: 2 k for
+  // kOffsets[k], 2 k + 1 for the opposite one.
+  void add(std::ptrdiff_t pixel, std::size_t direction, bool wanted = true) {
+    pairs_[size_] = {static_cast<std::int32_t>(pixel), static_cast<std::uint32_t>(direction)};
+    size_ += wanted;
+  }
+  std::size_t size() const { return size_; }
+
+  // The costs of all pairs that were added; the next batch begins.
+  const float* compute() {
+    in_.is_half ? compute_from<Half>() : compute_from<float>();
+    size_ = 0;
+    return costs_.data();
+  }
+
+  // With refinement: makes the class distributions of the pixels first .. first + n - 1 of a row
+  // known, until a row that is five further down takes their place.
+  void look_at(std::ptrdiff_t first, std::ptrdiff_t n) {
+    while (n > 0) {
+      const std::size_t place = place_of(first);
+      const std::ptrdiff_t n_here = std::min(n, static_cast<std::ptrdiff_t>(ring_ - place));
+      float* const there = &distributions_[place * n_padded_];
+      std::uint32_t largest = 0;  // as bits, negative numbers are larger than the others
+      for (std::size_t c = 0; c < in_.n_classes; ++c) {
+        const float* const scores = in_.scores + c * in_.size.area() + first;
+        for (std::ptrdiff_t i = 0; i < n_here; ++i) {
+          largest = std::max(largest, detail::bit_cast<std::uint32_t>(scores[i]));
+          there[static_cast<std::size_t>(i) * n_padded_ + c] = scores[i];
+        }
+      }
+      is_valid_ &= largest < kNotFinite<float>;
+      kernels_.minus_entropies(there, static_cast<std::ptrdiff_t>(n_padded_), n_here,
+                               &minus_entropies_[place]);
+      first += n_here;
+      n -= n_here;
+    }
+  }
+
+  // Whether everything that was looked at was finite, and no score negative.
+  bool is_valid() const { return is_valid_; }
 
   std::size_t bytes() const {
-    return up_.bytes() + down_.bytes() + divergence_.bytes() + minus_entropies_.bytes();
+    return sizeof *this + distributions_.bytes() + minus_entropies_.bytes();
   }
 
  private:
-  float* entropy_row(std::ptrdiff_t y) {
-    return minus_entropies_.data() + y % (kReach + 1) * in_.size.width;
+  struct Pair {
+    std::int32_t pixel;
+    std::uint32_t direction;
+  };
+  // Where things are, relative to a pixel: its neighbour, its opinion on the pair, the neighbour's.
+  struct Channel {
+    std::int32_t step;
+    std::ptrdiff_t there;
+    std::ptrdiff_t back;
+  };
+  template <typename T>
+  using Batch = std::array<T, kBatch>;
+
+  std::size_t place_of(std::ptrdiff_t pixel) const {
+    return static_cast<std::size_t>(pixel) & (ring_ - 1);
   }
 
   template <typename T>
-  void compute_from(std::size_t k, std::ptrdiff_t y, std::ptrdiff_t first, std::ptrdiff_t last,
-                    float* costs) {
-    const auto [dy, dx] = kOffsets[k];
-    first = std::max<std::ptrdiff_t>(first, -dx);
-    last = std::min<std::ptrdiff_t>(last, in_.size.width - dx);
-    const std::ptrdiff_t n = last - first;
-    if (n <= 0 || y + dy >= in_.size.height) return;
-    const std::ptrdiff_t u = y * in_.size.width + first;
-    const std::ptrdiff_t v = u + dy * in_.size.width + dx;
-    const auto channel = [this](std::size_t c) {
-      return static_cast<const T*>(in_.data) + c * in_.size.area();
-    };
+  void compute_from() {
+    const auto n = static_cast<std::ptrdiff_t>(size_);
+    const T* const data = static_cast<const T*>(in_.data);
+    Batch<T> there;
+    Batch<T> back;
+    for (std::size_t i = 0; i < size_; ++i) {
+      const auto [pixel, direction] = pairs_[i];
+      there[i] = data[channels_[direction].there + pixel];
+      back[i] = data[channels_[direction].back + pixel];
+    }
     if (in_.meaning == Meaning::kCosts) {
-      is_finite_ &= copy_kernel(T{})(channel(k) + u, n, costs + first);
+      is_valid_ &= copy_kernel(T{})(there.data(), n, costs_.data());
       return;
     }
-    float* const up = up_.data();
-    float* const down = down_.data();
-    const T* const there = channel(in_.n_channels - kNumOffsets + k) + u;
-    const T* const back = channel(kNumOffsets - 1 - k) + v;
-    is_finite_ &= odds_kernel(T{})(there, back, n, up, down);
-    if (in_.scores) refine(u, v, entropy_row(y) + first, entropy_row(y + dy) + first + dx, n);
-    kernels_.log_odds(up, down, n, (1.0f - in_.eps) / in_.eps, costs + first);
+    is_valid_ &= odds_kernel(T{})(there.data(), back.data(), n, up_.data(), down_.data());
+    if (in_.scores) refine();
+    kernels_.log_odds(up_.data(), down_.data(), n, (1.0f - in_.eps) / in_.eps, costs_.data());
   }
 
-  void refine(std::ptrdiff_t u, std::ptrdiff_t v, const float* entropy_u, const float* entropy_v,
-              std::ptrdiff_t n) {
-    float* const divergence = divergence_.data();
-    kernels_.start_divergence(entropy_u, entropy_v, n, divergence);
-    for (std::size_t c = 0; c < in_.n_classes; ++c) {
-      const float* const scores = in_.scores + c * in_.size.area();
-      kernels_.add_divergence(scores + u, scores + v, n, divergence);
+  void refine() {
+    const auto n = static_cast<std::ptrdiff_t>(size_);
+    Batch<std::uint32_t> u;
+    Batch<std::uint32_t> v;
+    Batch<float> divergence;
+    for (std::size_t i = 0; i < size_; ++i) {
+      const auto [pixel, direction] = pairs_[i];
+      u[i] = static_cast<std::uint32_t>(place_of(pixel));
+      v[i] = static_cast<std::uint32_t>(place_of(pixel + channels_[direction].step));
     }
-    kernels_.weaken(divergence, n, up_.data(), down_.data());
+    kernels_.divergences(distributions_.data(), minus_entropies_.data(),
+                         static_cast<std::ptrdiff_t>(n_padded_), u.data(), v.data(), n,
+                         divergence.data());
+    kernels_.weaken(divergence.data(), n, up_.data(), down_.data());
   }
 
   RowKernels::Copy<float> copy_kernel(float) const { return kernels_.copy_float; }
@@ -131,31 +184,47 @@ class CostRows {
 
   Affinities in_{};
   RowKernels kernels_{};
-  bool is_finite_ = true;
-  Buffer<float> up_;
-  Buffer<float> down_;
-  Buffer<float> divergence_;
+  bool is_valid_ = true;
+  std::array<Channel, 2 * kNumOffsets> channels_{};
+  std::size_t size_ = 0;
+  Batch<Pair> pairs_;
+  Batch<float> up_;
+  Batch<float> down_;
+  Batch<float> costs_;
+  std::size_t n_padded_ = 0;  // classes
+  std::size_t ring_ = 1;      // pixels whose distributions are kept: a power of two, five rows
+  Buffer<float> distributions_;
   Buffer<float> minus_entropies_;
 };
 
 // All costs of a level, (12, height, width), 0 where the neighbour is outside. False if the
-// affinities are not finite.
+// affinities are not valid.
 inline bool edge_costs(const Affinities& in, const RowKernels& kernels, float* costs) {
-  CostRows rows;
-  rows.start(in, kernels);
   const auto [height, width] = in.size;
+  PairCosts pairs;
+  pairs.start(in, kernels);
   std::fill(costs, costs + kNumOffsets * in.size.area(), 0.0f);
   for (std::ptrdiff_t y = 0; y < height; ++y) {
     if (in.scores) {
-      for (std::ptrdiff_t below = y == 0 ? 0 : y + kReach; below <= y + kReach; ++below) {
-        if (below < height) rows.entropies(below, 0, width);
+      const std::ptrdiff_t last_row = std::min(y + kReach, height - 1);
+      for (std::ptrdiff_t row = y == 0 ? 0 : y + kReach; row <= last_row; ++row) {
+        pairs.look_at(row * width, width);
       }
     }
     for (std::size_t k = 0; k < kNumOffsets; ++k) {
-      rows.compute(k, y, 0, width, costs + k * in.size.area() + y * width);
+      const auto [dy, dx] = kOffsets[k];
+      if (y + dy >= height) break;
+      const std::ptrdiff_t last = std::min(width, width - dx);
+      for (std::ptrdiff_t x = std::max(0, -dx); x < last;) {
+        const std::ptrdiff_t pixel = y * width + x;
+        const std::ptrdiff_t n = std::min<std::ptrdiff_t>(last - x, PairCosts::kBatch);
+        for (std::ptrdiff_t i = 0; i < n; ++i) pairs.add(pixel + i, 2 * k);
+        std::copy_n(pairs.compute(), n, costs + k * in.size.area() + pixel);
+        x += n;
+      }
     }
   }
-  return rows.is_finite();
+  return pairs.is_valid();
 }
 
 }  // namespace ssap

@@ -1,6 +1,4 @@
-// Areas and bounding boxes of all labels of a label image, and the image under other labels.
-//
-// Both walk the rows in horizontal runs of one label, of which there are far fewer than pixels.
+// A label image, kept as horizontal runs of one label, of which there are far fewer than pixels.
 #pragma once
 
 #include <algorithm>
@@ -21,46 +19,69 @@ struct LabelExtent {
   std::int64_t bottom = 0;
 };
 
-namespace detail {
+class LabelRuns {
+ public:
+  explicit LabelRuns(GridSize size) : size_(size) {}
 
-// Calls visit(label, y, begin, end) for every run of the image.
-template <typename Visit>
-void for_each_run(const std::int32_t* labels, GridSize size, const Visit& visit) {
-  for (std::ptrdiff_t y = 0; y < size.height; ++y, labels += size.width) {
-    for (std::ptrdiff_t begin = 0; begin < size.width;) {
-      const std::int32_t label = labels[begin];
-      std::ptrdiff_t end = begin + 1;
-      while (end < size.width && labels[end] == label) ++end;
-      visit(label, y, begin, end);
-      begin = end;
+  GridSize size() const { return size_; }
+
+  // The next pixels of the row, up to column `end`, have this label. Rows come one after the other;
+  // the one that reaches the last column is complete.
+  void extend(std::int32_t label, std::ptrdiff_t end) {
+    const bool in_row = !runs_.empty() && runs_.back().end < size_.width;
+    if (in_row && runs_.back().label == label) {
+      runs_.back().end = end;
+    } else {
+      runs_.push_back({label, end});
     }
   }
-}
 
-}  // namespace detail
+  // One entry per label from 0 to n_labels - 1; those that do not occur keep an area of 0.
+  std::vector<LabelExtent> extents(std::size_t n_labels) const {
+    std::vector<LabelExtent> extents(n_labels);
+    for_each([&](std::int32_t label, std::ptrdiff_t y, std::ptrdiff_t begin, std::ptrdiff_t end) {
+      LabelExtent& extent = extents[static_cast<std::size_t>(label)];
+      extent.area += end - begin;
+      extent.left = std::min<std::int64_t>(extent.left, begin);
+      extent.right = std::max<std::int64_t>(extent.right, end);
+      extent.top = std::min<std::int64_t>(extent.top, y);
+      extent.bottom = y + 1;
+    });
+    return extents;
+  }
 
-// One entry per label from 0 to n_labels - 1; those that do not occur keep an area of 0.
-inline std::vector<LabelExtent> label_extents(const std::int32_t* labels, GridSize size,
-                                              std::size_t n_labels) {
-  std::vector<LabelExtent> extents(n_labels);
-  detail::for_each_run(labels, size, [&](std::int32_t label, auto y, auto begin, auto end) {
-    LabelExtent& extent = extents[static_cast<std::size_t>(label)];
-    extent.area += end - begin;
-    extent.left = std::min<std::int64_t>(extent.left, begin);
-    extent.right = std::max<std::int64_t>(extent.right, end);
-    extent.top = std::min<std::int64_t>(extent.top, y);
-    extent.bottom = y + 1;
-  });
-  return extents;
-}
+  // out: the image, in which value_of(label) stands for a label.
+  template <typename Value, typename ValueOf>
+  void paint(const ValueOf& value_of, Value* out) const {
+    for_each([&](std::int32_t label, std::ptrdiff_t y, std::ptrdiff_t begin, std::ptrdiff_t end) {
+      Value* const row = out + y * size_.width;
+      std::fill(row + begin, row + end, value_of(label));
+    });
+  }
 
-// out: label k becomes new_label[k].
-inline void relabel(const std::int32_t* labels, GridSize size, const std::uint16_t* new_label,
-                    std::uint16_t* out) {
-  detail::for_each_run(labels, size, [&](std::int32_t label, auto y, auto begin, auto end) {
-    std::uint16_t* const row = out + y * size.width;
-    std::fill(row + begin, row + end, new_label[label]);
-  });
-}
+ private:
+  struct Run {
+    std::int32_t label;
+    std::ptrdiff_t end;
+  };
+
+  // Calls visit(label, y, begin, end) for every run.
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    std::ptrdiff_t y = 0;
+    std::ptrdiff_t begin = 0;
+    for (const Run& run : runs_) {
+      visit(run.label, y, begin, run.end);
+      begin = run.end;
+      if (begin == size_.width) {
+        begin = 0;
+        ++y;
+      }
+    }
+  }
+
+  GridSize size_;
+  std::vector<Run> runs_;
+};
 
 }  // namespace ssap

@@ -1,16 +1,14 @@
-// The graph of one cascade level, built in one sweep over the image rows.
+// The graph of one cascade level, built in one sweep over the image.
 //
 // A proposal, an inner region of a coarser segment, is one node; every other pixel of a thing is a
-// leaf. Edge costs are computed row by row, and only in blocks of columns near a leaf: pairs within
-// a proposal are never looked at. Three rows of costs are alive at a time, which is as far as the
-// window reaches back. The inner regions of two segments are farther apart than the window, unless
-// the margin is 0, so a proposal's neighbours are leaves; each leaf adds up the costs of all its
-// pairs with the one or few proposals that it sees.
+// leaf. Only the leaves' edges are looked at and their costs computed, in batches: pairs within a
+// proposal never are. An edge between two leaves is computed from either end, which costs less than
+// to look it up. The inner regions of two segments are farther apart than the window, unless the
+// margin is 0, so a proposal's neighbours are leaves.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -28,8 +26,8 @@ struct LongRange {
   std::ptrdiff_t step;  // pixels per cell
   const float* costs;   // (12, height, width)
 
-  // The pixel row (column) at the centre of a cell.
-  static std::ptrdiff_t centre(std::ptrdiff_t cell, std::ptrdiff_t step, std::ptrdiff_t n_pixels) {
+  // The pixel row (column) at the centre of a cell, in an image of `n_pixels` rows (columns).
+  std::ptrdiff_t centre(std::ptrdiff_t cell, std::ptrdiff_t n_pixels) const {
     return std::min(cell * step + step / 2, n_pixels - 1);
   }
 };
@@ -60,236 +58,231 @@ class LevelGraph {
   bool build(const CascadeLevel& level, const Proposals& proposals, bool joint,
              const RowKernels& kernels, Graph& graph, double& costs_ms, Stop&& stop) {
     level_ = level;
-    proposals_may_touch_ = proposals.may_touch;
     size_ = level.affinities.size;
     n_proposals_ = proposals.n_labels;
+    costs_ms_ = 0.0;
+    costs_.start(level.affinities, kernels);
+    map_.start(size_);
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y) group_row(y, joint);
     number_nodes(proposals);
-    if (proposals.may_touch) mark_touching_proposals();
-    graph.start(n_nodes_);
+    graph.start(n_nodes_, max_edges());
     for (std::size_t node = 0; node < n_proposals_; ++node) graph.mark_proposal(Node(node));
     for (std::size_t node = n_proposals_; node < n_nodes_; ++node) graph.mark_leaf(Node(node));
-    rows_.start(level.affinities, kernels);
-    ring_.room(kRing * kNumOffsets * ring_stride());
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      if (stop()) return false;
-      const Stopwatch watch;
-      compute_costs(y);
-      costs_ms += watch.ms();
-      joint ? add_row<false>(y, graph) : add_row<true>(y, graph);
-    }
-    return true;
+    const bool in_time = add_leaves(graph, stop);
+    if (in_time && proposals.may_touch) connect_proposals(graph);
+    costs_ms += costs_ms_;
+    return in_time;
   }
 
   // Labels 1 .. N in raster order of the clusters' first pixels, 0 = no node; returns N.
   template <typename Graph>
   std::size_t label(Graph& graph, std::int32_t* labels) {
     label_of_.fill(n_nodes_, 0);
+    std::fill(labels, labels + size_.area(), 0);
     std::int32_t n_labels = 0;
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      const std::int32_t* const nodes = map_.row(y);
-      for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
-        std::int32_t label = 0;
-        if (nodes[x] != NodeMap::kNone) {
-          std::int32_t& known = label_of_[graph.find(Node(nodes[x]))];
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y, labels += size_.width) {
+      const Node* const nodes = map_.nodes(y);
+      for_each_run(map_.groups(y), size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        for (std::ptrdiff_t x = first; x < last; ++x) {
+          if (x > first && nodes[x] == nodes[x - 1]) {
+            labels[x] = labels[x - 1];
+            continue;
+          }
+          std::int32_t& known = label_of_[graph.find(nodes[x])];
           if (known == 0) known = ++n_labels;
-          label = known;
+          labels[x] = known;
         }
-        *labels++ = label;
-      }
+      });
     }
     return static_cast<std::size_t>(n_labels);
   }
 
-  bool is_finite() const { return rows_.is_finite(); }
+  bool is_valid() const { return costs_.is_valid(); }
   std::size_t n_nodes() const { return n_nodes_; }
   std::size_t bytes() const {
-    return map_.bytes() + near_leaf_.bytes() + ring_.bytes() + label_of_.bytes() + rows_.bytes();
+    return map_.bytes() + leaf_pixels_.bytes() + label_of_.bytes() + costs_.bytes();
   }
 
  private:
-  static constexpr std::ptrdiff_t kBlock = 16;  // columns
-  static constexpr std::ptrdiff_t kRing = kReach + 1;
+  static constexpr std::size_t kDirections = 2 * kNumOffsets;
+
+  void group_row(std::ptrdiff_t y, bool joint) {
+    const std::uint8_t* const classes = level_.classes + y * size_.width;
+    std::uint8_t* const groups = map_.groups(y);
+    for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
+      groups[x] = joint ? classes[x] != 0 : classes[x];
+    }
+  }
 
   // Nodes 0 .. n_proposals - 1 are the proposals, the leaves follow in raster order.
   void number_nodes(const Proposals& proposals) {
-    map_.start(size_);
-    n_blocks_ = (size_.width + kReach) / kBlock + 1;
-    const auto n_marks = static_cast<std::size_t>((size_.height + 2 * kReach) * n_blocks_);
-    near_leaf_.fill(n_marks, 0);
-    auto next = static_cast<std::int32_t>(n_proposals_);
+    leaf_pixels_.clear();
     for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      std::int32_t* const nodes = map_.row(y);
+      Node* const nodes = map_.nodes(y);
       const std::uint8_t* const classes = level_.classes + y * size_.width;
       const std::ptrdiff_t parents = y / 2 * proposals.width;
-      for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
-        if (classes[x] == 0) continue;
-        if (proposals.labels) {
-          const std::ptrdiff_t parent = parents + x / 2;
-          if (proposals.labels[parent] != 0 && proposals.classes[parent] == classes[x]) {
-            nodes[x] = proposals.labels[parent] - 1;
-            continue;
+      for_each_run(classes, size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        for (std::ptrdiff_t x = first; x < last; ++x) {
+          if (proposals.labels) {
+            const std::ptrdiff_t parent = parents + x / 2;
+            if (proposals.labels[parent] != 0 && proposals.classes[parent] == classes[x]) {
+              nodes[x] = Node(proposals.labels[parent] - 1);
+              continue;
+            }
           }
+          nodes[x] = Node(n_proposals_ + leaf_pixels_.size());
+          leaf_pixels_.push(y * size_.width + x);
         }
-        nodes[x] = next++;
-        mark(y, x);
-      }
+      });
     }
-    n_nodes_ = static_cast<std::size_t>(next);
+    n_nodes_ = n_proposals_ + leaf_pixels_.size();
   }
 
-  void mark_touching_proposals() {
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      const std::int32_t* const nodes = map_.row(y);
-      for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
-        if (nodes[x] == NodeMap::kNone) continue;
-        for (const auto [dy, dx] : kOffsets) {
-          const std::int32_t other = nodes[x + dy * map_.stride() + dx];
-          if (other != NodeMap::kNone && other != nodes[x]) mark(y, x);
-        }
-      }
+  // Room for the rows of all leaves.
+  std::size_t max_edges() const {
+    std::size_t n = leaf_pixels_.size();
+    for (std::size_t i = 0; i < level_.n_long_range; ++i) {
+      n += std::min(leaf_pixels_.size(), level_.long_range[i].size.area());
     }
+    return n * kDirections;
   }
 
-  // Costs are wanted where a pixel or its forward neighbour is marked.
-  void mark(std::ptrdiff_t y, std::ptrdiff_t x) {
-    std::uint8_t* const blocks = marks(y);
-    blocks[std::max<std::ptrdiff_t>(x - kReach, 0) / kBlock] = 1;
-    blocks[(x + kReach) / kBlock] = 1;
-  }
-  std::uint8_t* marks(std::ptrdiff_t y) { return near_leaf_.data() + (y + kReach) * n_blocks_; }
-
-  // Calls visit(first column, last column + 1) for every run of blocks marked in rows y0 .. y1.
-  template <typename Visit>
-  void for_each_run(std::ptrdiff_t y0, std::ptrdiff_t y1, Visit&& visit) {
-    const auto is_marked = [&](std::ptrdiff_t block) {
-      std::uint8_t any = 0;
-      for (std::ptrdiff_t y = y0; y <= y1; ++y) any |= marks(y)[block];
-      return any != 0;
+  template <typename Graph, typename Stop>
+  bool add_leaves(Graph& graph, Stop&& stop) {
+    typename Graph::Edge* const edges = graph.edges();
+    const std::array<std::ptrdiff_t, kDirections> steps = map_steps();
+    std::size_t n_edges = 0;
+    std::size_t n_weighed = 0;
+    std::size_t leaf = 0;
+    std::size_t n_opened = 0;
+    const auto weigh = [&] {
+      const Stopwatch watch;
+      const float* cost = costs_.compute();
+      while (n_weighed < n_edges) edges[n_weighed++].weight = Graph::weight(*cost++);
+      costs_ms_ += watch.ms();
     };
-    for (std::ptrdiff_t block = 0; block < n_blocks_; ++block) {
-      if (!is_marked(block)) continue;
-      const std::ptrdiff_t first = block;
-      while (block < n_blocks_ && is_marked(block)) ++block;
-      visit(first * kBlock, std::min(block * kBlock, size_.width));
-    }
-  }
-
-  void compute_costs(std::ptrdiff_t y) {
-    if (level_.affinities.scores) {
-      for (std::ptrdiff_t row = y == 0 ? 0 : y + kReach; row <= y + kReach; ++row) {
-        if (row >= size_.height) break;
-        const std::ptrdiff_t last_row = std::min(row + kReach, size_.height + kReach - 1);
-        for_each_run(row - kReach, last_row, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-          rows_.entropies(row, std::max<std::ptrdiff_t>(first - kReach, 0),
-                          std::min(last + kReach, size_.width));
-        });
+    const auto open = [&] {
+      weigh();
+      for (; n_opened < leaf; ++n_opened) graph.open(Node(n_proposals_ + n_opened));
+    };
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
+      if (stop()) return false;
+      if (level_.affinities.scores) {
+        open();  // before the distributions that it needs are overwritten
+        look_ahead(y);
+      }
+      const Node* const nodes = map_.nodes(y);
+      const std::uint8_t* const groups = map_.groups(y);
+      const std::ptrdiff_t row = y * size_.width;
+      for (; leaf < leaf_pixels_.size() && leaf_pixels_[leaf] < row + size_.width; ++leaf) {
+        if (costs_.size() + kDirections > PairCosts::kBatch) open();
+        const std::ptrdiff_t x = leaf_pixels_[leaf] - row;
+        const std::size_t first = n_edges;
+        for (std::size_t direction = 0; direction < kDirections; ++direction) {
+          const std::ptrdiff_t other = x + steps[direction];
+          const bool is_neighbour = groups[other] == groups[x];
+          edges[n_edges].other = nodes[other];
+          costs_.add(row + x, direction, is_neighbour);
+          n_edges += is_neighbour;
+        }
+        for (std::size_t i = 0; i < level_.n_long_range; ++i) {
+          if (!is_centre(y, x, level_.long_range[i])) continue;
+          weigh();
+          n_edges = add_long_range(y, x, level_.long_range[i], first, n_edges, graph);
+          n_weighed = n_edges;
+        }
+        graph.set_row(Node(n_proposals_ + leaf), first, n_edges - first);
       }
     }
-    for_each_run(y, y + kReach, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-      for (std::size_t k = 0; k < kNumOffsets; ++k) rows_.compute(k, y, first, last, costs(k, y));
-    });
+    open();
+    return true;
   }
 
-  std::size_t ring_stride() const { return static_cast<std::size_t>(size_.width); }
-  float* costs(std::size_t k, std::ptrdiff_t y) {
-    return ring_.data() +
-           (static_cast<std::size_t>((y + kRing) % kRing) * kNumOffsets + k) * ring_stride();
-  }
-
-  template <bool kClassWise, typename Graph>
-  void add_row(std::ptrdiff_t y, Graph& graph) {
-    const std::int32_t* const nodes = map_.row(y);
-    const std::uint8_t* const classes = level_.classes + y * size_.width;
-    std::array<const float*, kNumOffsets> ahead{};   // costs towards the neighbours
-    std::array<const float*, kNumOffsets> behind{};  // and of those for which we are a neighbour
-    std::array<std::ptrdiff_t, kNumOffsets> map_step{};
-    std::array<std::ptrdiff_t, kNumOffsets> step{};
+  std::array<std::ptrdiff_t, kDirections> map_steps() const {
+    std::array<std::ptrdiff_t, kDirections> steps{};
     for (std::size_t k = 0; k < kNumOffsets; ++k) {
-      const auto [dy, dx] = kOffsets[k];
-      ahead[k] = costs(k, y);
-      behind[k] = costs(k, y - dy) - dx;
-      map_step[k] = dy * map_.stride() + dx;
-      step[k] = dy * size_.width + dx;
+      steps[2 * k] = kOffsets[k].dy * map_.stride() + kOffsets[k].dx;
+      steps[2 * k + 1] = -steps[2 * k];
     }
-    for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
-      const std::int32_t node = nodes[x];
-      if (node < static_cast<std::int32_t>(n_proposals_)) {
-        if (node == NodeMap::kNone || !proposals_may_touch_) continue;
-        for (std::size_t k = 0; k < kNumOffsets; ++k) {
-          const std::int32_t other = nodes[x + map_step[k]];
-          if (other == NodeMap::kNone || other == node || !is_proposal(other)) continue;
-          if (kClassWise && classes[x + step[k]] != classes[x]) continue;
-          graph.connect(Node(node), Node(other), Graph::weight(ahead[k][x]));
-        }
-        continue;
-      }
-      const auto leaf = Node(node);
-      graph.open_row(leaf);
-      const auto add = [&](std::int32_t other, std::ptrdiff_t pixel_step, const float* cost) {
-        if (other == NodeMap::kNone) return;
-        if (kClassWise && classes[x + pixel_step] != classes[x]) return;
-        if (is_proposal(other)) {
-          graph.join(leaf, Node(other), Graph::weight(cost[x]));
-        } else {
-          graph.add(Node(other), Graph::weight(cost[x]));
-        }
-      };
-      for (std::size_t k = 0; k < kNumOffsets; ++k) {
-        add(nodes[x + map_step[k]], step[k], ahead[k]);
-        add(nodes[x - map_step[k]], -step[k], behind[k]);
-      }
-      for (std::size_t i = 0; i < level_.n_long_range; ++i) {
-        add_long_range<kClassWise>(y, x, level_.long_range[i], graph);
-      }
-      graph.close_row(leaf);
-    }
+    return steps;
   }
 
-  template <bool kClassWise, typename Graph>
-  void add_long_range(std::ptrdiff_t y, std::ptrdiff_t x, const LongRange& coarse, Graph& graph) {
+  // The class distributions that the leaves of row y need and those before did not.
+  void look_ahead(std::ptrdiff_t y) {
+    const Stopwatch watch;
+    const std::ptrdiff_t last_row = std::min(y + kReach, size_.height - 1);
+    for (std::ptrdiff_t row = y == 0 ? 0 : y + kReach; row <= last_row; ++row) {
+      for_each_run(map_.groups(row), size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        costs_.look_at(row * size_.width + first, last - first);
+      });
+    }
+    costs_ms_ += watch.ms();
+  }
+
+  bool is_centre(std::ptrdiff_t y, std::ptrdiff_t x, const LongRange& coarse) const {
+    return coarse.centre(y / coarse.step, size_.height) == y &&
+           coarse.centre(x / coarse.step, size_.width) == x;
+  }
+
+  // The edges of the cell at whose centre (y, x) is join its row, edges first .. end - 1; returns
+  // the row's new end.
+  template <typename Graph>
+  std::size_t add_long_range(std::ptrdiff_t y, std::ptrdiff_t x, const LongRange& coarse,
+                             std::size_t first, std::size_t end, Graph& graph) {
     const std::ptrdiff_t cell_y = y / coarse.step;
     const std::ptrdiff_t cell_x = x / coarse.step;
-    const auto row = [&](std::ptrdiff_t cell) {
-      return LongRange::centre(cell, coarse.step, size_.height);
-    };
-    const auto column = [&](std::ptrdiff_t cell) {
-      return LongRange::centre(cell, coarse.step, size_.width);
-    };
-    if (row(cell_y) != y || column(cell_x) != x) return;
     const auto add = [&](std::ptrdiff_t other_y, std::ptrdiff_t other_x, std::size_t k,
                          std::ptrdiff_t cost_y, std::ptrdiff_t cost_x) {
       if (other_y < 0 || other_y >= coarse.size.height) return;
       if (other_x < 0 || other_x >= coarse.size.width) return;
-      const std::int32_t other = map_.row(row(other_y))[column(other_x)];
-      if (other == NodeMap::kNone) return;
-      const auto class_of = [&](std::ptrdiff_t i, std::ptrdiff_t j) {
-        return level_.classes[i * size_.width + j];
-      };
-      if (kClassWise && class_of(row(other_y), column(other_x)) != class_of(y, x)) return;
+      const std::ptrdiff_t row = coarse.centre(other_y, size_.height);
+      const std::ptrdiff_t column = coarse.centre(other_x, size_.width);
+      if (map_.groups(row)[column] != map_.groups(y)[x]) return;
       const float cost = coarse.costs[k * coarse.size.area() + cost_y * coarse.size.width + cost_x];
-      graph.join(Node(map_.row(y)[x]), Node(other), Graph::weight(cost));
+      end = graph.join_edge(first, end, map_.nodes(row)[column], Graph::weight(cost));
     };
     for (std::size_t k = 0; k < kNumOffsets; ++k) {
       const auto [dy, dx] = kOffsets[k];
       add(cell_y + dy, cell_x + dx, k, cell_y, cell_x);
       add(cell_y - dy, cell_x - dx, k, cell_y - dy, cell_x - dx);
     }
+    return end;
   }
 
-  bool is_proposal(std::int32_t node) const {
-    return node < static_cast<std::int32_t>(n_proposals_);
+  // Where proposals are neighbours of each other.
+  template <typename Graph>
+  void connect_proposals(Graph& graph) {
+    const std::array<std::ptrdiff_t, kDirections> steps = map_steps();
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
+      const Node* const nodes = map_.nodes(y);
+      const std::uint8_t* const groups = map_.groups(y);
+      for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
+        if (groups[x] == 0 || nodes[x] >= n_proposals_) continue;
+        std::array<Node, kDirections> others{};
+        for (std::size_t direction = 0; direction < kDirections; direction += 2) {
+          const std::ptrdiff_t at = x + steps[direction];
+          others[costs_.size()] = nodes[at];
+          costs_.add(y * size_.width + x, direction,
+                     groups[at] == groups[x] && nodes[at] < n_proposals_ && nodes[at] != nodes[x]);
+        }
+        const std::size_t n = costs_.size();
+        if (n == 0) continue;
+        const float* const costs = costs_.compute();
+        for (std::size_t i = 0; i < n; ++i) {
+          graph.connect(nodes[x], others[i], Graph::weight(costs[i]));
+        }
+      }
+    }
   }
 
   CascadeLevel level_{};
   GridSize size_{};
-  bool proposals_may_touch_ = false;
   std::size_t n_proposals_ = 0;
   std::size_t n_nodes_ = 0;
-  std::ptrdiff_t n_blocks_ = 0;
+  double costs_ms_ = 0.0;
   NodeMap map_;
-  Buffer<std::uint8_t> near_leaf_;  // per row and block of columns
-  CostRows rows_;
-  Buffer<float> ring_;
+  Stack<std::ptrdiff_t> leaf_pixels_;
+  PairCosts costs_;
   Buffer<std::int32_t> label_of_;
 };
 

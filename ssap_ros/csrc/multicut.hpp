@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <limits>
 #include <tuple>
-#include <utility>
 
 #include "buffer.hpp"
 #include "contraction.hpp"
@@ -46,7 +45,7 @@ class GraphPartition {
   template <typename Linkage>
   void run(const EdgeList& edges, std::int64_t* labels) {
     auto& graph = std::get<Contraction<Linkage>>(graphs_);
-    build(edges, graph);
+    build<Linkage>(edges, graph);
     graph.contract(false, [] { return false; });
     label_of_.fill(edges.n_nodes, -1);
     std::int64_t n_labels = 0;
@@ -59,54 +58,69 @@ class GraphPartition {
 
  private:
   using Node = std::uint32_t;
-  struct HalfEdge {
-    Node other;
-    float cost;
-  };
   static constexpr std::uint32_t kLeafDegree = 64;
 
-  template <typename Graph>
+  template <typename Linkage, typename Graph>
   void build(const EdgeList& edges, Graph& graph) {
     const std::size_t n = edges.n_nodes;
     first_.fill(n + 2, 0);
     for (std::size_t i = 0; i < 2 * edges.n_edges; ++i) ++first_[edges.uv_ids[i] + 2];
-    graph.start(n);
+    graph.start(n, 2 * edges.n_edges);
     for (std::size_t node = 0; node < n; ++node) {
       const std::uint32_t degree = first_[node + 2];
       if (degree > 0 && degree <= kLeafDegree) graph.mark_leaf(static_cast<Node>(node));
       first_[node + 2] += first_[node + 1];
     }
-    half_edges_.room(2 * edges.n_edges);
+    typename Graph::Edge* const rows = graph.edges();
+    bool is_sorted = true;  // strictly, so that no two edges are parallel
+    std::uint64_t last = 0;
     for (std::size_t i = 0; i < edges.n_edges; ++i) {
       const auto u = static_cast<Node>(edges.uv_ids[2 * i]);
       const auto v = static_cast<Node>(edges.uv_ids[2 * i + 1]);
-      const auto cost = static_cast<float>(edges.costs[i]);
-      half_edges_[first_[u + 1]++] = {v, cost};
-      half_edges_[first_[v + 1]++] = {u, cost};
+      const auto weight = Graph::weight(static_cast<float>(edges.costs[i]));
+      rows[first_[u + 1]++] = {v, weight};
+      rows[first_[v + 1]++] = {u, weight};
+      const std::uint64_t place = (std::uint64_t{u} << 32) | v;
+      is_sorted &= u < v && last < place;
+      last = place;
     }
-    last_seen_from_.fill(n, ~Node{0});
+    if (!is_sorted) place_of_.fill(n, 0);
     for (std::size_t i = 0; i < n; ++i) {
       const auto node = static_cast<Node>(i);
-      const bool is_leaf = graph.is_leaf(node);
-      if (is_leaf) graph.open_row(node);
-      for (std::uint32_t k = first_[node]; k < first_[node + 1]; ++k) {
-        const auto [other, cost] = half_edges_[k];
-        if (is_leaf) {
-          const bool is_parallel = std::exchange(last_seen_from_[other], node) == node;
-          is_parallel ? graph.join(node, other, Graph::weight(cost))
-                      : graph.add(other, Graph::weight(cost));
-        } else if (node < other && !graph.is_leaf(other)) {
-          graph.connect(node, other, Graph::weight(cost));
-        }
+      typename Graph::Edge* const row = rows + first_[i];
+      const std::size_t size = first_[i + 1] - first_[i];
+      if (graph.is_leaf(node)) {
+        graph.set_row(node, first_[i], is_sorted ? size : join_parallel<Linkage>(row, size));
+        graph.open(node);
+        continue;
       }
-      if (is_leaf) graph.close_row(node);
+      for (std::size_t k = 0; k < size; ++k) {
+        const auto [other, weight] = row[k];
+        if (node < other && !graph.is_leaf(other)) graph.connect(node, other, weight);
+      }
     }
   }
 
+  // Joins the edges of a row that lead to the same node; returns how many are left.
+  template <typename Linkage, typename Edge>
+  std::size_t join_parallel(Edge* row, std::size_t size) {
+    std::size_t n_joined = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      const Edge edge = row[i];
+      std::uint32_t& place = place_of_[edge.other];
+      if (place < n_joined && row[place].other == edge.other) {
+        row[place].weight = Linkage::join(row[place].weight, edge.weight);
+      } else {
+        place = static_cast<std::uint32_t>(n_joined);
+        row[n_joined++] = edge;
+      }
+    }
+    return n_joined;
+  }
+
   std::tuple<Contraction<SumLinkage>, Contraction<MeanLinkage>, Contraction<MutexLinkage>> graphs_;
-  Buffer<std::uint32_t> first_;  // half-edges of node u: first_[u] .. first_[u + 1] - 1
-  Buffer<HalfEdge> half_edges_;
-  Buffer<Node> last_seen_from_;
+  Buffer<std::uint32_t> first_;     // the row of node u: first_[u] .. first_[u + 1] - 1
+  Buffer<std::uint32_t> place_of_;  // where in the current row a node may be
   Buffer<std::int64_t> label_of_;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,7 +15,7 @@
 
 namespace ssap {
 
-// Loops over a piece of a row; what they do is said in cost_rows.hpp.
+// What the loops do is said in cost_rows.hpp.
 struct RowKernels {
   template <typename T>
   using Odds = bool (*)(const T* there, const T* back, std::ptrdiff_t n, float* up, float* down);
@@ -27,12 +28,16 @@ struct RowKernels {
   Odds<Half> odds_of_probabilities_half;
   Copy<float> copy_float;
   Copy<Half> copy_half;
-  void (*add_p_log_p)(const float* p, std::ptrdiff_t n, float* sums);
-  void (*start_divergence)(const float* p, const float* q, std::ptrdiff_t n, float* divergence);
-  void (*add_divergence)(const float* p, const float* q, std::ptrdiff_t n, float* divergence);
+  void (*minus_entropies)(const float* p, std::ptrdiff_t n_classes, std::ptrdiff_t n, float* sums);
+  void (*divergences)(const float* distributions, const float* minus_entropies,
+                      std::ptrdiff_t n_classes, const std::uint32_t* u, const std::uint32_t* v,
+                      std::ptrdiff_t n, float* divergence);
   void (*weaken)(const float* divergence, std::ptrdiff_t n, float* up, float* down);
   void (*log_odds)(const float* up, const float* down, std::ptrdiff_t n, float limit, float* costs);
 };
+
+// Class distributions are padded with zeros to a multiple of this.
+inline constexpr std::ptrdiff_t kLanes = 8;
 
 namespace detail {
 

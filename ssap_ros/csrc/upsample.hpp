@@ -4,17 +4,20 @@
 // every output pixel takes the label whose mask is largest there: the largest sum of bilinear
 // weights among the four nearest cells. This gives smooth outlines from the label map alone.
 //
-// Output pixels between the same two cell rows and columns form a rectangle; where its four cells
-// agree, which is almost everywhere, a row of the rectangle is a plain fill.
+// Output pixels between the same two cell rows and columns form a block. Where its four cells
+// agree, which is almost everywhere, nothing needs to be interpolated, and neighbouring blocks of
+// one label are taken together.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "grid.hpp"
+#include "label_runs.hpp"
 
 namespace ssap {
 
@@ -41,57 +44,96 @@ inline std::vector<AxisSample> sample_axis(std::ptrdiff_t n_out, std::ptrdiff_t 
   return samples;
 }
 
-// The label with the largest summed weight of four cells; on ties (1e-9) that of the nearest cell.
-inline std::int32_t heaviest_label(const std::int32_t (&label)[4], double wx, double wy) {
-  const double weight[4] = {(1 - wx) * (1 - wy), wx * (1 - wy), (1 - wx) * wy, wx * wy};
-  const auto sum_of = [&](std::int32_t wanted) {
-    double sum = 0.0;
-    for (int i = 0; i < 4; ++i) sum += label[i] == wanted ? weight[i] : 0.0;
-    return sum;
-  };
-  std::int32_t best = label[(wy >= 0.5 ? 2 : 0) + (wx >= 0.5 ? 1 : 0)];
-  double best_sum = sum_of(best) + 1e-9;
-  for (const std::int32_t candidate : label) {
-    const double sum = sum_of(candidate);
-    if (sum > best_sum) {
-      best = candidate;
-      best_sum = sum;
+// Output columns up to `end` with their four cells: above left, above right, below left and right.
+struct Block {
+  std::array<std::int32_t, 4> cells;
+  std::size_t end;
+
+  bool is_plain() const {
+    return cells[0] == cells[1] && cells[0] == cells[2] && cells[0] == cells[3];
+  }
+};
+
+inline std::vector<Block> blocks_between(const std::int32_t* above, const std::int32_t* below,
+                                         const std::vector<AxisSample>& columns) {
+  std::vector<Block> blocks;
+  for (std::size_t x = 0; x < columns.size();) {
+    const AxisSample& column = columns[x];
+    while (x < columns.size() && columns[x].before == column.before) ++x;
+    const Block block{
+        {above[column.before], above[column.after], below[column.before], below[column.after]}, x};
+    if (!blocks.empty() && block.is_plain() && blocks.back().cells == block.cells) {
+      blocks.back().end = x;
+    } else {
+      blocks.push_back(block);
     }
   }
-  return best;
+  return blocks;
+}
+
+// The labels of one row of a block: in each pixel the one with the largest summed weight of the
+// four cells; on ties (1e-9) that of the nearest cell.
+inline void interpolate(const Block& block, double wy, const AxisSample* columns, std::size_t x,
+                        LabelRuns& runs) {
+  // The weight that the label of cell i has in the left and in the right column of cells.
+  std::array<double, 4> left;
+  std::array<double, 4> right;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto share = [&](std::size_t cell, double weight) {
+      return block.cells[cell] == block.cells[i] ? weight : 0.0;
+    };
+    left[i] = share(0, 1 - wy) + share(2, wy);
+    right[i] = share(1, 1 - wy) + share(3, wy);
+  }
+  for (; x < block.end; ++x) {
+    const double wx = columns[x].after_weight;
+    const auto weight = [&](std::size_t i) { return (1 - wx) * left[i] + wx * right[i]; };
+    std::size_t best = (wy >= 0.5 ? 2U : 0U) + (wx >= 0.5 ? 1U : 0U);
+    double best_weight = weight(best) + 1e-9;
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (weight(i) > best_weight) {
+        best = i;
+        best_weight = weight(i);
+      }
+    }
+    runs.extend(block.cells[best], static_cast<std::ptrdiff_t>(x) + 1);
+  }
 }
 
 }  // namespace detail
 
 // The centre of output pixel (y, x) lies at ((y + 0.5) * scale, (x + 0.5) * scale) cells from the
 // upper left corner of the label map. Beyond the map its outermost cells continue.
-inline void upsample_labels(const std::int32_t* labels, GridSize cells, GridSize out_size,
-                            double scale, std::int32_t* out) {
-  const auto rows = detail::sample_axis(out_size.height, cells.height, scale);
-  const auto columns = detail::sample_axis(out_size.width, cells.width, scale);
-  std::vector<std::size_t> runs{0};  // columns with the same two cells
-  for (std::size_t x = 1; x < columns.size(); ++x) {
-    if (columns[x].before != columns[x - 1].before) runs.push_back(x);
-  }
-  runs.push_back(columns.size());
-
+inline LabelRuns upsample_labels(const std::int32_t* labels, GridSize cells, GridSize size,
+                                 double scale) {
+  const auto rows = detail::sample_axis(size.height, cells.height, scale);
+  const auto columns = detail::sample_axis(size.width, cells.width, scale);
+  LabelRuns runs(size);
+  std::vector<detail::Block> blocks;
+  std::ptrdiff_t before = -1;
   for (const detail::AxisSample& row : rows) {
-    const std::int32_t* const above = labels + row.before * cells.width;
-    const std::int32_t* const below = labels + row.after * cells.width;
-    for (std::size_t run = 0; run + 1 < runs.size(); ++run) {
-      const detail::AxisSample& column = columns[runs[run]];
-      const std::int32_t corners[4] = {above[column.before], above[column.after],
-                                       below[column.before], below[column.after]};
-      if (corners[0] == corners[1] && corners[0] == corners[2] && corners[0] == corners[3]) {
-        std::fill(out + runs[run], out + runs[run + 1], corners[0]);
-        continue;
-      }
-      for (std::size_t x = runs[run]; x < runs[run + 1]; ++x) {
-        out[x] = detail::heaviest_label(corners, columns[x].after_weight, row.after_weight);
-      }
+    if (row.before != before) {
+      before = row.before;
+      blocks = detail::blocks_between(labels + row.before * cells.width,
+                                      labels + row.after * cells.width, columns);
     }
-    out += out_size.width;
+    std::size_t begin = 0;
+    for (const detail::Block& block : blocks) {
+      if (block.is_plain()) {
+        runs.extend(block.cells[0], static_cast<std::ptrdiff_t>(block.end));
+      } else {
+        detail::interpolate(block, row.after_weight, columns.data(), begin, runs);
+      }
+      begin = block.end;
+    }
   }
+  return runs;
+}
+
+// The same, painted: out has the given size.
+inline void upsample_labels(const std::int32_t* labels, GridSize cells, GridSize size, double scale,
+                            std::int32_t* out) {
+  upsample_labels(labels, cells, size, scale).paint([](std::int32_t label) { return label; }, out);
 }
 
 }  // namespace ssap

@@ -8,15 +8,15 @@ from math import log2
 import cv2
 import numpy as np
 
-from ssap_ros.affinity import AffinityPyramid, affinity_pyramid, softmax
-from ssap_ros.backends.base import InferenceBackend, ModelError
+from ssap_ros.affinity import softmax
+from ssap_ros.backends.base import CpuPyramids, InferenceBackend, ModelError
 from ssap_ros.types import FloatArray, ImageArray, NetworkOutput
 
 SCALES = (0.5, 1.0, 2.0)
 _EPS = 1e-6
 
 
-class TestTimeBackend:
+class TestTimeBackend(CpuPyramids):
     """A backend that answers with the mean prediction over several views of the image.
 
     A view at twice the size has at stride 8 what the image has at stride 4: its levels are shifted
@@ -74,15 +74,6 @@ class TestTimeBackend:
             semantic.append(np.log(p))
             affinities.append(np.log(q / (1 - q)))
         return [NetworkOutput(tuple(semantic), tuple(affinities))]
-
-    def affinity_pyramids(
-        self,
-        logits: Sequence[NetworkOutput],
-        content: tuple[int, int],
-        segmentation_refinement: bool,
-    ) -> list[AffinityPyramid]:
-        """See InferenceBackend."""
-        return [affinity_pyramid(o, self.info, content, segmentation_refinement) for o in logits]
 
     def close(self) -> None:
         """See InferenceBackend."""

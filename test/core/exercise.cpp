@@ -2,6 +2,7 @@
 // result obeys. Built with sanitizers by `make sanitize`, and for a Jetson's processor by `make
 // test-aarch64`. Exits with 1 and says what went wrong if a law is broken.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -14,11 +15,14 @@
 #include <thread>
 #include <vector>
 
+#include "area_resize.hpp"
 #include "cascade.hpp"
+#include "class_maps.hpp"
 #include "edge_costs.hpp"
 #include "kernighan_lin.hpp"
 #include "multicut.hpp"
 #include "pool.hpp"
+#include "tournament.hpp"
 #include "upsample.hpp"
 
 // The sanitizers bring allocators of their own, which must not be replaced.
@@ -145,7 +149,7 @@ void exercise_cascade(unsigned n_cases) {
     check_labels(problem.levels[0], labels,
                  problem.solve<ssap::MutexLinkage>(cascade, problem.options, labels).is_complete);
     const auto report = problem.solve<ssap::SumLinkage>(cascade, problem.options, labels);
-    require(report.is_complete && report.is_finite, "a run without a limit is complete");
+    require(report.is_complete && report.is_valid, "a run without a limit is complete");
     check_labels(problem.levels[0], labels, true);
     ssap::Cascade fresh;
     problem.solve<ssap::SumLinkage>(fresh, problem.options, again);
@@ -252,6 +256,31 @@ void exercise_graphs(unsigned n_cases) {
   }
 }
 
+// Against a list that is searched.
+void exercise_tournament(unsigned n_cases) {
+  ssap::Tournament tournament;
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    Random random(seed);
+    const std::ptrdiff_t start_size = draw(random, 0, 400);
+    tournament.start(static_cast<std::size_t>(start_size));
+    std::vector<float> priorities(static_cast<std::size_t>(start_size), 0.0f);
+    for (int turn = 0; turn < 500; ++turn) {
+      // some numbers are new
+      const auto id =
+          static_cast<std::size_t>(draw(random, 0, static_cast<int>(start_size) + turn));
+      if (id >= priorities.size()) priorities.resize(id + 1, 0.0f);
+      const auto priority = static_cast<float>(draw(random, -5, 20));
+      tournament.set(static_cast<std::uint32_t>(id), priority);
+      priorities[id] = std::max(priority, 0.0f);
+      const auto best = std::max_element(priorities.begin(), priorities.end());
+      require(tournament.best_priority() == *best, "the best priority is the largest");
+      if (*best > 0.0f) {
+        require(tournament.best() == best - priorities.begin(), "the first of the best is served");
+      }
+    }
+  }
+}
+
 // Every instruction set against double precision.
 void exercise_costs(unsigned n_cases) {
   for (unsigned seed = 0; seed < n_cases; ++seed) {
@@ -300,15 +329,56 @@ void exercise_upsampling(unsigned n_cases) {
   }
 }
 
+// The copies for AVX2 and for every machine give the same bits, and nothing beside the maps is read
+// or written.
+void exercise_images(unsigned n_cases) {
+  for (unsigned seed = 0; seed < n_cases; ++seed) {
+    Random random(seed);
+    const ssap::GridSize target{draw(random, 1, 20), draw(random, 1, 20)};
+    const ssap::GridSize source{target.height + draw(random, 0, 90),
+                                target.width + draw(random, 0, 90)};
+    std::vector<std::uint8_t> image(3 * source.area());
+    for (std::uint8_t& value : image) value = static_cast<std::uint8_t>(draw(random, 0, 255));
+    const std::array<float, 3> factor{0.1F, 0.2F, 0.3F};
+    const std::array<float, 3> offset{1, 2, 3};
+    const auto area = static_cast<std::ptrdiff_t>(target.area());
+    const auto planes = [area](std::vector<float>& out) {
+      return std::array<float*, 3>{out.data(), out.data() + area, out.data() + 2 * area};
+    };
+    std::vector<float> plain(3 * target.area());
+    std::vector<float> fast(3 * target.area());
+    ssap::detail::area_resize(image.data(), source, target, factor, offset, planes(plain),
+                              target.width);
+    ssap::area_resize(image.data(), source, target, factor, offset, planes(fast), target.width);
+    require(plain == fast, "images of both copies");
+
+    std::vector<float> logits(4 * source.area());
+    for (float& logit : logits) logit = 0.1F * static_cast<float>(draw(random, -99, 99));
+    const ssap::ClassMaps maps{logits.data(), static_cast<std::ptrdiff_t>(source.area()),
+                               source.width, target};
+    const std::vector<std::size_t> chosen{3, 1};
+    std::vector<float> shares(2 * target.area());
+    std::vector<float> same(2 * target.area());
+    ssap::detail::softmax(maps, chosen, shares.data());
+    ssap::softmax(maps, chosen, same.data());
+    require(shares == same, "distributions of both copies");
+    std::vector<std::uint8_t> classes(target.area());
+    ssap::best_class(maps, {7, 5, 3, 1}, classes.data());
+    for (const std::uint8_t name : classes) require(name % 2 == 1 && name < 8, "class names");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const unsigned n = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 100;
   exercise_costs(n);
+  exercise_tournament(n);
   exercise_graphs(n);
   exercise_cascade(n);
   exercise_threads(std::max(1u, n / 5));
   exercise_upsampling(n);
+  exercise_images(n);
 #ifdef COUNTS_ALLOCATIONS
   exercise_workspace();
 #endif
