@@ -26,6 +26,7 @@ from ssap_ros.node_parts.camera import Camera, Frame
 from ssap_ros.node_parts.diagnostics import node_diagnostics
 from ssap_ros.node_parts.engine import Engine, Load
 from ssap_ros.node_parts.frame_processor import FrameProcessor, Job
+from ssap_ros.node_parts.memory import keep_freed_memory
 from ssap_ros.node_parts.parameters import NodeParameters
 from ssap_ros.status import describe
 
@@ -73,7 +74,11 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         self._active, self._enabled = False, True
         self.transition_error: Exception = RuntimeError("unknown")
         self.cameras: dict[str, Camera] = {}
-        self._settings = NodeParameters(self, self._engine.configure, self._publish_label_info)
+        try:
+            self._settings = NodeParameters(self, self._engine.configure, self._publish_label_info)
+        except Exception:
+            super().destroy_node()  # the context would do it through ours, which needs a whole node
+            raise
         settings = self._settings.node
         self._queue: FrameQueue[Frame] = FrameQueue(settings.cameras, settings.drop_policy)
         for name in settings.cameras:
@@ -230,6 +235,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
 def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
     """Run the node until SIGINT or SIGTERM, then return 0; 2 if a parameter does not fit."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    keep_freed_memory()
     node = None
     try:
         rclpy.init(args=args)

@@ -22,8 +22,9 @@ from ssap_ros.pipeline import STAGES
 HELP = "the node without its network: overhead, frame rate, missed frames, jitter, latency"
 DETAILS = """Starts the ROS 2 node with a network that costs nothing, on one core, sends it images
 at fixed rates over DDS and prints, in the terms of ros2_benchmark, what comes back. The overhead is
-the time from the arrival of an image in the node to the publication of its masks and detections
-without inference and partition."""
+the time, by the node's clock, from the call with which the middleware hands over an image until its
+masks and detections are published, without inference and partition; the latency, from sending to
+answer, has the way there and back and the copies of the middleware too."""
 
 _SIZES = ("1280x720", "1920x1200")
 _RATES = (10, 30, 60)

@@ -9,9 +9,7 @@ p50/p95/p99 over the last 500 frames of every <stage>_ms and of png_bytes.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -20,9 +18,8 @@ from ssap_ros.frame_queue import FrameQueue
 from ssap_ros.messages import diagnostic_array, diagnostic_status
 from ssap_ros.node_parts.camera import Camera, Frame
 from ssap_ros.node_parts.engine import Engine
+from ssap_ros.node_parts.memory import memory_mb
 from ssap_ros.node_parts.parameters import NodeParameters
-
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def node_diagnostics(
@@ -47,12 +44,6 @@ def node_diagnostics(
         full_name = f"{node_name}: {name}" if name else node_name
         entries.append(_camera_status(full_name, camera, queue, engine, common))
     return diagnostic_array(stamp, entries)
-
-
-def memory_mb() -> float:
-    """Resident memory of this process in MiB."""
-    resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return resident_pages * _PAGE_BYTES / 2**20
 
 
 def _camera_status(
