@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from std_srvs.srv import SetBool
@@ -25,6 +25,7 @@ from ssap_ros.frame_worker import FrameWorker
 from ssap_ros.node_parts.camera import Camera, Frame
 from ssap_ros.node_parts.diagnostics import node_diagnostics
 from ssap_ros.node_parts.engine import Engine, Load
+from ssap_ros.node_parts.executor import NodeExecutor
 from ssap_ros.node_parts.frame_processor import FrameProcessor, Job
 from ssap_ros.node_parts.memory import keep_freed_memory
 from ssap_ros.node_parts.parameters import NodeParameters
@@ -240,7 +241,7 @@ def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
     try:
         rclpy.init(args=args)
         node = SsapNode(load)
-        executor = MultiThreadedExecutor(num_threads=2)  # one may be held up by a transition
+        executor = NodeExecutor()
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
