@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("rclpy", reason="rclpy is not installed")
 
+import rclpy
 from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
