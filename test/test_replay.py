@@ -287,7 +287,7 @@ def test_node_that_dies_is_told(clip, toy_model_path, tmp_path, monkeypatch):
 
 
 def test_interrupt(toy_model_path, tmp_path):
-    arguments = ["scenes", "--out", tmp_path, "--model", toy_model_path, "--max-frames", "15"]
+    arguments = ["scenes", "--out", tmp_path, "--model", toy_model_path, "--max-frames", "2000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "ssap_ros.cli", "replay", *map(str, arguments)],
         stderr=subprocess.PIPE,
