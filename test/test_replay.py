@@ -287,6 +287,8 @@ def test_node_that_dies_is_told(clip, toy_model_path, tmp_path, monkeypatch):
 
 
 def test_interrupt(toy_model_path, tmp_path):
+    # a shell's background job, as these tests may be, has its children ignore the signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = ["scenes", "--out", tmp_path, "--model", toy_model_path, "--max-frames", "2000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "ssap_ros.cli", "replay", *map(str, arguments)],
