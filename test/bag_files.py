@@ -59,11 +59,11 @@ def write_painted_bag(
     return path
 
 
-def to_sqlite(bag: Path, folder: Path, compression: str = "NONE") -> Path:
-    """The same messages as a sqlite3 bag folder."""
+def to_folder(bag: Path, folder: Path, storage: str = "SQLITE3", compression: str = "NONE") -> Path:
+    """The same messages as a bag folder."""
     from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
-    writer = Writer(folder, version=9, storage_plugin=StoragePlugin.SQLITE3)
+    writer = Writer(folder, version=9, storage_plugin=StoragePlugin[storage])
     writer.set_compression(CompressionMode[compression], CompressionFormat.ZSTD)
     store = messages.standard_types()
     with Reader(bag) as reader, writer:

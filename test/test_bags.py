@@ -12,7 +12,7 @@ from bag_files import (
     break_bag,
     damage_sqlite,
     painted_frame,
-    to_sqlite,
+    to_folder,
     write_painted_bag,
 )
 
@@ -104,7 +104,7 @@ def test_others_read_what_is_written(good):
 
 @pytest.mark.parametrize("compression", ["NONE", "FILE", "MESSAGE"])
 def test_sqlite(good, tmp_path, compression):
-    folder = to_sqlite(good, tmp_path / "bag", compression)
+    folder = to_folder(good, tmp_path / "bag", compression=compression)
     assert same(read_all(folder)[0], read_all(good)[0])
 
 
@@ -174,17 +174,7 @@ def test_bag_without_an_index(good, tmp_path):
 
 def test_cut_bag_in_its_folder(good, tmp_path):
     """The folder's metadata promises what the file does not hold; or is nonsense itself."""
-    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-
-    folder, store = tmp_path / "bag", messages.standard_types()
-    writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
-    with Reader(good) as reader, writer:
-        topics = {
-            c.topic: writer.add_connection(c.topic, c.msgtype, typestore=store)
-            for c in reader.connections
-        }
-        for connection, logged, raw in reader.messages():
-            writer.write(topics[connection.topic], logged, raw)
+    folder = to_folder(good, tmp_path / "bag", "MCAP")
     (file,) = folder.glob("*.mcap")
     whole = file.read_bytes()
     file.write_bytes(whole[:-100])
@@ -229,7 +219,7 @@ def test_broken_bags(good, tmp_path, seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_broken_sqlite(good, tmp_path, seed):
-    folder = to_sqlite(good, tmp_path / "bag")
+    folder = to_folder(good, tmp_path / "bag")
     (file,) = folder.glob("*.db3")
     damage_sqlite(file, seed)
     try:
@@ -254,7 +244,7 @@ def test_bag_appears_when_it_is_whole(tmp_path):
 
 
 def test_bags_of_a_folder(good, tmp_path):
-    to_sqlite(good, tmp_path / "b" / "bag")
+    to_folder(good, tmp_path / "b" / "bag")
     for name in ("z.mcap", "a.mcap"):
         (tmp_path / name).write_bytes(good.read_bytes())
     found = [bag.relative_to(tmp_path).as_posix() for bag in find_bags(tmp_path)]

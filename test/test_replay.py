@@ -21,7 +21,7 @@ from bag_files import (
     STEP,
     break_bag,
     painted_frame,
-    to_sqlite,
+    to_folder,
     write_painted_bag,
 )
 from toy_model import paint
@@ -163,7 +163,7 @@ def test_two_replays_are_identical_and_another_storage_changes_nothing(
     scored, toy_model_path, tmp_path
 ):
     bag, out, summary = scored
-    source = to_sqlite(bag, tmp_path / "sqlite", "MESSAGE")
+    source = to_folder(bag, tmp_path / "sqlite", compression="MESSAGE")
     options = every(toy_model_path, gt_instances=(INSTANCES,))
     again = replay(str(source), tmp_path / "again", options).summary
     assert again["digest"] == summary["digest"]

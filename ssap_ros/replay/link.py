@@ -7,7 +7,6 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -19,6 +18,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from ssap_ros.backends import ModelError
 from ssap_ros.connection import Connection
 from ssap_ros.errors import NodeError
+from ssap_ros.messages import rgb_image
 from ssap_ros.replay.ledger import Entry, Ledger, Part
 from ssap_ros.replay.node_process import NodeProcess
 from ssap_ros.replay.sources import Frame
@@ -28,6 +28,7 @@ _TIMEOUT_S = 60.0  # for the node to get ready, and to answer a frame
 _QUIET_S = 2.5  # two diagnostic periods and some: afterwards a missing answer does not come
 _WINDOW = 4  # frames on their way under the policy `every`; the node keeps 5 answers
 _DEPTH = 20  # of all topics of the replay
+_IMAGE_FIELDS = ("height", "width", "encoding", "is_bigendian", "step")
 _WARM_UP = "ssap_replay_warm_up"  # frame_id of the frames before the first
 
 Keep = Callable[[Part, Entry, bytes], None]
@@ -220,18 +221,11 @@ def _message(frame: Frame) -> Image:
     """The frame as it was recorded, or as rgb8."""
     header = Header(frame_id=frame.frame_id)
     header.stamp.sec, header.stamp.nanosec = divmod(frame.stamp, 1_000_000_000)
-    if frame.image is None:
-        fields: dict[str, Any] = {
-            name: getattr(frame.msg, name)
-            for name in ("height", "width", "encoding", "is_bigendian", "step")
-        }
-        pixels = frame.msg.data
-    else:
-        pixels = frame.image
-        height, width, channels = pixels.shape
-        fields = {"height": height, "width": width, "encoding": "rgb8", "step": channels * width}
+    if frame.image is not None:
+        return rgb_image(header, frame.image)
+    fields = {name: getattr(frame.msg, name) for name in _IMAGE_FIELDS}
     data = array("B")  # rclpy takes an array as it is; numpy or bytes it copies element by element
-    data.frombytes(pixels.data.cast("B"))
+    data.frombytes(frame.msg.data.data.cast("B"))
     return Image(header=header, data=data, **fields)
 
 
