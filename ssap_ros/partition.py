@@ -136,7 +136,8 @@ def cascaded_graph_partition(
         as in `edge_costs`; only for logits.
     long_range: costs or logits of levels coarser than the coarsest of `costs`, the next one first.
         They join the coarsest graph as sparse edges between the pixels at the cells' centres.
-    erosion_radius: margin, in pixels, that separates the inner region from the rest of a segment.
+    erosion_radius: distance, in pixels of the level to be solved, that the inner region of a
+        segment keeps from the other segments.
     linkage: which clusters attract most: "sum" by the sum of the costs between them (greedy
         additive edge contraction), "mean" by their mean, "mutex" by the cost of the largest
         magnitude (mutex watershed).

@@ -125,9 +125,10 @@ def cascaded_graph_partition(
             name: Any = (y, x)
             parent = (y // 2, x // 2)
             if segments is not None and classes[level + 1][parent] == classes[level][y, x]:
-                top, left = (max(i - erosion_radius, 0) for i in parent)
-                bottom, right = (i + erosion_radius + 1 for i in parent)
-                if np.all(segments[top:bottom, left:right] == segments[parent]):
+                top, left = (max(i - erosion_radius, 0) // 2 for i in (y, x))
+                bottom, right = ((i + erosion_radius) // 2 + 1 for i in (y, x))
+                near = segments[top:bottom, left:right]
+                if np.all((near == segments[parent]) | (near == 0)):
                     name = int(segments[parent])
             node_of[y, x] = nodes.setdefault(name, len(nodes))
             if isinstance(name, int):

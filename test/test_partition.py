@@ -299,6 +299,39 @@ def test_proposals_wait_until_the_pixels_between_them_have_spoken() -> None:
     np.testing.assert_array_equal(plain, [0, 1, 0])
 
 
+def test_inner_regions_that_meet_at_a_corner_are_neighbours() -> None:
+    # Two coarse cells, diagonal, with nothing on the other two. Only the fine pixels at the corner
+    # between them are near the other segment: (0, 1) and (2, 3) stay in their proposals.
+    coarse_classes = np.array([[1, 0], [0, 1]], np.uint8)
+    classes = np.kron(coarse_classes, np.ones((2, 2), np.uint8))
+    coarse_costs = np.full((12, 2, 2), -1, np.float32)
+    costs = np.full((12, 4, 4), -1, np.float32)
+    levels = [costs, coarse_costs], [classes, coarse_classes]
+    assert cascaded_graph_partition(*levels).max() == 4
+    costs[-1, 0, 1] = 5
+    labels = cascaded_graph_partition(*levels)
+    assert labels.max() == 3
+    assert labels[0, 1] == labels[2, 3]
+    np.testing.assert_array_equal(labels, oracles.cascaded_graph_partition(*levels))
+
+
+def test_scores_refine_the_edges_between_proposals_too() -> None:
+    # Left and right half are two proposals, which attract each other a little in the upper rows;
+    # there, and only there, the halves are of different classes.
+    coarse = np.full((25, 20, 2), 3, np.float32)
+    coarse[[k for k in range(25) if k % 5 % 2 == 1]] = -3  # dx = -1 and 1
+    fine = np.zeros((25, 40, 4), np.float32)
+    fine[:, :8] = 0.4
+    scores = np.full((2, 40, 4), 0.5, np.float32)
+    scores[:, :8, :2] = [[[1]], [[0]]]
+    scores[:, :8, 2:] = [[[0]], [[1]]]
+    classes = [np.ones((40, 4), np.uint8), np.ones((20, 2), np.uint8)]
+    plain = cascaded_graph_partition([fine, coarse], classes, erosion_radius=0)
+    refined = cascaded_graph_partition([fine, coarse], classes, scores=scores, erosion_radius=0)
+    assert plain.max() == 1
+    np.testing.assert_array_equal(refined, [[1, 1, 2, 2]] * 40)
+
+
 def test_a_joint_finest_level_may_join_classes_and_a_classwise_one_may_not() -> None:
     costs = [np.full((12, 4, 4), 5, np.float32)]
     classes = [np.array([[1, 1, 2, 2]] * 4, np.uint8)]
@@ -366,8 +399,9 @@ def noisy_logits(
 @pytest.mark.parametrize("refine", [False, True])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("n_channels", [24, 25])
+@pytest.mark.parametrize("erosion_radius", [0, 1])
 def test_logits_give_what_their_costs_give(
-    seed: int, refine: bool, dtype: type, n_channels: int
+    seed: int, refine: bool, dtype: type, n_channels: int, erosion_radius: int
 ) -> None:
     logits, classes = noisy_logits(seed, CLASSES["several classes"], 3)
     logits = [level.astype(dtype) for level in logits]
@@ -380,8 +414,8 @@ def test_logits_give_what_their_costs_give(
         for i, level in enumerate(logits)
     ]
     np.testing.assert_array_equal(
-        cascaded_graph_partition(logits, classes, scores=scores),
-        cascaded_graph_partition(costs, classes),
+        cascaded_graph_partition(logits, classes, scores=scores, erosion_radius=erosion_radius),
+        cascaded_graph_partition(costs, classes, erosion_radius=erosion_radius),
     )
 
 
@@ -423,9 +457,9 @@ def test_what_is_not_finite_is_named(name: str, value: float) -> None:
         logits[2][13, 4, 5] = value
         where = r"\(13, 4, 5\)"
     match = rf"{name}\[0\] must be finite, got {value} at {where}"
-    n = 3 if name == "costs" else 2
+    n, m = (1, 1) if name == "costs" else (2, 3)
     with pytest.raises(ValueError, match=match):
-        cascaded_graph_partition(logits[:n], classes[:n], long_range=logits[n:])
+        cascaded_graph_partition(logits[:n], classes[:n], long_range=logits[n:m])
 
 
 @pytest.mark.parametrize("linkage", ["mean", "mutex"])

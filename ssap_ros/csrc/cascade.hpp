@@ -1,8 +1,8 @@
 // Cascaded graph partition (section 3.3 of the SSAP paper): coarse to fine.
 //
 // At the coarsest level every pixel of a thing class is a node, and the multicut cuts them into
-// segments. A segment's inner region (the segment without a margin) is beyond doubt: at the next
-// level, twice as fine, it is one node, a proposal, and only the remaining pixels are decided anew.
+// segments. A segment's inner region, away from other segments, is beyond doubt: at the next level,
+// twice as fine, it is one node, a proposal, and only the remaining pixels are decided anew.
 // A proposal may consist of several parts, e.g. an object behind a pole: it stays one node. A fine
 // pixel leaves the proposal where its own class is another one. The weight between two nodes is the
 // sum over all pixel pairs between them, and pairs within a proposal are never looked at.
@@ -89,11 +89,8 @@ class Cascade {
       if (!in_time && i > 0) carry(levels, i, labels);
       if (!in_time) break;
       if (i > 0) {
-        inner_regions(out, size, options.erosion_radius,
-                      scratch_.room(size.area() + static_cast<std::size_t>(size.width)),
-                      inner_.room(size.area()));
-        proposals = {inner_.data(), level.classes, size.width, n_labels,
-                     options.erosion_radius == 0};
+        inner_regions_.start(out, size, options.erosion_radius);
+        proposals = {&inner_regions_, level.classes, size.width, n_labels};
       }
       told.labels_ms = stage.ms();
     }
@@ -139,20 +136,19 @@ class Cascade {
   }
 
   std::size_t bytes() const {
-    std::size_t sum = level_graph_.bytes() + segments_.bytes() + scratch_.bytes() + inner_.bytes() +
-                      new_label_.bytes();
+    std::size_t sum =
+        level_graph_.bytes() + inner_regions_.bytes() + segments_.bytes() + new_label_.bytes();
     for (const auto& costs : long_range_costs_) sum += costs.bytes();
     std::apply([&](const auto&... graph) { sum += (graph.bytes() + ...); }, graphs_);
     return sum;
   }
 
   LevelGraph level_graph_;
+  InnerRegions inner_regions_;
   std::tuple<Contraction<SumLinkage>, Contraction<MeanLinkage>, Contraction<MutexLinkage>> graphs_;
   std::vector<LongRange> long_range_;
   std::vector<Buffer<float>> long_range_costs_;
   Buffer<std::int32_t> segments_;  // of the last finished level that is not the finest
-  Buffer<std::int32_t> scratch_;
-  Buffer<std::int32_t> inner_;
   Buffer<std::int32_t> new_label_;
 };
 

@@ -3,8 +3,8 @@
 // A proposal, an inner region of a coarser segment, is one node; every other pixel of a thing is a
 // leaf. Only the leaves' edges are looked at and their costs computed, in batches: pairs within a
 // proposal never are. An edge between two leaves is computed from either end, which costs less than
-// to look it up. The inner regions of two segments are farther apart than the window, unless the
-// margin is 0, so a proposal's neighbours are leaves.
+// to look it up. A few pixels of a proposal are within reach of another proposal: their edges are
+// summed up at once.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include "buffer.hpp"
 #include "edge_costs.hpp"
 #include "grid.hpp"
+#include "inner_regions.hpp"
 #include "stopwatch.hpp"
 
 namespace ssap {
@@ -39,13 +40,12 @@ struct CascadeLevel {
   std::size_t n_long_range = 0;
 };
 
-// Labels of the next coarser level, 1 .. n_labels or 0 = none, of cells of 2x2 pixels.
+// The segments of the next coarser level, whose cells are 2x2 pixels.
 struct Proposals {
-  const std::int32_t* labels = nullptr;  // nullptr: there is no coarser level
+  const InnerRegions* regions = nullptr;  // nullptr: there is no coarser level
   const std::uint8_t* classes = nullptr;
   std::ptrdiff_t width = 0;
   std::size_t n_labels = 0;
-  bool may_touch = false;  // two of them may be closer than the window reaches
 };
 
 class LevelGraph {
@@ -68,8 +68,7 @@ class LevelGraph {
     graph.start(n_nodes_, max_edges());
     for (std::size_t node = 0; node < n_proposals_; ++node) graph.mark_proposal(Node(node));
     for (std::size_t node = n_proposals_; node < n_nodes_; ++node) graph.mark_leaf(Node(node));
-    const bool in_time = add_leaves(graph, stop);
-    if (in_time && proposals.may_touch) connect_proposals(graph);
+    const bool in_time = add_edges(graph, stop);
     costs_ms += costs_ms_;
     return in_time;
   }
@@ -100,7 +99,8 @@ class LevelGraph {
   bool is_valid() const { return costs_.is_valid(); }
   std::size_t n_nodes() const { return n_nodes_; }
   std::size_t bytes() const {
-    return map_.bytes() + leaf_pixels_.bytes() + label_of_.bytes() + costs_.bytes();
+    return map_.bytes() + leaf_pixels_.bytes() + near_pixels_.bytes() + label_of_.bytes() +
+           costs_.bytes();
   }
 
  private:
@@ -117,16 +117,18 @@ class LevelGraph {
   // Nodes 0 .. n_proposals - 1 are the proposals, the leaves follow in raster order.
   void number_nodes(const Proposals& proposals) {
     leaf_pixels_.clear();
+    near_pixels_.clear();
     for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
       Node* const nodes = map_.nodes(y);
       const std::uint8_t* const classes = level_.classes + y * size_.width;
-      const std::ptrdiff_t parents = y / 2 * proposals.width;
+      const std::uint8_t* const parents = proposals.classes + y / 2 * proposals.width;
       for_each_run(classes, size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
         for (std::ptrdiff_t x = first; x < last; ++x) {
-          if (proposals.labels) {
-            const std::ptrdiff_t parent = parents + x / 2;
-            if (proposals.labels[parent] != 0 && proposals.classes[parent] == classes[x]) {
-              nodes[x] = Node(proposals.labels[parent] - 1);
+          if (proposals.regions && parents[x / 2] == classes[x]) {
+            bool is_near = false;
+            if (const std::int32_t label = proposals.regions->label(y, x, is_near); label != 0) {
+              nodes[x] = Node(label - 1);
+              if (is_near) near_pixels_.push(y * size_.width + x);
               continue;
             }
           }
@@ -148,12 +150,13 @@ class LevelGraph {
   }
 
   template <typename Graph, typename Stop>
-  bool add_leaves(Graph& graph, Stop&& stop) {
+  bool add_edges(Graph& graph, Stop&& stop) {
     typename Graph::Edge* const edges = graph.edges();
     const std::array<std::ptrdiff_t, kDirections> steps = map_steps();
     std::size_t n_edges = 0;
     std::size_t n_weighed = 0;
     std::size_t leaf = 0;
+    std::size_t near = 0;
     std::size_t n_opened = 0;
     const auto weigh = [&] {
       const Stopwatch watch;
@@ -192,6 +195,10 @@ class LevelGraph {
           n_weighed = n_edges;
         }
         graph.set_row(Node(n_proposals_ + leaf), first, n_edges - first);
+      }
+      if (near < near_pixels_.size() && near_pixels_[near] < row + size_.width) open();
+      for (; near < near_pixels_.size() && near_pixels_[near] < row + size_.width; ++near) {
+        connect_proposals(y, near_pixels_[near] - row, steps, graph);
       }
     }
     open();
@@ -249,30 +256,25 @@ class LevelGraph {
     return end;
   }
 
-  // Where proposals are neighbours of each other.
+  // The edges of a proposal's pixel that lead forward to other proposals.
   template <typename Graph>
-  void connect_proposals(Graph& graph) {
-    const std::array<std::ptrdiff_t, kDirections> steps = map_steps();
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      const Node* const nodes = map_.nodes(y);
-      const std::uint8_t* const groups = map_.groups(y);
-      for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
-        if (groups[x] == 0 || nodes[x] >= n_proposals_) continue;
-        std::array<Node, kDirections> others{};
-        for (std::size_t direction = 0; direction < kDirections; direction += 2) {
-          const std::ptrdiff_t at = x + steps[direction];
-          others[costs_.size()] = nodes[at];
-          costs_.add(y * size_.width + x, direction,
-                     groups[at] == groups[x] && nodes[at] < n_proposals_ && nodes[at] != nodes[x]);
-        }
-        const std::size_t n = costs_.size();
-        if (n == 0) continue;
-        const float* const costs = costs_.compute();
-        for (std::size_t i = 0; i < n; ++i) {
-          graph.connect(nodes[x], others[i], Graph::weight(costs[i]));
-        }
-      }
+  void connect_proposals(std::ptrdiff_t y, std::ptrdiff_t x,
+                         const std::array<std::ptrdiff_t, kDirections>& steps, Graph& graph) {
+    const Node* const node = map_.nodes(y) + x;
+    const std::uint8_t* const group = map_.groups(y) + x;
+    std::array<Node, kNumOffsets> others{};
+    std::size_t n = 0;
+    for (std::size_t direction = 0; direction < kDirections; direction += 2) {
+      const std::ptrdiff_t step = steps[direction];
+      const bool is_other =
+          group[step] == *group && node[step] < n_proposals_ && node[step] != *node;
+      others[n] = node[step];
+      costs_.add(y * size_.width + x, direction, is_other);
+      n += is_other;
     }
+    if (n == 0) return;
+    const float* const costs = costs_.compute();
+    for (std::size_t i = 0; i < n; ++i) graph.connect(*node, others[i], Graph::weight(costs[i]));
   }
 
   CascadeLevel level_{};
@@ -282,6 +284,7 @@ class LevelGraph {
   double costs_ms_ = 0.0;
   NodeMap map_;
   Stack<std::ptrdiff_t> leaf_pixels_;
+  Stack<std::ptrdiff_t> near_pixels_;  // of proposals, with another one near
   PairCosts costs_;
   Buffer<std::int32_t> label_of_;
 };
