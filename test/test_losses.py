@@ -64,6 +64,31 @@ def test_affinity_loss_is_mean_over_the_window_and_sum_over_pixels():
     assert affinity_value(logits, ids, **keep) == pytest.approx((2 + 2 * 3) * per_pixel)
 
 
+def test_cross_entropy_instead_of_the_squared_error():
+    ids = torch.tensor([[[1, 2]]])  # in each window a pair with itself and one of two objects
+    logits = torch.full((1, 9, 1, 2), logit(0.75))
+    keep = {"drop_rate": 0.0, "object_weight": 1.0, "affinity_error": "cross_entropy"}
+    per_pixel = -(math.log(0.75) + math.log(0.25)) / 2
+    assert affinity_value(logits, ids, **keep) == pytest.approx(2 * per_pixel, rel=1e-5)
+
+
+def test_pairs_with_the_background_may_weigh_less():
+    ids = torch.tensor([[[0, 0, 1, 2]]])
+    logits = torch.full((1, 9, 1, 4), logit(0.75))
+    same, other = 0.25**2, 0.75**2
+    for weight in (1.0, 0.25):
+        value = affinity_value(
+            logits, ids, drop_rate=0.0, object_weight=1.0, background_pair_weight=weight
+        )
+        rows = (
+            weight * 2 * same / 2,  # two pixels of background
+            weight * (2 * same + other) / 3,
+            (weight * other + same + other) / 3,  # background, itself, the other object
+            (other + same) / 2,
+        )
+        assert value == pytest.approx(sum(rows), rel=1e-5)
+
+
 def test_contact_weight_is_for_instances_beside_instances():
     ids = torch.tensor([[[0, 1, 1, 1, 2, 2]]])  # window of 3: the third 1 touches the first 2
     logits = torch.zeros(1, 9, 1, 6)  # every pair is half wrong

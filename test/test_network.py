@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
+from ssap_ros.errors import InputError  # noqa: E402
 from ssap_ros.network.backbones import (  # noqa: E402
     BACKBONES,
     MobileNetV2,
@@ -163,18 +164,39 @@ def test_networks_without_affinities_are_exported_with_unknown_ones(tmp_path):
     assert all(s.std() > 0 for s in output.semantic)
 
 
+def save_checkpoint(path, seed, window=5):
+    """A small network with random weights as `ssap train` would leave it."""
+    torch.manual_seed(seed)
+    config = NetworkConfig("mobilenet_v2", 16, window, "hierarchical", 3)
+    network = with_statistics(SsapNetwork(config, 3))
+    settings = {"network": dataclasses.asdict(config), "thing_ids": [1], "long_side": 64}
+    settings |= {"classes": ["background", "person", "car"], "mean": [0.0] * 3}
+    torch.save({"average": network.state_dict(), "config": settings | {"std": [1.0] * 3}}, path)
+    return path
+
+
+def test_the_mean_of_several_checkpoints_is_exported(tmp_path):
+    paths = [save_checkpoint(tmp_path / f"{seed}.pt", seed) for seed in range(2)]
+    states = [load_network(path)[0].state_dict() for path in paths]
+    mean = load_network(paths[0], paths[1], paths[1])[0]
+    for name, value in mean.state_dict().items():
+        expected = (states[0][name].double() + 2 * states[1][name].double()) / 3
+        torch.testing.assert_close(value.double(), expected, rtol=1e-6, atol=1e-6)
+    export_onnx(paths[0], tmp_path / "mean.onnx", average_with=[paths[1], paths[1]])
+    image = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    [output] = OnnxRuntimeBackend(tmp_path / "mean.onnx", 1).infer(image, LEVELS)
+    with torch.no_grad():
+        semantic, _ = mean.eval()(torch.from_numpy(image))
+    np.testing.assert_allclose(output.semantic[0], semantic[0][0].numpy(), rtol=1e-3, atol=1e-4)
+    other = save_checkpoint(tmp_path / "other.pt", 0, window=3)
+    with pytest.raises(InputError, match="has another network or other classes than"):
+        load_network(paths[0], other)
+
+
 def test_semantics_and_affinities_learned_separately_are_exported_as_one(tmp_path):
-    paths = []
-    for seed, window in enumerate((5, 0)):
-        torch.manual_seed(seed)
-        config = NetworkConfig("mobilenet_v2", 16, window, "hierarchical", 3)
-        network = with_statistics(SsapNetwork(config, 3))
-        paths.append(tmp_path / f"{seed}.pt")
-        settings = {"network": dataclasses.asdict(config), "thing_ids": [1], "long_side": 64}
-        settings |= {"classes": ["background", "person", "car"], "mean": [0.0] * 3}
-        torch.save(
-            {"average": network.state_dict(), "config": settings | {"std": [1.0] * 3}}, paths[-1]
-        )
+    paths = [
+        save_checkpoint(tmp_path / f"{seed}.pt", seed, window) for seed, window in enumerate((5, 0))
+    ]
     export_onnx(paths[0], tmp_path / "both.onnx", semantic_from=paths[1])
     image = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
     [output] = OnnxRuntimeBackend(tmp_path / "both.onnx", 1).infer(image, LEVELS)

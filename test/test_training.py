@@ -24,7 +24,12 @@ from ssap_ros.network.backbones import MobileNetV2  # noqa: E402
 from ssap_ros.network.export import export_onnx  # noqa: E402
 from ssap_ros.network.ssap import LEVELS  # noqa: E402
 from ssap_ros.segments import OTHER_CLASS, Segments  # noqa: E402
-from ssap_ros.training.augment import Cutout, paste_group, random_crop  # noqa: E402
+from ssap_ros.training.augment import (  # noqa: E402
+    Cutout,
+    paste_beside,
+    paste_group,
+    random_crop,
+)
 from ssap_ros.training.build import build_network, training_set  # noqa: E402
 from ssap_ros.training.datasets import TrainingSet  # noqa: E402
 from ssap_ros.training.losses import LossConfig  # noqa: E402
@@ -98,6 +103,44 @@ def test_pasted_objects_get_ids_and_classes_of_their_own():
     assert not base.instances.any()
 
 
+def test_a_third_of_the_crops_is_where_objects_touch():
+    instances = np.zeros((300, 900), np.int32)
+    instances[100:130, 100:110], instances[100:130, 110:120] = 1, 2  # the only contact
+    instances[:, 400:800] = 3
+    sample = Sample(np.zeros((300, 900, 3), np.uint8), instances, np.array([0, 1, 1, 1], np.uint8))
+    rng = np.random.default_rng(0)
+    crops = [random_crop(sample, (64, 64), (1.0, 1.0), rng).instances for _ in range(60)]
+    both = np.mean([{1, 2} <= set(np.unique(crop)) for crop in crops])
+    assert 0.4 < both < 0.8  # and most of those at 1 or at 2, which are two objects of three
+
+
+def test_a_neighbour_is_pasted_beside_an_object_before_or_behind_it():
+    instances = np.zeros((96, 128), np.int32)
+    instances[30:80, 50:70] = 1
+    image = np.where(instances > 0, 180, 40)[..., None].repeat(3, axis=2).astype(np.uint8)
+    base = Sample(image, instances, np.array([0, 3], np.uint8))
+    striped = np.zeros((40, 20, 3), np.uint8) + 90
+    pools = {3: [Cutout(striped, np.full((40, 20), 255, np.uint8), 3)]}
+    touching, covered, colours = [], [], []
+    for seed in range(40):
+        pasted = paste_beside(base, pools, np.random.default_rng(seed))
+        new = pasted.instances == 2
+        assert pasted.class_ids.tolist() == [0, 3, 3]
+        assert new.any()
+        grown = cv2.dilate(new.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        touching.append((grown & (pasted.instances == 1)).any())
+        covered.append((pasted.instances == 1).sum() < 50 * 20)
+        colours.append(np.median(pasted.image[new]))
+    assert np.mean(touching) > 0.7
+    assert 0.2 < np.mean(covered) < 0.8
+    own, other = np.isin(colours, (179, 180)).mean(), np.isin(colours, (89, 90)).mean()
+    assert own > other > 0
+    assert own + other < 1  # the rest stands in another light
+    assert np.array_equal(base.image, image)
+    empty = Sample(image, np.zeros_like(instances), np.zeros(1, np.uint8))
+    assert paste_beside(empty, pools, np.random.default_rng(0)) is empty
+
+
 def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 60, 3), 90, np.uint8))
     square = [[10, 10, 20, 10, 20, 20, 10, 20]]
@@ -151,7 +194,16 @@ def test_what_is_wrong_with_coco_instances_is_named(tmp_path):
 def test_an_item_depends_on_seed_and_index_alone():
     def build(seed):
         return TrainingSet(
-            [(SceneSource((128, 160)), 1.0)], [], {}, 0.0, (128, 96), 0, (0.8, 1.5), seed, length=8
+            [(SceneSource((128, 160)), 1.0)],
+            [],
+            {},
+            0.0,
+            0.0,
+            (128, 96),
+            0,
+            (0.8, 1.5),
+            seed,
+            length=8,
         )
 
     first, again, other = build(0)[5], build(0)[5], build(1)[5]
@@ -371,6 +423,7 @@ def test_shipped_configurations_hold_the_papers_numbers():
         ("classes: [a]\nthing_ids: [x]", r"thing_ids\[0\]: expected int, got 'x'"),
         ("classes: [a]\nthing_ids: []\nloss: {alpha: big}", "loss.alpha: expected float"),
         ("classes: [a", "not valid YAML"),
+        ("classes: [a]\nthing_ids: [0]\nloss: {affinity_error: l1}", "expected one of .*'l2'"),
         ("- a", "expected a mapping"),
         ("classes: [a]\nthing_ids: [1]", "thing_ids must be class ids"),
         ("classes: [a]\nthing_ids: [0]\nloss: {lambdas: [1]}", "loss.lambdas: expected 5, got 1"),

@@ -7,14 +7,16 @@ import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from importlib import metadata
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
-from ssap_ros.benchmark.affinity_scenes import EASY, HARD, affinity_scene
+from ssap_ros.benchmark.affinity_scenes import EASY, HARD, AffinityScene, affinity_scene
 from ssap_ros.benchmark.flat_graph import flat_graph
 from ssap_ros.benchmark.peers import PEERS, Solver
 from ssap_ros.benchmark.quality import adapted_rand_error, panoptic_quality
@@ -43,11 +45,16 @@ def measure(
 
     Returns `size`, `foreground` in percent and `solvers`: per solver the medians of `ms` (CPU) and
     `objective` (on the flat graph), the means of `pq` and `rand_error`; for cascades the medians of
-    the stages `costs_ms`, `graph_ms`, `solve_ms`, `labels_ms` (wall) and of `workspace_mb`.
+    the stages `costs_ms`, `graph_ms`, `solve_ms`, `labels_ms` (wall), and `workspace_mb` of the
+    first scene.
     """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for n, stride in enumerate(STRIDES, start=1):
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:  # memory is kept between calls
+            done = fresh.submit(_workspace_mb, seeds[0], size, percent, noise, n)
+            found[f"cascade 1/{stride}"]["workspace_mb"].append(done.result())
     for seed in seeds:
-        scene = affinity_scene(seed, size, percent / 100, {"easy": EASY, "hard": HARD}[noise])
+        scene = _scene(seed, size, percent, noise)
         costs = edge_costs(scene.logits[0], logits=True)
         graph = flat_graph(costs, scene.classes[0])
         reports = {f"cascade 1/{stride}": CascadeReport() for stride in STRIDES}
@@ -85,6 +92,18 @@ def measure(
     return {"size": list(size), "foreground": percent, "solvers": solvers_found}
 
 
+def _scene(seed: int, size: tuple[int, int], percent: int, noise: str) -> AffinityScene:
+    return affinity_scene(seed, size, percent / 100, {"easy": EASY, "hard": HARD}[noise])
+
+
+def _workspace_mb(
+    seed: int, size: tuple[int, int], percent: int, noise: str, n_levels: int
+) -> float:
+    scene, report = _scene(seed, size, percent, noise), CascadeReport()
+    cascaded_graph_partition(scene.logits[:n_levels], scene.classes[:n_levels], report=report)
+    return report.workspace_bytes / 1e6
+
+
 def _summary_of(key: str) -> Callable[[Sequence[float]], Any]:
     return np.mean if key in ("pq", "rand_error") else np.median
 
@@ -95,30 +114,32 @@ def _stages(report: CascadeReport) -> dict[str, float]:
         figures = asdict(level)
         for stage in stages:
             stages[stage] += figures[stage]
-    return {**stages, "workspace_mb": report.workspace_bytes / 1e6}
+    return stages
 
 
 def header(peers: Sequence[str]) -> str:
     """The head of the table whose lines `describe` makes."""
     starts = "".join(f"{f'1/{stride}':>7}" for stride in STRIDES)
-    names = "".join(f"{peer:>14}" for peer in peers)
-    units = f"{'ms (ratio)':>14}" * len(peers)
+    others = ("flat", *peers)
+    names = "".join(f"{name:>14}" for name in others)
+    units = f"{'ms (ratio)':>14}" * len(others)
     return (
-        f"{'':16}{'cascade from, ms':^35}{'flat':>8}{names}   cascade, flat\n"
-        f"{'size':>10}{'fg %':>6}{starts}{'ms':>8}{units}   {'PQ':^11}  {'Rand error':^11}"
+        f"{'':16}{'cascade from, ms':^35}{names}   cascade, flat\n"
+        f"{'size':>10}{'fg %':>6}{starts}{units}   {'PQ':^11}  {'Rand error':^11}"
     )
 
 
 def describe(row: dict[str, Any], peers: Sequence[str]) -> str:
-    """One line of the table; the ratio is a peer's time over that of the default cascade."""
+    """One line of the table; a ratio is a solver's time over that of the default cascade."""
     solvers, (height, width) = row["solvers"], row["size"]
     default, flat = solvers[DEFAULT], solvers["flat"]
     starts = "".join(f"{solvers[f'cascade 1/{stride}']['ms']:7.1f}" for stride in STRIDES)
     others = "".join(
-        f"{solvers[peer]['ms']:8.0f} ({solvers[peer]['ms'] / default['ms']:3.0f})" for peer in peers
+        f"{solvers[name]['ms']:8.1f} ({solvers[name]['ms'] / default['ms']:3.1f})"
+        for name in ("flat", *peers)
     )
     return (
-        f"{f'{height}x{width}':>10}{row['foreground']:6}{starts}{flat['ms']:8.1f}{others}   "
+        f"{f'{height}x{width}':>10}{row['foreground']:6}{starts}{others}   "
         f"{default['pq']:.3f} {flat['pq']:.3f}  "
         f"{default['rand_error']:.3f} {flat['rand_error']:.3f}"
     )

@@ -13,6 +13,15 @@ DETAILS = "Writes the averaged weights of a checkpoint as an ONNX model that the
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, type=Path, metavar="PT")
+    parser.add_argument(
+        "--average-with",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PT",
+        help="further checkpoints, of runs that began with the same weights: the mean of all of "
+        "them is written; one that is named twice counts twice",
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="ONNX")
     parser.add_argument("--fp16", action="store_true", help="half-precision weights, half the size")
     parser.add_argument(
@@ -63,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         options.affinity_bias,
         dict(options.class_bias),
         options.semantic_from,
+        options.average_with,
     )
     print(f"written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -28,6 +28,7 @@ def export_onnx(
     affinity_bias: Sequence[float] = (0.0,) * len(LEVELS),
     class_bias: Mapping[str, float] | None = None,
     semantic_from: Path | None = None,
+    average_with: Sequence[Path] = (),
 ) -> ModelInfo:
     """Write the averaged weights of a training checkpoint as an ONNX file.
 
@@ -38,7 +39,8 @@ def export_onnx(
     level, finest first, is added to the affinity logits (below 0 it separates, above 0 it joins),
     `class_bias`, by class name, to the semantic logits of all levels (above 0 more pixels become of
     that class). `semantic_from` is another checkpoint, whose semantics are taken while the
-    affinities are of the first (Table 3, learned separately).
+    affinities are of the first (Table 3, learned separately). `average_with` are further
+    checkpoints, of runs that began with the same weights; the mean of all is taken.
 
     The partition works on 5x5 windows. Of wider ones the middle is kept; in a narrower one the
     missing pairs get the logit 0, which neither joins nor separates.
@@ -47,7 +49,7 @@ def export_onnx(
     """
     if len(affinity_bias) != len(LEVELS):
         raise InputError(f"expected {len(LEVELS)} affinity biases, got {len(affinity_bias)}")
-    network, config = load_network(checkpoint)
+    network, config = load_network(checkpoint, *average_with)
     for head, bias in zip(network.affinity_heads, affinity_bias, strict=False):
         head.get_parameter("3.bias").data += bias
     whole: SsapNetwork | _Separate = network
@@ -77,20 +79,38 @@ def export_onnx(
     return info
 
 
-def load_network(checkpoint: Path) -> tuple[SsapNetwork, dict[str, Any]]:
+def load_network(*checkpoints: Path) -> tuple[SsapNetwork, dict[str, Any]]:
     """The network of a training checkpoint with its averaged weights, and its configuration.
 
-    Raises InputError if the file cannot be read or is no checkpoint.
+    Of several checkpoints the mean of their weights and the configuration of the first: a "model
+    soup" (Wortsman et al., ICML 2022), often better than each of the fine-tuned models in it.
+
+    Raises InputError if a file cannot be read or is no checkpoint, or if their networks differ.
     """
+    network, config = _load_checkpoint(checkpoints[0])
+    others = [_load_checkpoint(path) for path in checkpoints[1:]]
+    for path, (other, other_config) in zip(checkpoints[1:], others, strict=True):
+        if other.config != network.config or other_config["classes"] != config["classes"]:
+            raise InputError(f"{path} has another network or other classes than {checkpoints[0]}")
+    states = [network.state_dict(), *(other.state_dict() for other, _ in others)]
+    mean = {
+        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+    network.load_state_dict(mean)
+    return network, config
+
+
+def _load_checkpoint(path: Path) -> tuple[SsapNetwork, dict[str, Any]]:
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         config = state["config"]
         network = SsapNetwork(NetworkConfig(**config["network"]), len(config["classes"]))
         network.load_state_dict(state["average"])
     except OSError as error:
-        raise InputError(f"cannot read {checkpoint}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (LookupError, RuntimeError, TypeError, ValueError, EOFError, UnpicklingError) as error:
-        raise InputError(f"{checkpoint} is not a training checkpoint: {error!r}") from error
+        raise InputError(f"{path} is not a training checkpoint: {error!r}") from error
     return network, config
 
 

@@ -32,6 +32,11 @@ def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     return same, valid
 
 
+def both_objects(ids: Tensor, window: int) -> Tensor:
+    """Pairs of a pixel and its neighbours that both lie on instances, bool (B, window**2, H, W)."""
+    return (windows(ids, window) > 0) & (ids > 0)[:, None]
+
+
 def touches_another(ids: Tensor, window: int) -> Tensor:
     """Pixels of an instance that have another instance in their window, bool (B, H, W)."""
     neighbours, centre = windows(ids, window), ids[:, None]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ssap_ros.training.samples import VOID, Sample
-from ssap_ros.types import ImageArray
+from ssap_ros.types import ImageArray, LabelArray
 
 PAD_COLOUR = (127, 127, 127)
+
+_MIN_AREA = 600  # square pixels of an object that gets a neighbour, or becomes one
+_NEAR = 3  # pixels
+_OWN_SHARE = 0.6  # of what is pasted beside an object: cut out of the same picture
+_OTHER_LIGHT = 0.3  # of what is pasted beside an object: with colours of its own
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,10 @@ class Cutout:
 def random_crop(
     sample: Sample, size: tuple[int, int], scales: tuple[float, float], rng: np.random.Generator
 ) -> Sample:
-    """Scale by a log-uniform factor and crop to (height, width), two times of three at an object.
+    """Scale by a log-uniform factor and crop to (height, width).
 
-    What lies outside the picture is PAD_COLOUR and VOID.
+    The crop is where two objects touch, at an object, or anywhere, each one time of three. What
+    lies outside the picture is PAD_COLOUR and VOID.
     """
     height, width = sample.instances.shape
     crop = np.array(size[::-1])  # x, y like what follows
@@ -36,7 +43,10 @@ def random_crop(
     centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
     present = np.unique(sample.instances[sample.instances > 0])
     if present.size and rng.random() < 2 / 3:
-        ys, xs = np.nonzero(sample.instances == rng.choice(present))
+        wanted = _contacts(sample.instances)
+        if not wanted.any() or rng.random() < 0.5:
+            wanted = sample.instances == rng.choice(present)
+        ys, xs = np.nonzero(wanted)
         pick = rng.integers(xs.size)
         centre = np.array([xs[pick], ys[pick]]) + rng.normal(0, crop / 8 / scale, 2)
     slack = np.array([width, height]) - crop / scale  # stay inside where the picture is larger
@@ -52,6 +62,18 @@ def random_crop(
         ).astype(np.int32),
         sample.class_ids,
     )
+
+
+def _contacts(instances: LabelArray) -> NDArray[np.bool_]:
+    """Pixels of an object with another object just below or to the right."""
+    near = np.zeros(instances.shape, bool)
+    for here, there in (
+        (np.s_[:-_NEAR], np.s_[_NEAR:]),
+        (np.s_[:, :-_NEAR], np.s_[:, _NEAR:]),
+    ):
+        one, other = instances[here], instances[there]
+        near[here] |= (one > 0) & (other > 0) & (one != other)
+    return near
 
 
 def flip(sample: Sample) -> Sample:
@@ -99,6 +121,56 @@ def paste_group(
     return Sample(image, instances, np.array(class_ids, np.uint8))
 
 
+def paste_beside(
+    sample: Sample, pools: Mapping[int, Sequence[Cutout]], rng: np.random.Generator
+) -> Sample:
+    """Paste an object beside one of like size, touching it, before or behind it.
+
+    Most of them come from the picture itself, others from the pool of the class: a neighbour in the
+    same light shows no outline but its own, as real ones do. A picture without objects stays.
+    """
+    objects = _large_objects(sample)
+    if not objects:
+        return sample
+    anchor = objects[int(rng.integers(len(objects)))]
+    mask = sample.instances == anchor
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    pool = pools.get(int(sample.class_ids[anchor]), ())
+    if not pool or rng.random() < _OWN_SHARE:
+        cutout = _cut_out(sample, objects[int(rng.integers(len(objects)))])
+        scale = float(np.exp(rng.normal(0, 0.1)))
+    else:
+        cutout = pool[int(rng.integers(len(pool)))]
+        scale = height / cutout.mask.shape[0] * rng.uniform(0.7, 1.2)
+    scale = min(scale, *1.5 * np.divide(mask.shape, cutout.mask.shape))
+    distance = (width + cutout.mask.shape[1] * scale) / 2 * rng.uniform(0.3, 1.0)
+    centre_x = left + width / 2 + rng.choice((-1.0, 1.0)) * distance
+    bottom = top + height + rng.normal(0, 0.08 * height)
+
+    image, instances = sample.image.copy(), sample.instances.copy()
+    new_id = len(sample.class_ids)
+    _paste(image, instances, cutout, scale, centre_x, bottom, new_id, rng, _OTHER_LIGHT)
+    if rng.random() < 0.5:  # behind: the anchor goes back on top
+        weight = _softened(mask.astype(np.uint8) * 255, rng)
+        image = _blend(image, sample.image, weight)
+        instances[mask] = anchor
+    class_ids = np.append(sample.class_ids, cutout.class_id).astype(np.uint8)
+    return Sample(image, instances, class_ids)
+
+
+def _large_objects(sample: Sample) -> list[int]:
+    ids, areas = np.unique(sample.instances[sample.instances > 0], return_counts=True)
+    found: list[int] = ids[areas >= _MIN_AREA].tolist()
+    return found
+
+
+def _cut_out(sample: Sample, instance_id: int) -> Cutout:
+    mask = (sample.instances == instance_id).astype(np.uint8) * 255
+    x, y, width, height = cv2.boundingRect(mask)
+    box = np.s_[y : y + height, x : x + width]
+    return Cutout(sample.image[box], mask[box], int(sample.class_ids[instance_id]))
+
+
 def _paste(
     image: ImageArray,
     instances: np.ndarray,
@@ -108,23 +180,36 @@ def _paste(
     bottom: float,
     instance_id: int,
     rng: np.random.Generator,
+    other_light: float = 1.0,
 ) -> int:
-    """Paste in place, with a softened edge; returns the pasted width in pixels."""
+    """Paste in place, with a softened edge; returns the pasted width in pixels.
+
+    other_light: probability that the colours are changed.
+    """
     h, w = (max(2, round(n * scale)) for n in cutout.mask.shape)
     mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    colour = jitter_colours(cv2.resize(cutout.image, (w, h), interpolation=mode), rng)
+    colour = np.asarray(cv2.resize(cutout.image, (w, h), interpolation=mode), np.uint8)
+    if rng.random() < other_light:
+        colour = jitter_colours(colour, rng)
     alpha = cv2.resize(cutout.mask, (w, h), interpolation=mode)
     if rng.random() < 0.5:
         colour, alpha = colour[:, ::-1], alpha[:, ::-1]
-    alpha = cv2.GaussianBlur(np.ascontiguousarray(alpha), (3, 3), 0)
+    alpha = _softened(np.ascontiguousarray(alpha), rng)
     left, top = round(centre_x - w / 2), round(bottom - h)
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + w, image.shape[1]), min(top + h, image.shape[0])
     if x0 < x1 and y0 < y1:
         source = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
         target = np.s_[y0:y1, x0:x1]
-        weight = alpha[source].astype(np.float32)[..., None] / 255
-        mixed = image[target] * (1 - weight) + colour[source] * weight
-        image[target] = mixed.astype(np.uint8)
+        image[target] = _blend(image[target], colour[source], alpha[source])
         instances[target][alpha[source] > 127] = instance_id
     return w
+
+
+def _softened(alpha: ImageArray, rng: np.random.Generator) -> ImageArray:
+    return np.asarray(cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.4, 1.4)), np.uint8)
+
+
+def _blend(below: ImageArray, above: ImageArray, alpha: ImageArray) -> ImageArray:
+    weight = alpha.astype(np.float32)[..., None] / 255
+    return (below * (1 - weight) + above * weight).astype(np.uint8)

@@ -135,6 +135,7 @@ def training_set(config: TrainConfig) -> TrainingSet:
         cutouts,
         {config.classes.index(name): weight for name, weight in data.paste_weights.items()},
         data.paste_rate,
+        data.beside_rate,
         (data.crop, data.crop_width or data.crop),
         data.long_side,
         data.scales,

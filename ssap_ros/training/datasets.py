@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ssap_ros.training.augment import Cutout, flip, jitter_colours, paste_group, random_crop
+from ssap_ros.training.augment import (
+    Cutout,
+    flip,
+    jitter_colours,
+    paste_beside,
+    paste_group,
+    random_crop,
+)
 from ssap_ros.training.samples import Sample
 from ssap_ros.training.sources import Source
 
@@ -33,6 +40,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         cutouts: Sequence[Cutout],
         paste_weights: dict[int, float],
         paste_rate: float,
+        beside_rate: float,
         crop: tuple[int, int],
         long_side: int,
         scales: tuple[float, float],
@@ -49,6 +57,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         paste = np.array([paste_weights[c] for c in self.paste_classes], float)
         self.paste_shares = paste / paste.sum() if self.paste_classes else paste
         self.paste_rate = paste_rate if self.paste_classes else 0.0
+        self.beside_rate = beside_rate
         self.crop, self.long_side, self.scales = crop, long_side, scales
         self.seed, self.length = seed, length
 
@@ -72,6 +81,8 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         sample = random_crop(sample, self.crop, (base * low, base * high), rng)
         if rng.random() < 0.5:
             sample = flip(sample)
+        while rng.random() < self.beside_rate:
+            sample = paste_beside(sample, self.pools, rng)
         while rng.random() < self.paste_rate:
             pool = self.pools[self.paste_classes[rng.choice(len(self.pools), p=self.paste_shares)]]
             sample = paste_group(sample, pool, int(rng.integers(1, 5)), rng)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ssap_ros.training.affinity_targets import affinity_targets, sample_level, touches_another
+from ssap_ros.training.affinity_targets import (
+    affinity_targets,
+    both_objects,
+    sample_level,
+    touches_another,
+)
 from ssap_ros.training.parallel import mean_over_processes
 from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
 
@@ -21,6 +28,10 @@ class LossConfig:
     alpha: weight of the affinity losses against the semantic ones; 0 = semantics alone.
     lambdas: weight of the affinity loss per level, finest first.
     focal_gamma: focusing exponent of the semantic loss.
+    affinity_error: "l2", the squared error of the probability (Eq. 1), or "cross_entropy", which
+        also moves pairs that are surely wrong.
+    background_pair_weight: weight of pairs that are not both on objects. The partition never asks
+        for them: below 1, the network learns what counts, whether two object cells are one object.
     drop_rate: share of pixels dropped among those whose whole window is one segment (Table 6, BD).
     object_weight: factor of the affinity loss on pixels of object instances (Table 6, OL).
     contact_weight: further factor where the window of such a pixel holds another instance. Most
@@ -32,6 +43,8 @@ class LossConfig:
     alpha: float = 0.003
     lambdas: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
     focal_gamma: float = 2.0
+    affinity_error: Literal["l2", "cross_entropy"] = "l2"
+    background_pair_weight: float = 1.0
     drop_rate: float = 0.8
     object_weight: float = 3.0
     contact_weight: float = 1.0
@@ -74,8 +87,15 @@ def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
     """
     window = round(logits.shape[1] ** 0.5)
     same, valid = affinity_targets(ids, window)
-    squared = (torch.sigmoid(logits.float()) - same.float()) ** 2 * valid
-    per_pixel = squared.sum(dim=1) / valid.sum(dim=1).clamp(min=1)
+    if config.affinity_error == "l2":
+        error = (torch.sigmoid(logits.float()) - same.float()) ** 2
+    else:
+        error = F.binary_cross_entropy_with_logits(logits.float(), same.float(), reduction="none")
+    pair_weight = valid.float()
+    if config.background_pair_weight != 1:
+        pair_weight = torch.where(both_objects(ids, window), 1.0, config.background_pair_weight)
+        pair_weight = pair_weight * valid
+    per_pixel = (error * pair_weight).sum(dim=1) / valid.sum(dim=1).clamp(min=1)
     weight = torch.where(ids > 0, config.object_weight, 1.0)
     weight = torch.where(touches_another(ids, window), weight * config.contact_weight, weight)
     if config.drop_rate > 0:

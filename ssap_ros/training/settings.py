@@ -45,6 +45,7 @@ class DataConfig:
     crop: height of the training crop in pixels; crop_width: its width, 0 = the same. long_side:
     pictures are first scaled to this longer side, 0 = they stay; scales: range of zoom factors.
     paste_rate: chance of pasting one more group of cut-outs; paste_weights: by class name.
+    beside_rate: chance of pasting one more object beside one that is there.
     """
 
     root: str = "data"
@@ -54,6 +55,7 @@ class DataConfig:
     long_side: int = 0
     scales: tuple[float, float] = (0.5, 2.0)
     paste_rate: float = 0.0
+    beside_rate: float = 0.0
     paste_weights: dict[str, float] = field(default_factory=dict)
     workers: int = 2
 
@@ -143,6 +145,10 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise InputError(f"{where}: expected a mapping, got {value!r}")
         return {str(k): _convert(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise InputError(f"{where}: expected one of {list(arguments)}, got {value!r}")
+        return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
