@@ -33,13 +33,14 @@ namespace {
 std::atomic<long> n_allocations{0};
 }
 
-void* operator new(std::size_t size) {
+// Not inlined, or the compiler sees only one of a pair and takes it for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   ++n_allocations;
   if (void* const memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 #endif
 
 namespace {
