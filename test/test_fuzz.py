@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ssap_ros import partition
 from ssap_ros.partition import CascadeReport
@@ -154,6 +155,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.timeout(120 + CASES // 50)
 def test_random_arguments_give_a_lawful_result_or_a_value_error() -> None:
     refused = 0
     with np.errstate(all="ignore"):

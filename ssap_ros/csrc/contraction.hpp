@@ -85,9 +85,10 @@ class Contraction {
   // To be called for every leaf once all of them are marked and its row is filled.
   void open(Node leaf) {
     const auto [first, size] = rows_[leaf];
+    const Edge* const row = &edges_[first];
     float best = 0.0f;
-    for (std::size_t i = first; i < first + size; ++i) {
-      const auto [other, weight] = edges_[i];
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto [other, weight] = row[i];
       const Weight joined = is_leaf(other) ? weight : join_cluster(leaf, other, weight);
       best = std::max(best, Linkage::priority(joined));
     }

@@ -72,11 +72,13 @@ class PairCosts {
     }
   }
 
-  // Adds the pair of `pixel` and its neighbour in `direction`, if that is `wanted`: 2 k for
-  // kOffsets[k], 2 k + 1 for the opposite one.
-  void add(std::ptrdiff_t pixel, std::size_t direction, bool wanted = true) {
-    pairs_[size_] = {static_cast<std::int32_t>(pixel), static_cast<std::uint32_t>(direction)};
-    size_ += wanted;
+  // Adds the pairs of `pixel` and its neighbours in `n` directions: 2 k for kOffsets[k], 2 k + 1
+  // for the opposite one.
+  void add(std::ptrdiff_t pixel, const std::uint8_t* directions, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) {
+      pairs_[size_ + i] = {static_cast<std::int32_t>(pixel), directions[i]};
+    }
+    size_ += n;
   }
   std::size_t size() const { return size_; }
 
@@ -213,12 +215,13 @@ inline bool edge_costs(const Affinities& in, const RowKernels& kernels, float* c
     }
     for (std::size_t k = 0; k < kNumOffsets; ++k) {
       const auto [dy, dx] = kOffsets[k];
+      const auto direction = static_cast<std::uint8_t>(2 * k);
       if (y + dy >= height) break;
       const std::ptrdiff_t last = std::min(width, width - dx);
       for (std::ptrdiff_t x = std::max(0, -dx); x < last;) {
         const std::ptrdiff_t pixel = y * width + x;
         const std::ptrdiff_t n = std::min<std::ptrdiff_t>(last - x, PairCosts::kBatch);
-        for (std::ptrdiff_t i = 0; i < n; ++i) pairs.add(pixel + i, 2 * k);
+        for (std::ptrdiff_t i = 0; i < n; ++i) pairs.add(pixel + i, &direction, 1);
         std::copy_n(pairs.compute(), n, costs + k * in.size.area() + pixel);
         x += n;
       }

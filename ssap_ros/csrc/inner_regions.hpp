@@ -59,6 +59,8 @@ class InnerRegions {
         }
       }
       for (std::ptrdiff_t x = 0; x < width; ++x) {
+        lonely_[y * width + x] = 0;
+        if (labels_[y * width + x] == 0) continue;
         const auto [left, right] = around(x, radius, width);
         std::uint32_t low = ~std::uint32_t{0};
         std::uint32_t high = 0;
@@ -66,7 +68,7 @@ class InnerRegions {
           low = std::min(low, lowest_[i]);
           high = std::max(high, highest_[i]);
         }
-        lonely_[y * width + x] = low + 1 == high ? labels_[y * width + x] : 0;
+        if (low + 1 == high) lonely_[y * width + x] = labels_[y * width + x];
       }
     }
   }

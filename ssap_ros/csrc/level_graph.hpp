@@ -153,6 +153,7 @@ class LevelGraph {
   bool add_edges(Graph& graph, Stop&& stop) {
     typename Graph::Edge* const edges = graph.edges();
     const std::array<std::ptrdiff_t, kDirections> steps = map_steps();
+    std::array<std::uint8_t, kDirections> directions{};
     std::size_t n_edges = 0;
     std::size_t n_weighed = 0;
     std::size_t leaf = 0;
@@ -160,8 +161,10 @@ class LevelGraph {
     std::size_t n_opened = 0;
     const auto weigh = [&] {
       const Stopwatch watch;
-      const float* cost = costs_.compute();
-      while (n_weighed < n_edges) edges[n_weighed++].weight = Graph::weight(*cost++);
+      const std::size_t n = costs_.size();
+      const float* const costs = costs_.compute();
+      for (std::size_t i = 0; i < n; ++i) edges[n_weighed + i].weight = Graph::weight(costs[i]);
+      n_weighed += n;
       costs_ms_ += watch.ms();
     };
     const auto open = [&] {
@@ -181,13 +184,15 @@ class LevelGraph {
         if (costs_.size() + kDirections > PairCosts::kBatch) open();
         const std::ptrdiff_t x = leaf_pixels_[leaf] - row;
         const std::size_t first = n_edges;
+        std::size_t n = 0;
         for (std::size_t direction = 0; direction < kDirections; ++direction) {
           const std::ptrdiff_t other = x + steps[direction];
-          const bool is_neighbour = groups[other] == groups[x];
-          edges[n_edges].other = nodes[other];
-          costs_.add(row + x, direction, is_neighbour);
-          n_edges += is_neighbour;
+          edges[first + n].other = nodes[other];
+          directions[n] = static_cast<std::uint8_t>(direction);
+          n += groups[other] == groups[x];
         }
+        costs_.add(row + x, directions.data(), n);
+        n_edges += n;
         for (std::size_t i = 0; i < level_.n_long_range; ++i) {
           if (!is_centre(y, x, level_.long_range[i])) continue;
           weigh();
@@ -263,16 +268,16 @@ class LevelGraph {
     const Node* const node = map_.nodes(y) + x;
     const std::uint8_t* const group = map_.groups(y) + x;
     std::array<Node, kNumOffsets> others{};
+    std::array<std::uint8_t, kNumOffsets> directions{};
     std::size_t n = 0;
     for (std::size_t direction = 0; direction < kDirections; direction += 2) {
       const std::ptrdiff_t step = steps[direction];
-      const bool is_other =
-          group[step] == *group && node[step] < n_proposals_ && node[step] != *node;
       others[n] = node[step];
-      costs_.add(y * size_.width + x, direction, is_other);
-      n += is_other;
+      directions[n] = static_cast<std::uint8_t>(direction);
+      n += group[step] == *group && node[step] < n_proposals_ && node[step] != *node;
     }
     if (n == 0) return;
+    costs_.add(y * size_.width + x, directions.data(), n);
     const float* const costs = costs_.compute();
     for (std::size_t i = 0; i < n; ++i) graph.connect(*node, others[i], Graph::weight(costs[i]));
   }
