@@ -180,7 +180,10 @@ class LevelGraph {
       const Node* const nodes = map_.nodes(y);
       const std::uint8_t* const groups = map_.groups(y);
       const std::ptrdiff_t row = y * size_.width;
-      for (; leaf < leaf_pixels_.size() && leaf_pixels_[leaf] < row + size_.width; ++leaf) {
+      const auto is_in_row = [&](const Stack<std::ptrdiff_t>& pixels, std::size_t i) {
+        return i < pixels.size() && pixels[i] < row + size_.width;
+      };
+      for (; is_in_row(leaf_pixels_, leaf); ++leaf) {
         if (costs_.size() + kDirections > PairCosts::kBatch) open();
         const std::ptrdiff_t x = leaf_pixels_[leaf] - row;
         const std::size_t first = n_edges;
@@ -201,8 +204,8 @@ class LevelGraph {
         }
         graph.set_row(Node(n_proposals_ + leaf), first, n_edges - first);
       }
-      if (near < near_pixels_.size() && near_pixels_[near] < row + size_.width) open();
-      for (; near < near_pixels_.size() && near_pixels_[near] < row + size_.width; ++near) {
+      if (is_in_row(near_pixels_, near)) open();
+      for (; is_in_row(near_pixels_, near); ++near) {
         connect_proposals(y, near_pixels_[near] - row, steps, graph);
       }
     }

@@ -87,12 +87,12 @@ def load_network(*checkpoints: Path) -> tuple[SsapNetwork, dict[str, Any]]:
 
     Raises InputError if a file cannot be read or is no checkpoint, or if their networks differ.
     """
-    network, config = _load_checkpoint(checkpoints[0])
-    others = [_load_checkpoint(path) for path in checkpoints[1:]]
-    for path, (other, other_config) in zip(checkpoints[1:], others, strict=True):
+    loaded = [_load_checkpoint(path) for path in checkpoints]
+    network, config = loaded[0]
+    for path, (other, other_config) in zip(checkpoints, loaded, strict=True):
         if other.config != network.config or other_config["classes"] != config["classes"]:
             raise InputError(f"{path} has another network or other classes than {checkpoints[0]}")
-    states = [network.state_dict(), *(other.state_dict() for other, _ in others)]
+    states = [other.state_dict() for other, _ in loaded]
     mean = {
         name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
         for name, value in states[0].items()

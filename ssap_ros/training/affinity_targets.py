@@ -37,12 +37,6 @@ def both_objects(ids: Tensor, window: int) -> Tensor:
     return (windows(ids, window) > 0) & (ids > 0)[:, None]
 
 
-def touches_another(ids: Tensor, window: int) -> Tensor:
-    """Pixels of an instance that have another instance in their window, bool (B, H, W)."""
-    neighbours, centre = windows(ids, window), ids[:, None]
-    return ((neighbours != centre) & (neighbours > 0) & (centre > 0)).any(dim=1)
-
-
 def windows(ids: Tensor, window: int) -> Tensor:
     """The window x window neighbours of each pixel of (B, H, W), row-major: (B, window**2, H, W).
 

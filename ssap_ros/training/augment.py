@@ -29,6 +29,13 @@ class Cutout:
     class_id: int
 
 
+def cut_out(image: ImageArray, mask: ImageArray, class_id: int) -> Cutout:
+    """The object on `mask`, uint8 (H, W) 0 or 255 and somewhere not 0, out of a picture."""
+    x, y, width, height = cv2.boundingRect(mask)
+    box = np.s_[y : y + height, x : x + width]
+    return Cutout(image[box].copy(), mask[box].copy(), class_id)
+
+
 def random_crop(
     sample: Sample, size: tuple[int, int], scales: tuple[float, float], rng: np.random.Generator
 ) -> Sample:
@@ -43,9 +50,9 @@ def random_crop(
     centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
     present = np.unique(sample.instances[sample.instances > 0])
     if present.size and rng.random() < 2 / 3:
-        wanted = _contacts(sample.instances)
-        if not wanted.any() or rng.random() < 0.5:
-            wanted = sample.instances == rng.choice(present)
+        wanted = sample.instances == rng.choice(present)
+        if rng.random() < 0.5 and (contacts := _contacts(sample.instances)).any():
+            wanted = contacts
         ys, xs = np.nonzero(wanted)
         pick = rng.integers(xs.size)
         centre = np.array([xs[pick], ys[pick]]) + rng.normal(0, crop / 8 / scale, 2)
@@ -137,7 +144,9 @@ def paste_beside(
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     pool = pools.get(int(sample.class_ids[anchor]), ())
     if not pool or rng.random() < _OWN_SHARE:
-        cutout = _cut_out(sample, objects[int(rng.integers(len(objects)))])
+        own = objects[int(rng.integers(len(objects)))]
+        own_mask = (sample.instances == own).astype(np.uint8) * 255
+        cutout = cut_out(sample.image, own_mask, int(sample.class_ids[own]))
         scale = float(np.exp(rng.normal(0, 0.1)))
     else:
         cutout = pool[int(rng.integers(len(pool)))]
@@ -162,13 +171,6 @@ def _large_objects(sample: Sample) -> list[int]:
     ids, areas = np.unique(sample.instances[sample.instances > 0], return_counts=True)
     found: list[int] = ids[areas >= _MIN_AREA].tolist()
     return found
-
-
-def _cut_out(sample: Sample, instance_id: int) -> Cutout:
-    mask = (sample.instances == instance_id).astype(np.uint8) * 255
-    x, y, width, height = cv2.boundingRect(mask)
-    box = np.s_[y : y + height, x : x + width]
-    return Cutout(sample.image[box], mask[box], int(sample.class_ids[instance_id]))
 
 
 def _paste(

@@ -14,7 +14,6 @@ from ssap_ros.training.affinity_targets import (
     affinity_targets,
     both_objects,
     sample_level,
-    touches_another,
 )
 from ssap_ros.training.parallel import mean_over_processes
 from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
@@ -77,7 +76,7 @@ def semantic_loss(
 
 
 def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
-    """L2 loss on the sigmoid (Eq. 1), mean over a pixel's valid pairs, sum over the pixels.
+    """`affinity_error` on the sigmoid (Eq. 1), mean over a pixel's valid pairs, sum over pixels.
 
     The mean over the batch is returned: a scalar.
 
@@ -91,13 +90,12 @@ def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
         error = (torch.sigmoid(logits.float()) - same.float()) ** 2
     else:
         error = F.binary_cross_entropy_with_logits(logits.float(), same.float(), reduction="none")
-    pair_weight = valid.float()
-    if config.background_pair_weight != 1:
-        pair_weight = torch.where(both_objects(ids, window), 1.0, config.background_pair_weight)
-        pair_weight = pair_weight * valid
+    of_objects = both_objects(ids, window)
+    pair_weight = torch.where(of_objects, 1.0, config.background_pair_weight) * valid
     per_pixel = (error * pair_weight).sum(dim=1) / valid.sum(dim=1).clamp(min=1)
     weight = torch.where(ids > 0, config.object_weight, 1.0)
-    weight = torch.where(touches_another(ids, window), weight * config.contact_weight, weight)
+    touches_another = (of_objects & ~same).any(dim=1)
+    weight = torch.where(touches_another, weight * config.contact_weight, weight)
     if config.drop_rate > 0:
         trivial = (same | ~valid).all(dim=1)
         dropped = trivial & (torch.rand(ids.shape, device=ids.device) < config.drop_rate)

@@ -15,7 +15,7 @@ from ssap_ros.datasets.annotated import AnnotatedSet
 from ssap_ros.errors import InputError
 from ssap_ros.image_files import read_annotated_image
 from ssap_ros.scenes import street_scene
-from ssap_ros.training.augment import Cutout
+from ssap_ros.training.augment import Cutout, cut_out
 from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of
 
 
@@ -124,11 +124,9 @@ class CocoSource:
             for annotation in objects:
                 mask = np.zeros(image.shape[:2], np.uint8)
                 _fill(mask, annotation["segmentation"], 255)
-                x, y, w, h = cv2.boundingRect(mask)
-                if w > 1 and h > 1:
-                    box = np.s_[y : y + h, x : x + w]
-                    class_id = self.class_of[annotation["category_id"]]
-                    pool.append(Cutout(image[box].copy(), mask[box].copy(), class_id))
+                cutout = cut_out(image, mask, self.class_of[annotation["category_id"]])
+                if min(cutout.mask.shape) > 1:
+                    pool.append(cutout)
         return pool
 
 
