@@ -1,6 +1,7 @@
 # One short command per task; `make help` lists them.
 
 PYTHON ?= python3
+PYTHON310 ?= python3.10
 SOURCE ?=
 OUT ?= out/demo
 
@@ -26,9 +27,10 @@ test: setup-all  ## all tests
 	@.venv/bin/python -m pytest
 
 test-tensorrt-8: setup-all  ## what we call of TensorRT 8.5 [PYTHON310=python3.10]; downloads 549 MB
-	@environment/tensorrt_api.sh 8.5.3.1
-	@PYTHON310="$${PYTHON310:-python3.10}" .venv/bin/python -m pytest -k 8.5.3.1 \
-		test/test_tensorrt_api.py test/test_tensorrt_backend.py
+	@python="$$($(PYTHON310) -c 'import sys; print(sys.executable)')" || { \
+		echo "test-tensorrt-8: expected a Python 3.10; say PYTHON310=..." >&2; exit 2; }; \
+	environment/tensorrt_api.sh 8.5.3.1 && PYTHON310="$$python" .venv/bin/python -m pytest \
+		-k 8.5.3.1 test/test_tensorrt_api.py test/test_tensorrt_backend.py
 
 sanitize:  ## the compiled core under the sanitizers of g++
 	@environment/sanitize.sh
