@@ -355,17 +355,18 @@ def test_the_teacher_is_asked_once(tmp_path):
     for number in (7, 8):
         pictures.append((number, tmp_path / f"{number}.png"))
         cv2.imwrite(str(pictures[-1][1]), rng.integers(0, 255, (40, 50, 3), dtype=np.uint8))
-    asked = pseudo_labels(pictures, weights, CLASSES, tmp_path)
+    folder = tmp_path / "runs" / "street"  # made where it is missing
+    asked = pseudo_labels(pictures, weights, CLASSES, folder)
     assert {number: labels.shape for number, labels in asked.items()} == {7: (40, 50), 8: (40, 50)}
-    (cache,) = tmp_path.glob("teacher_*.npz")
+    (cache,) = folder.glob("teacher_*.npz")
     for _, path in pictures:
         path.unlink()  # what is stored needs no picture
-    again = pseudo_labels(pictures, weights, CLASSES, tmp_path)
+    again = pseudo_labels(pictures, weights, CLASSES, folder)
     for number, labels in asked.items():
         np.testing.assert_array_equal(again[number], labels)
     with pytest.raises(InputError, match="cannot read the image"):
-        pseudo_labels(pictures, weights, CLASSES[:3], tmp_path)  # other classes: asked anew
-    assert list(tmp_path.glob("teacher_*")) == [cache]
+        pseudo_labels(pictures, weights, CLASSES[:3], folder)  # other classes: asked anew
+    assert list(folder.iterdir()) == [cache]
 
 
 def test_training_goes_on_from_other_classes(tmp_path, capsys):

@@ -38,6 +38,7 @@ def pseudo_labels(
         known.update(f"{number} {path.name}".encode())
     cache = folder / f"teacher_{known.hexdigest()[:16]}.npz"
     if not cache.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         teacher = VocTeacher(weights, class_names)
         labels: dict[str, Any] = {}
         for done, (number, path) in enumerate(pictures, start=1):
