@@ -237,7 +237,7 @@ def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
     """Run the node until SIGINT or SIGTERM, then return 0; 2 if a parameter does not fit."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     keep_freed_memory()
-    node = None
+    node = executor = None
     try:
         rclpy.init(args=args)
         node = SsapNode(load)
@@ -259,6 +259,8 @@ def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
         if node is not None:
             node.destroy_node()
             busy = node.busy
+        if executor is not None:  # a thread that was interrupted in its start waits for this
+            executor.shutdown(wait_for_threads=False)
         rclpy.try_shutdown()
         if busy:  # an engine build cannot be interrupted, and the interpreter would wait for it
             sys.stdout.flush()

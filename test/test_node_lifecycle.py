@@ -14,7 +14,7 @@ pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
-from node_client import PICTURE, Client, Starter, check_joined
+from node_client import PATIENCE_S, PICTURE, Client, Starter, check_joined
 from std_srvs.srv import SetBool
 
 from ssap_ros.messages import rgb_image
@@ -39,6 +39,22 @@ LEGAL = {
     State.PRIMARY_STATE_FINALIZED: set(),
 }
 ALL = sorted(set().union(*LEGAL.values()))
+
+
+INTERRUPTED_START = """
+import signal, sys, threading
+from ssap_ros.node import main
+
+start = threading.Thread.start
+
+def interrupted(thread):
+    start(thread)
+    if thread.name.startswith("ThreadPoolExecutor"):
+        signal.raise_signal(signal.SIGINT)
+
+threading.Thread.start = interrupted
+sys.exit(main())
+"""
 
 
 def refuse_the_illegal(client: Client) -> None:
@@ -221,4 +237,11 @@ def test_every_state_ends_cleanly(
         assert client.change_state(transition)
     client.state()
     assert client.process.stop(how) == 0
+    assert "Traceback" not in client.process.log.read_text()
+
+
+def test_an_interrupt_while_a_thread_is_started_ends_the_node(start: Starter) -> None:
+    """The pool of the executor does not know such a thread and would not let it end."""
+    client = start(program=("-c", INTERRUPTED_START), autostart=False)
+    assert client.process.process.wait(PATIENCE_S) == 0
     assert "Traceback" not in client.process.log.read_text()
