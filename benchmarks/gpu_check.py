@@ -24,16 +24,16 @@ import numpy as np
 from gpu_check_compare import agreement, conv_flops, relative_error, same_pixels
 
 from ssap_ros.backends import DeviceError, choose_backend
-from ssap_ros.backends.engine_cache import engine_path
-from ssap_ros.backends.engines import cache_folder, engine_key, find_engine
-from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-from ssap_ros.backends.portable_onnx import read_info
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+from ssap_ros.backends.resources import default_model_path
+from ssap_ros.backends.tensorrt.cache import engine_path
+from ssap_ros.backends.tensorrt.lookup import cache_folder, engine_key, find_engine
+from ssap_ros.backends.tensorrt.portable_onnx import read_info
 from ssap_ros.config import SsapConfig
-from ssap_ros.frame_queue import FrameQueue
-from ssap_ros.frame_worker import FrameWorker
+from ssap_ros.data.scenes.street import street_scene
+from ssap_ros.node.queue import FrameQueue
+from ssap_ros.node.worker import FrameWorker
 from ssap_ros.pipeline import Percept, SsapPipeline
-from ssap_ros.resources import default_model_path
-from ssap_ros.scenes import street_scene
 
 SIZES = ((512, 1024), (1024, 2048))
 FRAMES, RUNS, REBUILDS = 4, 200, 10
@@ -239,7 +239,7 @@ def _request(model: Path, cache: str, size: tuple[int, int], batch: int) -> tupl
 
 
 def _load(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> tuple[Any, SsapConfig]:
-    from ssap_ros.backends.tensorrt_backend import TensorRTBackend
+    from ssap_ros.backends.tensorrt.backend import TensorRTBackend
 
     config, key, info = _request(model, cache, size, batch)
     plan = find_engine(model, key, config, _tell)

@@ -9,11 +9,11 @@ import numpy as np
 import pycuda.driver as cuda
 from numpy.typing import NDArray
 
-from ssap_ros.affinity import content_cells
-from ssap_ros.backends.frame_layout import FrameLayout
-from ssap_ros.backends.gpu_kernels import EPS, GpuKernels, partition_classes
-from ssap_ros.backends.gpu_memory import GpuMemory
-from ssap_ros.backends.gpu_worker import GpuWorker
+from ssap_ros.backends.tensorrt.kernels import EPS, GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.layout import FrameLayout
+from ssap_ros.backends.tensorrt.memory import GpuMemory
+from ssap_ros.backends.tensorrt.worker import GpuWorker
+from ssap_ros.stages.affinity import content_cells
 from ssap_ros.types import ModelInfo
 
 LEVELS = (4, 8, 16)

@@ -94,9 +94,9 @@ def throughput(work: Path) -> dict[str, Any]:
     from ssap_ros.config import SsapConfig
     from ssap_ros.evaluation.progress import ProgressLine
     from ssap_ros.pipeline import SsapPipeline
-    from ssap_ros.replay.play import PlayOptions
+    from ssap_ros.replay.play.play import PlayOptions
+    from ssap_ros.replay.play.sources import open_source
     from ssap_ros.replay.replay import ReplayOptions, replay
-    from ssap_ros.replay.sources import open_source
 
     ProgressLine.enabled = False
     bag = work / "throughput.mcap"
@@ -126,8 +126,8 @@ def throughput(work: Path) -> dict[str, Any]:
 
 def faults(work: Path) -> dict[str, Any]:
     """See above."""
-    from bag_files import break_bag, write_painted_bag
-    from toy_model import write_toy_model
+    from support.bag_files import break_bag, write_painted_bag
+    from support.toy_model import write_toy_model
 
     good = write_painted_bag(work / "good.mcap", 12)
     write_toy_model(work / "toy.onnx")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ssap_ros.affinity import AffinityPyramid
 from ssap_ros.backends.base import InferenceBackend
 from ssap_ros.config import SsapConfig
-from ssap_ros.instances import extract_instances
-from ssap_ros.partition import CascadeReport, cascaded_graph_partition
-from ssap_ros.preprocess import content_size
+from ssap_ros.stages.affinity import AffinityPyramid
+from ssap_ros.stages.instances import extract_instances
+from ssap_ros.stages.partition import CascadeReport, cascaded_graph_partition
+from ssap_ros.stages.preprocess import content_size
 from ssap_ros.types import ClassArray, FloatArray, FrameResult, ImageArray, LabelArray
 
 STAGES = ("preprocess", "inference", "affinity", "partition", "instances")

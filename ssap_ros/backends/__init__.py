@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ssap_ros.backends.base import DeviceError, InferenceBackend, ModelError, OnProgress
-from ssap_ros.backends.cuda_driver import Gpu, probe
+from ssap_ros.backends.resources import default_model_path
+from ssap_ros.backends.tensorrt.driver import Gpu, probe
 from ssap_ros.config import SsapConfig
-from ssap_ros.resources import default_model_path
 
 __all__ = [
     "DeviceError",
@@ -32,11 +32,11 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
     gpu, reason = choose_backend(config)
     on_progress(f"{'TensorRT' if gpu else 'ONNX Runtime'}: {reason}")
     if gpu:
-        from ssap_ros.backends.tensorrt_backend import load_tensorrt
+        from ssap_ros.backends.tensorrt.backend import load_tensorrt
 
         return load_tensorrt(path, config, gpu, on_progress)
     try:
-        from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+        from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
     except ImportError as error:
         raise ModelError(f"ONNX Runtime cannot be imported: {error}") from error
     return OnnxRuntimeBackend(path, config.num_threads)

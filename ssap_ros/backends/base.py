@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ssap_ros.affinity import AffinityPyramid, affinity_pyramid
+from ssap_ros.stages.affinity import AffinityPyramid, affinity_pyramid
 from ssap_ros.types import ImageArray, ModelInfo, NetworkOutput
 
 PARTITION_WINDOW = 5
@@ -48,7 +48,7 @@ class InferenceBackend(Protocol):
     max_batch: int
 
     def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Any, float]:
-        """Fit images of one size into the network input; see `ssap_ros.preprocess.preprocess`.
+        """Fit images of one size into the network input; see `stages.preprocess.preprocess`.
 
         images: uint8 (H, W, 3) RGB each, 1 to `max_batch` of them.
         Returns the network input (n, 3, h, w) and the scale, network pixels per source pixel.
@@ -65,7 +65,7 @@ class InferenceBackend(Protocol):
     def affinity_pyramids(
         self, logits: Any, content: tuple[int, int], segmentation_refinement: bool
     ) -> list[AffinityPyramid]:
-        """Turn the logits into one pyramid per image; see `ssap_ros.affinity.affinity_pyramid`."""
+        """Turn the logits into one pyramid per image; see `stages.affinity.affinity_pyramid`."""
         ...
 
     def close(self) -> None:

@@ -14,9 +14,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-from ssap_ros.connection import Connection
 from ssap_ros.errors import NodeError
 from ssap_ros.messages import rgb_image
+from ssap_ros.node.client import Connection
 from ssap_ros.types import ImageArray
 
 _DEPTH = 100

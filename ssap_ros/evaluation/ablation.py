@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ssap_ros.backends.base import InferenceBackend
-from ssap_ros.evaluation.judges import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_judge
 from ssap_ros.evaluation.predict import PredictionSettings, Predictor, load_model
 from ssap_ros.evaluation.scoring import Scores, bootstrap, merged
-from ssap_ros.evaluation.tricks import SCALES
+from ssap_ros.evaluation.test_time_augmentation import SCALES
 from ssap_ros.evaluation.workers import Workers, map_items
-from ssap_ros.partition import cascaded_graph_partition
+from ssap_ros.stages.partition import cascaded_graph_partition
 from ssap_ros.types import ClassArray, FloatArray, LabelArray
 
 METRICS = ("AP", "AP50", "PQ_th", "PQ")

@@ -12,12 +12,12 @@ import numpy as np
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
+from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.average_precision import CocoAveragePrecision
+from ssap_ros.evaluation.metrics.average_precision import CocoAveragePrecision
 from ssap_ros.evaluation.predict import Prediction
 from ssap_ros.evaluation.scoring import Scores
-from ssap_ros.image_files import read_annotated_image
-from ssap_ros.segments import Segments
 from ssap_ros.types import ImageArray, ModelInfo
 
 _USED_KEYS = {"images": ("file_name", "height", "width"), "categories": ("id", "name")}

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 
 from ssap_ros.backends import model_path
+from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.judges import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_judge
 from ssap_ros.evaluation.predict import PredictionSettings, load_predictor
 from ssap_ros.evaluation.scoring import Scores, merged
 from ssap_ros.evaluation.workers import Workers, map_items
-from ssap_ros.overlay import OverlayRenderer
-from ssap_ros.segments import Segments
 from ssap_ros.types import FrameResult, ImageArray, Instance
+from ssap_ros.visualization.overlay import OverlayRenderer
 
 _HEADER = 28  # pixels above the pictures of the worst images, for what they show
 

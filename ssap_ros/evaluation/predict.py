@@ -14,15 +14,15 @@ import numpy as np
 from ssap_ros.backends import load_backend
 from ssap_ros.backends.base import InferenceBackend
 from ssap_ros.config import SsapConfig
+from ssap_ros.data.segments import Segments
 from ssap_ros.evaluation.panoptic import (
     MIN_STUFF_AREA,
     full_resolution_classes,
     panoptic_segments,
 )
-from ssap_ros.evaluation.tricks import TestTimeBackend
-from ssap_ros.partition import cascaded_graph_partition
+from ssap_ros.evaluation.test_time_augmentation import TestTimeBackend
 from ssap_ros.pipeline import Partition, Percept, SsapPipeline
-from ssap_ros.segments import Segments
+from ssap_ros.stages.partition import cascaded_graph_partition
 from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
 
 Grouping = Literal["affinity", "components"]

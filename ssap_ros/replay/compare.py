@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 
 from ssap_ros.errors import InputError
-from ssap_ros.replay import html
-from ssap_ros.replay.bag_messages import stamp_of_raw
-from ssap_ros.replay.bag_reader import BagMessage, BagReader
-from ssap_ros.replay.camera_record import topic_prefix
-from ssap_ros.replay.gallery import Exhibit, fit, jpeg
-from ssap_ros.replay.play import camera_names
+from ssap_ros.replay.bags.messages import stamp_of_raw
+from ssap_ros.replay.bags.reader import BagMessage, BagReader
+from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import FRAMES, SUMMARY
-from ssap_ros.replay.review import RECORDING
-from ssap_ros.replay.summary import SCORES
+from ssap_ros.replay.report import html
+from ssap_ros.replay.report.sample_frames import Exhibit, fit, jpeg
+from ssap_ros.replay.review.camera_record import topic_prefix
+from ssap_ros.replay.review.review import RECORDING
+from ssap_ros.replay.review.summary import SCORES
 
 _MAX_EXHIBITS = 12
 _DIRECTIONS = {  # metric: whether more is better

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from ssap_ros.datasets.cityscapes import CityscapesSet
+from ssap_ros.data.cityscapes import CityscapesSet
+from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, street_video
+from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
-from ssap_ros.image_files import read_annotated_image
-from ssap_ros.replay import bag_messages
-from ssap_ros.replay.bag_messages import Detection
-from ssap_ros.replay.bag_writer import BagWriter
-from ssap_ros.replay.coco_files import CocoExport, read_coco
-from ssap_ros.replay.ground_truth import VOID
-from ssap_ros.replay.sources import open_source
-from ssap_ros.scenes import CLASSES, FRAME_RATE, street_video
-from ssap_ros.segments import OTHER_CLASS, Segments
+from ssap_ros.replay.bags import messages as bag_messages
+from ssap_ros.replay.bags.coco_files import CocoExport, read_coco
+from ssap_ros.replay.bags.ground_truth import VOID
+from ssap_ros.replay.bags.messages import Detection
+from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.play.sources import open_source
 from ssap_ros.types import ImageArray
 
 IMAGE_TOPIC = "/camera/image"

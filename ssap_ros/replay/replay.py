@@ -14,17 +14,17 @@ from typing import Any
 from ssap_ros.backends import model_path
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.replay.bag_messages import DETECTIONS, IMAGE
-from ssap_ros.replay.bag_reader import BagReader
-from ssap_ros.replay.environment import describe_environment, describe_model
-from ssap_ros.replay.ground_truth import GroundTruth
-from ssap_ros.replay.parameters import checked_parameters
-from ssap_ros.replay.play import PlayOptions, play
-from ssap_ros.replay.report import write_report
-from ssap_ros.replay.review import RECORDING, review
-from ssap_ros.replay.scores import ReplayScores
-from ssap_ros.replay.sources import FrameSource, bag_of, open_source
-from ssap_ros.replay.summary import summarise
+from ssap_ros.replay.bags.ground_truth import GroundTruth
+from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.play.parameters import checked_parameters
+from ssap_ros.replay.play.play import PlayOptions, play
+from ssap_ros.replay.play.sources import FrameSource, bag_of, open_source
+from ssap_ros.replay.report.report import write_report
+from ssap_ros.replay.review.environment import describe_environment, describe_model
+from ssap_ros.replay.review.review import RECORDING, review
+from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.review.summary import summarise
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
 _NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line

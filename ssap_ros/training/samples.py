@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ssap_ros.segments import OTHER_CLASS, Segments
+from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.types import ClassArray, ImageArray, LabelArray
 
 VOID = -1  # nothing is known: no loss

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ssap_ros.datasets.annotated import AnnotatedSet
+from ssap_ros.data.annotated import AnnotatedSet
+from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
-from ssap_ros.image_files import read_annotated_image
-from ssap_ros.scenes import street_scene
 from ssap_ros.training.augment import Cutout, cut_out
 from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of
 

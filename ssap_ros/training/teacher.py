@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ssap_ros.data.image_files import read_annotated_image
 from ssap_ros.errors import InputError
-from ssap_ros.image_files import read_annotated_image
 from ssap_ros.network.backbones import MobileNetV2, load_folded_weights
 from ssap_ros.network.ssap import ImageContext
 from ssap_ros.training.samples import UNLABELLED, unknown_instance

@@ -1,0 +1,286 @@
+"""Where frames come from: a video, images, ROS 2 bags, or the procedural street."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ssap_ros.data.scenes.street import FRAME_RATE, street_video
+from ssap_ros.errors import InputError
+from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE, stamp_of
+from ssap_ros.replay.bags.reader import BagMessage, BagReader, find_bags, is_bag
+from ssap_ros.types import ImageArray
+
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+_FOLDER_FPS = 10.0
+_SCENE_SIZE = (480, 640)
+_SCENE_FRAMES = 100
+_END_OF_TIME = (1 << 31) * 1_000_000_000  # of a stamp, in nanoseconds
+_TOLD = 3  # reasons why frames are unreadable, of one source
+_GRAB_ATTEMPTS = 10  # a decoder recovers from a damaged frame at the next key frame
+_IMAGE_FIELDS = ("header", "height", "width", "encoding", "is_bigendian", "step", "data")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of one camera.
+
+    index: position in the source. camera: position in `cameras` of the source. stamp: of the
+    header, in nanoseconds. logged: when it was recorded, in nanoseconds; the pace of real time.
+    frame_id: of the header. image: RGB uint8 (H, W, 3) contiguous; None if there is a `msg`, the
+    sensor_msgs/Image as the bag has it.
+    """
+
+    index: int
+    camera: int
+    stamp: int
+    logged: int
+    frame_id: str = "camera"
+    image: ImageArray | None = None
+    msg: Any = None
+
+    def rgb(self) -> ImageArray:
+        """The picture, RGB uint8 (H, W, 3) contiguous. Raises ValueError if it cannot be read."""
+        if self.image is not None:
+            return self.image
+        from ssap_ros.messages import image_to_rgb
+
+        return image_to_rgb(self.msg)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        if self.image is not None:
+            return self.image.shape[0], self.image.shape[1]
+        return int(self.msg.height), int(self.msg.width)
+
+
+@dataclass
+class FrameSource:
+    """Frames in order, to be iterated once.
+
+    name: what is shown to the user. fps: nominal frames per second and camera. n_frames: how many
+    are expected, None if unknown. cameras: topics of the bag, or the name of what it is instead.
+    skipped: frames that could not be decoded so far. damage: what is wrong with the source as far
+    as it was read, one line each.
+    """
+
+    name: str
+    fps: float
+    n_frames: int | None
+    cameras: tuple[str, ...] = ("camera",)
+    skipped: int = 0
+    damage: list[str] = field(default_factory=list)
+    _frames: Iterator[Frame] = iter(())
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def skip(self, reason: str) -> None:
+        """Count a frame that could not be decoded, and tell about the first few."""
+        if self.skipped < _TOLD:
+            self.damage.append(reason)
+        self.skipped += 1
+
+
+def open_source(
+    spec: str,
+    max_frames: int | None = None,
+    topics: Sequence[str] = (),
+    not_topics: Sequence[str] = (),
+) -> FrameSource:
+    """Open a video, an image or a folder of them, a ROS 2 bag (mcap, sqlite3), `scenes[:SEED]`.
+
+    max_frames: end after so many frames; None takes all, of the endless street 100.
+    topics: image topics of a bag, one per camera; without any, the first image topic that is none
+        of `not_topics`.
+    Raises InputError, naming the reason, if nothing can be read from it.
+    """
+    if max_frames is not None and max_frames < 1:
+        raise InputError(f"expected at least 1 frame, got {max_frames}")
+    name, _, seed = spec.partition(":")
+    path, bag = Path(spec).expanduser(), bag_of(spec)
+    if name == "scenes":
+        source, read = _open_scenes(spec, seed, max_frames or _SCENE_FRAMES)
+    elif not path.exists():
+        raise InputError(f"no such file or folder: {spec}")
+    elif bag is not None:
+        source, read = _open_bag(bag, topics, not_topics)
+    elif path.is_dir() or path.suffix.lower() in _IMAGE_SUFFIXES:
+        source, read = _open_images(path)
+    else:
+        source, read = _open_video(path)
+    if topics and source.cameras != tuple(topics):
+        raise InputError(f"{spec} is no bag: it has no topic {', '.join(topics)}")
+    frames = itertools.islice(read(source), max_frames)
+    first = next(frames, None)
+    if first is None:
+        raise InputError(f"no readable image in {spec}{_because(source.damage)}")
+    source._frames = itertools.chain([first], frames)
+    if source.n_frames is not None and max_frames is not None:
+        source.n_frames = min(source.n_frames, max_frames)
+    return source
+
+
+def bag_of(spec: str) -> Path | None:
+    """The bag that is meant, a folder with a single bag and no images being it; None if none is."""
+    path = Path(spec).expanduser()
+    if is_bag(path):
+        return path
+    bags = find_bags(path) if path.is_dir() and not _images_in(path) else []
+    return bags[0] if len(bags) == 1 else None
+
+
+_Opened = tuple[FrameSource, Callable[[FrameSource], Iterator[Frame]]]
+
+
+def _because(damage: Sequence[str]) -> str:
+    return f" ({'; '.join(damage)})" if damage else ""
+
+
+def _picture(index: int, position: int, fps: float, image: ImageArray) -> Frame:
+    stamp = round(position * 1e9 / fps)
+    return Frame(index, 0, stamp, stamp, image=image)
+
+
+def _rgb(bgr: ImageArray) -> ImageArray:
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def _open_scenes(spec: str, seed: str, n_frames: int) -> _Opened:
+    if seed and not seed.isdigit():
+        raise InputError(f"expected scenes or scenes:SEED with a whole number, got {spec}")
+
+    def read(_source: FrameSource) -> Iterator[Frame]:
+        for index, scene in enumerate(street_video(int(seed or 0), n_frames, _SCENE_SIZE)):
+            yield _picture(index, index, FRAME_RATE, scene.image)
+
+    return FrameSource(spec, FRAME_RATE, n_frames), read
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
+
+
+def _open_images(path: Path) -> _Opened:
+    files = [path] if path.is_file() else _images_in(path)
+    if not files:
+        raise InputError(f"no images (jpg, png, bmp) in the folder {path}")
+
+    def read(source: FrameSource) -> Iterator[Frame]:
+        index = 0
+        for position, file in enumerate(files):
+            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if image is None:
+                source.skip(f"{file.name} is not a picture that OpenCV can read")
+            else:
+                yield _picture(index, position, _FOLDER_FPS, _rgb(image))
+                index += 1
+
+    return FrameSource(path.name, _FOLDER_FPS, len(files)), read
+
+
+def _open_video(path: Path) -> _Opened:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # errors are told by us, in one line
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise InputError(f"not a video that OpenCV can read: {path}")
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    fps = fps if 0.1 < fps < 1000 else 25.0
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
+    def read(source: FrameSource) -> Iterator[Frame]:
+        index = position = 0
+        while True:
+            lost = next((i for i in range(_GRAB_ATTEMPTS) if capture.grab()), None)
+            if lost is None:
+                break
+            good, image = capture.retrieve()
+            for _ in range(lost + (not good)):
+                source.skip(f"frame {position} of {path.name} cannot be decoded")
+            position += lost
+            if good:
+                yield _picture(index, position, fps, _rgb(np.asarray(image, np.uint8)))
+                index += 1
+            position += 1
+        capture.release()
+
+    return FrameSource(path.name, fps, count if count > 0 else None), read
+
+
+def _open_bag(path: Path, topics: Sequence[str], not_topics: Sequence[str]) -> _Opened:
+    reader = BagReader(path)
+    images = reader.topics_of(IMAGE, COMPRESSED_IMAGE)
+    candidates = [topic for topic in images if topic not in not_topics]
+    if not candidates:
+        raise InputError(f"no topic with images in {path}, it holds {reader.contents()}")
+    chosen = list(topics) or candidates[:1]
+    if len(set(chosen)) < len(chosen):
+        raise InputError(f"expected different topics, got {', '.join(chosen)}")
+    count = sum(reader.require(topic, IMAGE, COMPRESSED_IMAGE).count for topic in chosen)
+    others = [topic for topic in candidates if topic not in chosen]
+    note = f", not {', '.join(others)}" if others else ""
+
+    def read(source: FrameSource) -> Iterator[Frame]:
+        index = 0
+        with reader:
+            for message in reader.messages(chosen):
+                try:
+                    frame = _decode(reader, message, index, chosen.index(message.topic))
+                except ValueError as error:
+                    if isinstance(error, InputError):  # of all the topic's messages
+                        raise
+                    source.skip(f"frame {index + source.skipped} of {message.topic}: {error}")
+                    continue
+                yield frame
+                index += 1
+            source.damage += [line for line in reader.damage if line not in source.damage]
+
+    name = f"{path.name} ({', '.join(chosen)}{note})"
+    source = FrameSource(name, _rate(path, chosen), count, tuple(chosen))
+    silent = [topic for topic in chosen if reader.topics[topic].count == 0]
+    source.damage += [*reader.damage, *(f"{topic} holds no messages" for topic in silent)]
+    return source, read
+
+
+def _rate(path: Path, topics: Sequence[str]) -> float:
+    """Frames per second of the first topic, by the times of its first messages."""
+    with BagReader(path) as reader:
+        times = [m.logged for m in itertools.islice(reader.messages(topics[:1]), 50)]
+    duration = (max(times) - min(times)) * 1e-9 if times else 0.0
+    return float(np.clip((len(times) - 1) / duration, 0.1, 1000)) if duration else _FOLDER_FPS
+
+
+def _decode(reader: BagReader, message: BagMessage, index: int, camera: int) -> Frame:
+    """Raises ValueError for a damaged message and for pixels that make no image."""
+    msg = reader.decode(message)
+    try:
+        compressed = reader.topics[message.topic].msgtype == COMPRESSED_IMAGE
+        used = ("header", "format", "data") if compressed else _IMAGE_FIELDS
+        values = {name: getattr(msg, name) for name in used}
+        stamp, frame_id = stamp_of(msg), str(msg.header.frame_id)
+    except AttributeError as error:
+        raise InputError(
+            f"{reader.topics[message.topic].msgtype} of {message.topic} in {reader.path} is not "
+            f"the message of that name: {error}"
+        ) from error
+    stamp = stamp or message.logged
+    if not 0 <= stamp < _END_OF_TIME:
+        raise ValueError(f"a stamp must be from 0 to 2^31 s, got {stamp * 1e-9:.0f} s")
+    if not compressed:
+        frame = Frame(index, camera, stamp, message.logged, frame_id, msg=msg)
+        frame.rgb()
+        return frame
+    data = np.frombuffer(values["data"], np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError(f"not a picture that OpenCV can read ({values['format']!r})")
+    return Frame(index, camera, stamp, message.logged, frame_id, _rgb(np.asarray(image, np.uint8)))
