@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ssap_ros.backends.base import DeviceError, InferenceBackend, ModelError, OnProgress
+from ssap_ros.backends.base import InferenceBackend, OnProgress
 from ssap_ros.backends.resources import default_model_path
 from ssap_ros.backends.tensorrt.driver import Gpu, probe
 from ssap_ros.config import SsapConfig
+from ssap_ros.errors import DeviceError, ModelError
 
 __all__ = [
     "DeviceError",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ssap_ros.errors import DeviceError as DeviceError
+from ssap_ros.errors import ModelError as ModelError
 from ssap_ros.stages.affinity import AffinityPyramid, affinity_pyramid
 from ssap_ros.types import ImageArray, ModelInfo, NetworkOutput
 
@@ -18,18 +20,6 @@ Called from the thread that called `load_backend`, and about once a second while
 built; that is done by another process, so this one's threads run freely. What it raises ends the
 build and comes out of `load_backend`.
 """
-
-
-class ModelError(RuntimeError):
-    """A model file that is missing or does not fit; the message is one line for the user."""
-
-
-class DeviceError(RuntimeError):
-    """The GPU, its driver or its libraries failed; the message is one line for the user.
-
-    The backend that raised it is to be closed; a new one may be loaded in its place. Where the
-    error broke the CUDA context for good (an illegal memory access), only a new process helps.
-    """
 
 
 class InferenceBackend(Protocol):

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from ssap_ros.backends.base import PARTITION_WINDOW, CpuPyramids, ModelError
+from ssap_ros.backends.base import PARTITION_WINDOW, CpuPyramids
 from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json
+from ssap_ros.errors import ModelError
 from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import FloatArray, ImageArray, ModelInfo, NetworkOutput
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ssap_ros.backends.base import DeviceError, ModelError
 from ssap_ros.cli import (
     ablate,
     benchmark,
@@ -19,7 +18,7 @@ from ssap_ros.cli import (
     replay,
     train,
 )
-from ssap_ros.errors import InputError, NodeError
+from ssap_ros.errors import DeviceError, InputError, ModelError, NodeError
 
 _NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 

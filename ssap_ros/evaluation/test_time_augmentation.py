@@ -8,7 +8,8 @@ from math import log2
 import cv2
 import numpy as np
 
-from ssap_ros.backends.base import CpuPyramids, InferenceBackend, ModelError
+from ssap_ros.backends.base import CpuPyramids, InferenceBackend
+from ssap_ros.errors import ModelError
 from ssap_ros.stages.affinity import softmax
 from ssap_ros.types import FloatArray, ImageArray, NetworkOutput
 

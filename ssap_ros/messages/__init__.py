@@ -1,5 +1,6 @@
 """ROS messages <-> numpy, and nothing else; for the node and for those who consume its topics."""
 
+from ssap_ros.errors import MessageError
 from ssap_ros.messages.compressed import compressed_to_rgb, png_label_image
 from ssap_ros.messages.convert import (
     detections,
@@ -12,7 +13,6 @@ from ssap_ros.messages.convert import (
 )
 from ssap_ros.messages.images import (
     LabelImageWriter,
-    MessageError,
     image_to_rgb,
     label_image,
     mono_image,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
-from ssap_ros.messages.images import MessageError, to_rgb
+from ssap_ros.errors import MessageError
+from ssap_ros.messages.images import to_rgb
 from ssap_ros.types import ImageArray
 
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"

@@ -18,8 +18,8 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from ssap_ros.errors import MessageError
 from ssap_ros.messages.compressed import png_labels
-from ssap_ros.messages.images import MessageError
 from ssap_ros.types import Instance
 
 

@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from ssap_ros.errors import MessageError
 from ssap_ros.types import ImageArray
 
 try:
     from cv_bridge import CvBridge, CvBridgeError
 except ImportError:
     CvBridge = None
-
-
-class MessageError(ValueError):
-    """An image message that cannot be read; the text names what was expected and what came."""
 
 
 class _Encoding(NamedTuple):

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ssap_ros.backends import InferenceBackend
-from ssap_ros.backends.base import DeviceError, OnProgress
+from ssap_ros.backends.base import OnProgress
 from ssap_ros.config import SsapConfig
+from ssap_ros.errors import DeviceError
 from ssap_ros.node.status import EngineStatus
 from ssap_ros.pipeline import Percept, SsapPipeline
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo

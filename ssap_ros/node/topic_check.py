@@ -14,7 +14,8 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from ssap_ros.config import NodeConfig
-from ssap_ros.messages import MessageError, compressed_to_rgb, image_to_rgb
+from ssap_ros.errors import MessageError
+from ssap_ros.messages import compressed_to_rgb, image_to_rgb
 from ssap_ros.node.finding import Finding
 from ssap_ros.node.qos import input_qos
 

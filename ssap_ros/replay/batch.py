@@ -23,9 +23,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ssap_ros import __version__
-from ssap_ros.backends import ModelError, model_path
+from ssap_ros.backends import model_path
 from ssap_ros.config import SsapConfig
-from ssap_ros.errors import InputError, NodeError
+from ssap_ros.errors import InputError, ModelError, NodeError
 from ssap_ros.evaluation.progress import ProgressLine
 from ssap_ros.evaluation.workers import Workers, map_items
 from ssap_ros.replay.bags.ground_truth import ByStamp

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ssap_ros.backends.base import ModelError
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.data.segments import Segments
+from ssap_ros.errors import ModelError
 from ssap_ros.evaluation.evaluators import ImageSet, open_judge
 from ssap_ros.evaluation.images import draw_worst, evaluate_images, report
 from ssap_ros.evaluation.panoptic import full_resolution_classes, panoptic_segments

@@ -15,8 +15,8 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
+from ssap_ros.errors import MessageError
 from ssap_ros.messages.compressed import compressed_to_rgb, png_label_image, png_labels
-from ssap_ros.messages.images import MessageError
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id="camera/left")
 SMOOTH = np.stack(

@@ -29,9 +29,8 @@ from support.toy_model import paint
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from ssap_ros.backends import ModelError
 from ssap_ros.cli.command_line import main
-from ssap_ros.errors import InputError, NodeError
+from ssap_ros.errors import InputError, ModelError, NodeError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.writer import BagWriter

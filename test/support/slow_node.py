@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ssap_ros.backends import load_backend
-from ssap_ros.backends.base import DeviceError
+from ssap_ros.errors import DeviceError
 from ssap_ros.node.node import main
 
 GATE = Path(os.environ.get("SSAP_TEST_GATE", "/"))

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssap_ros.backends.base import OnProgress
+from ssap_ros.errors import SsapError
 
 Shape = tuple[int, int, int, int]
 
 
-class UnfitEngineError(ValueError):
+class UnfitEngineError(SsapError, ValueError):
     """An engine file that is missing or cannot be used here; the message says why."""
 
 

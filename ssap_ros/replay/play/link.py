@@ -15,8 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from ssap_ros.backends import ModelError
-from ssap_ros.errors import NodeError
+from ssap_ros.errors import ModelError, NodeError
 from ssap_ros.messages import rgb_image
 from ssap_ros.node.client import Connection
 from ssap_ros.replay.play.frame_tracker import Entry, Ledger, Part
