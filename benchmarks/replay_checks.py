@@ -95,8 +95,8 @@ def throughput(work: Path) -> dict[str, Any]:
     from ssap_ros.evaluation.progress import ProgressLine
     from ssap_ros.pipeline import SsapPipeline
     from ssap_ros.replay.play.play import PlayOptions
-    from ssap_ros.replay.play.sources import open_source
     from ssap_ros.replay.replay import ReplayOptions, replay
+    from ssap_ros.replay.sources import open_source
 
     ProgressLine.enabled = False
     bag = work / "throughput.mcap"

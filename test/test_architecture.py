@@ -20,6 +20,7 @@ FLOORS = (
     "replay.review",
     "replay.report",
     "replay.play",
+    "replay.sources",
     "replay.bags",
     "node evaluation training",
     "messages visualization network",

@@ -23,7 +23,7 @@ from ssap_ros.replay.bags.coco_files import CocoExport, read_coco
 from ssap_ros.replay.bags.ground_truth import VOID
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.play.sources import open_source
+from ssap_ros.replay.sources import open_source
 from ssap_ros.types import ImageArray
 
 IMAGE_TOPIC = "/camera/image"

@@ -19,12 +19,12 @@ from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.play.parameters import checked_parameters
 from ssap_ros.replay.play.play import PlayOptions, play
-from ssap_ros.replay.play.sources import FrameSource, bag_of, open_source
 from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.review.environment import describe_environment, describe_model
 from ssap_ros.replay.review.review import RECORDING, review
 from ssap_ros.replay.review.scores import ReplayScores
 from ssap_ros.replay.review.summary import summarise
+from ssap_ros.replay.sources import FrameSource, bag_of, open_source
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
 _NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line

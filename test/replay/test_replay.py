@@ -38,13 +38,13 @@ from ssap_ros.replay.compare import Run, Tolerance, compare
 from ssap_ros.replay.play.frame_tracker import Entry, Ledger
 from ssap_ros.replay.play.parameters import checked_parameters
 from ssap_ros.replay.play.play import PlayOptions, camera_names
-from ssap_ros.replay.play.sources import Frame
 from ssap_ros.replay.play.stamps import StampWatch
 from ssap_ros.replay.replay import ReplayOptions, replay
 from ssap_ros.replay.report.frame_writer import PictureBook
 from ssap_ros.replay.report.sample_frames import Gallery
 from ssap_ros.replay.review.digest import frame_digest, run_digest
 from ssap_ros.replay.review.summary import describe
+from ssap_ros.replay.sources import Frame
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
 

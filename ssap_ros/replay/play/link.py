@@ -20,7 +20,7 @@ from ssap_ros.messages import rgb_image
 from ssap_ros.node.client import Connection
 from ssap_ros.replay.play.frame_tracker import Entry, Ledger, Part
 from ssap_ros.replay.play.node_process import NodeProcess
-from ssap_ros.replay.play.sources import Frame
+from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 
 _TIMEOUT_S = 60.0  # for the node to get ready, and to answer a frame

@@ -24,8 +24,8 @@ from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.play.frame_tracker import Entry, Ledger, Part
 from ssap_ros.replay.play.link import Link
 from ssap_ros.replay.play.node_process import NodeProcess
-from ssap_ros.replay.play.sources import Frame, FrameSource
 from ssap_ros.replay.play.stamps import StampWatch
+from ssap_ros.replay.sources import Frame, FrameSource
 
 _PRELOAD_BYTES = 256 << 20  # decoded before the clock starts, to take no time from it
 _LONGEST_WAIT_S = 5.0  # between two frames in real time, whatever the gap in the recording

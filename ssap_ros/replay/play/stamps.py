@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ssap_ros.replay.play.sources import Frame
+from ssap_ros.replay.sources import Frame
 
 _GAP_FACTOR, _GAP_S = 10.0, 1.0
 _LOOP_S = 1.0

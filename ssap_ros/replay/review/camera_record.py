@@ -9,11 +9,11 @@ import numpy as np
 
 from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.play.sources import Frame
 from ssap_ros.replay.report.frame_writer import PictureBook
 from ssap_ros.replay.report.sample_frames import jpeg
 from ssap_ros.replay.review.flicker import FlickerMeter
 from ssap_ros.replay.review.predictions import Answer
+from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 from ssap_ros.visualization.overlay import OverlayRenderer
 

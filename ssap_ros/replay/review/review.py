@@ -17,7 +17,6 @@ from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.play.frame_tracker import Entry
 from ssap_ros.replay.play.play import Playback
-from ssap_ros.replay.play.sources import Frame, FrameSource
 from ssap_ros.replay.report.comparison_frames import Comparison, caption, fitted, frame_result
 from ssap_ros.replay.report.sample_frames import Gallery
 from ssap_ros.replay.review.camera_record import CameraRecord
@@ -30,6 +29,7 @@ from ssap_ros.replay.review.predictions import (
     scored_as,
 )
 from ssap_ros.replay.review.scores import ReplayScores, above
+from ssap_ros.replay.sources import Frame, FrameSource
 from ssap_ros.types import ImageArray
 
 RECORDING = "recording.mcap"

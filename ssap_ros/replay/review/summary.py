@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ssap_ros.replay.play.play import Playback
-from ssap_ros.replay.play.sources import FrameSource
 from ssap_ros.replay.review.digest import run_digest
 from ssap_ros.replay.review.review import Review
+from ssap_ros.replay.sources import FrameSource
 
 _NAMED = 6  # frames without an answer that a message names
 SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "mIoU")

@@ -7,7 +7,7 @@ import pytest
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.play.sources import bag_of, open_source
+from ssap_ros.replay.sources import bag_of, open_source
 from support.bag_files import DETECTIONS, IMAGE, INSTANCES, START, painted_frame, write_painted_bag
 
 FRAMES = [np.full((48, 64, 3), (20 * i, 100, 255 - 20 * i), np.uint8) for i in range(6)]
