@@ -81,6 +81,8 @@ def test_installed_package_finds_its_share_folder(tmp_path):
     share.mkdir(parents=True)
     (share / DEFAULT_MODEL).touch()
     (package / "backends").mkdir()
+    (package / "__init__.py").touch()
+    (package / "backends" / "__init__.py").touch()
     resources = ROOT / "ssap_ros" / "backends" / "resources.py"
     (package / "backends" / "resources.py").write_bytes(resources.read_bytes())
     program = (
