@@ -91,14 +91,14 @@ def compare_procedural(
 def throughput(work: Path) -> dict[str, Any]:
     """See above."""
     from ssap_ros.backends import load_backend
+    from ssap_ros.common.progress import hide_progress
     from ssap_ros.config import SsapConfig
-    from ssap_ros.evaluation.progress import ProgressLine
     from ssap_ros.pipeline import SsapPipeline
     from ssap_ros.replay.play.play import PlayOptions
     from ssap_ros.replay.replay import ReplayOptions, replay
     from ssap_ros.replay.sources import open_source
 
-    ProgressLine.enabled = False
+    hide_progress(True)
     bag = work / "throughput.mcap"
     ssap("make-bag", "scenes:7", bag, "--frames", _ROUND_FRAMES)
     images = [frame.rgb() for frame in open_source(str(bag))]

@@ -27,3 +27,8 @@ class DeviceError(SsapError, RuntimeError):
 
 class NodeError(SsapError, RuntimeError):
     """The node process did not start, died or stopped responding; it says what the node wrote."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

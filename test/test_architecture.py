@@ -27,6 +27,7 @@ FLOORS = (
     "pipeline",
     "backends",
     "stages data partition",
+    "common",
     "config types errors _core",
 )
 ROS = "node messages replay.play benchmark"

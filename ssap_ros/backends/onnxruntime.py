@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from ssap_ros.backends.base import PARTITION_WINDOW, CpuPyramids
 from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json
-from ssap_ros.errors import ModelError
+from ssap_ros.errors import ModelError, one_line
 from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import FloatArray, ImageArray, ModelInfo, NetworkOutput
 
@@ -54,7 +54,7 @@ class OnnxRuntimeBackend(CpuPyramids):
         try:
             outputs = self._session.run(names, {"image": tensor})
         except Exception as error:  # the runtime raises many types without a common base
-            raise self._error(f"inference failed: {_one_line(error)}") from error
+            raise self._error(f"inference failed: {one_line(error)}") from error
         n, _, height, width = tensor.shape
         channels = (len(self.info.classes), self.info.window**2)
         expected = [(n, c, height // i, width // i) for c in channels for i in levels]
@@ -83,7 +83,7 @@ class OnnxRuntimeBackend(CpuPyramids):
                 str(self._path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the runtime raises many types without a common base
-            raise self._error(f"not a model that can be run: {_one_line(error)}") from error
+            raise self._error(f"not a model that can be run: {one_line(error)}") from error
 
     def _read_info(self) -> ModelInfo:
         metadata = self._session.get_modelmeta().custom_metadata_map
@@ -119,7 +119,3 @@ class OnnxRuntimeBackend(CpuPyramids):
 
     def _error(self, reason: str) -> ModelError:
         return ModelError(f"unfit model {self._path}: {reason}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

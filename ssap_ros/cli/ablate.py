@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,20 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ssap_ros.common.files import write_json
+    from ssap_ros.common.progress import progress
     from ssap_ros.evaluation.ablation import Row, ablate, summarise, table_rows
     from ssap_ros.evaluation.predict import PredictionSettings
-    from ssap_ros.evaluation.progress import ProgressLine
     from ssap_ros.evaluation.workers import parse_workers
 
     images, workers = image_set(options), parse_workers(options.workers)
     make_parent(options.json)
     config = SsapConfig(model_file_path=options.model, backend="onnxruntime")
     settings = PredictionSettings(config)
-    progress = ProgressLine("ablate")
-
-    def show(done: int, total: int) -> None:
-        progress.show(f"{done}/{total} images", force=done == total)
-
     if options.table == 6:
         if options.config is None:
             raise InputError("--table 6 needs --config, the training of its last row")
@@ -68,10 +63,14 @@ def run(options: argparse.Namespace) -> int:
             Row(name, paper, PredictionSettings(replace(config, model_file_path=str(model))))
             for name, paper, model in trained
         ]
-        results = [ablate([row], images, options.limit, workers, show)[0] for row in rows]
+        results = []
+        for row in rows:
+            with progress(row.name, "images") as show:
+                results += ablate([row], images, options.limit, workers, show)
     else:
-        results = ablate(table_rows(options.table, settings), images, options.limit, workers, show)
-    progress.end()
+        rows = table_rows(options.table, settings)
+        with progress("ablate", "images") as show:
+            results = ablate(rows, images, options.limit, workers, show)
     summary = summarise(results)
     document = {
         "table": options.table,
@@ -79,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         "model": options.model,
         "rows": summary,
     }
-    options.json.write_text(json.dumps(document, indent=2) + "\n")
+    write_json(options.json, document)
     print(text_table(summary))
     return 0
 

@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
     from ssap_ros.backends.tensorrt.cache import engine_path
     from ssap_ros.backends.tensorrt.lookup import cache_folder, engine_key, find_engine
     from ssap_ros.backends.tensorrt.portable_onnx import read_info
+    from ssap_ros.common.progress import progress
     from ssap_ros.config import SsapConfig
-    from ssap_ros.evaluation.progress import ProgressLine
 
     try:
         config = SsapConfig(
@@ -69,9 +69,8 @@ def run(options: argparse.Namespace) -> int:
     key = engine_key(content, info, config, gpu, VERSION, options.input)
     path = engine_path(folder, model.stem, key)
     _require_writable(folder)
-    progress = ProgressLine("build-engine")
-    find_engine(model, key, config, progress.show, force=options.force)
-    progress.end()
+    with progress("build-engine") as show:
+        find_engine(model, key, config, lambda text: show(0, note=text), force=options.force)
     sidecar = json.loads(path.with_suffix(".json").read_text())
     print(
         f"{path}: TensorRT {VERSION} on {gpu.name}, {key.precision}, inputs {key.min_shape} to "

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from ssap_ros.config import SsapConfig
+from ssap_ros.errors import one_line
 from ssap_ros.node.finding import Finding
 
 _SETUP = "run `make setup`"
@@ -88,7 +89,7 @@ def _module(name: str, module: str, cure: str, *, needed: bool = True) -> Findin
         elif importlib.util.find_spec(module) is None:
             raise ImportError("not installed")
     except ImportError as error:
-        return Finding(name, not needed, _one_line(error), cure)
+        return Finding(name, not needed, one_line(error), cure)
     return Finding(name, True, _version(module.partition(".")[0]))
 
 
@@ -157,7 +158,7 @@ def _model(model: str) -> Finding:
         path, backend = model_path(config), load_backend(config)
     except (ImportError, RuntimeError, ValueError) as error:
         return Finding(
-            "model", False, _one_line(error), "give one with --model, or train and export one"
+            "model", False, one_line(error), "give one with --model, or train and export one"
         )
     info = backend.info
     size = "x".join(map(str, info.input_size)) if info.input_size else f"long side {info.long_side}"
@@ -203,7 +204,3 @@ def _socket_buffers() -> Finding:
         cure = f"for cameras on other machines: sysctl -w net.core.rmem_max={_LARGE_IMAGES}"
         return Finding("socket buffers", True, text, cure)
     return Finding("socket buffers", True, text)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

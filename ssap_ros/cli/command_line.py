@@ -18,7 +18,7 @@ from ssap_ros.cli import (
     replay,
     train,
 )
-from ssap_ros.errors import DeviceError, InputError, ModelError, NodeError
+from ssap_ros.errors import DeviceError, InputError, ModelError, NodeError, one_line
 
 _NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(error: Exception, code: int) -> int:
-    print(f"ssap: error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"ssap: error: {one_line(error)}", file=sys.stderr)
     return code
 
 

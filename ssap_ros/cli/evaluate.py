@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ssap_ros.common.files import write_json
+    from ssap_ros.common.progress import progress
     from ssap_ros.evaluation.images import draw_worst, evaluate_images, report
     from ssap_ros.evaluation.predict import PredictionSettings
-    from ssap_ros.evaluation.progress import ProgressLine
     from ssap_ros.evaluation.test_time_augmentation import SCALES
     from ssap_ros.evaluation.workers import parse_workers
 
@@ -79,17 +79,10 @@ def run(options: argparse.Namespace) -> int:
         SCALES if options.multi_scale else (1.0,),
     )
     make_parent(options.json)
-    progress = ProgressLine("evaluate")
-    scores = evaluate_images(
-        images,
-        settings,
-        options.limit,
-        workers,
-        lambda done, total: progress.show(f"{done}/{total} images", force=done == total),
-    )
-    progress.end()
+    with progress("evaluate", "images") as show:
+        scores = evaluate_images(images, settings, options.limit, workers, show)
     result = report(scores, settings)
-    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(options.json, result)
     print(table(result))
     if options.worst:
         for path in draw_worst(images, settings, scores, options.worst, 8):

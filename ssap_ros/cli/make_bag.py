@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ssap_ros.evaluation.progress import ProgressLine
+    from ssap_ros.common.progress import progress
     from ssap_ros.replay.make_bag import make_bag, open_bag_source
 
     if options.out.suffix != ".mcap":
@@ -58,16 +58,14 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.coco and not source.classes:
         raise InputError(f"{options.source} has no ground truth that --coco could write")
-    progress = ProgressLine("make-bag")
-    total = f"/{source.n_frames}" if source.n_frames else ""
-    count = make_bag(
-        source,
-        options.out,
-        options.encoding,
-        options.coco,
-        lambda done: progress.show(f"{done}{total} frames"),
-    )
-    progress.end()
+    with progress("make-bag", "frames") as show:
+        count = make_bag(
+            source,
+            options.out,
+            options.encoding,
+            options.coco,
+            lambda done: show(done, source.n_frames),
+        )
     truth = " with ground truth" if source.classes else ""
     print(f"{options.out}: {count} frames{truth}", file=sys.stderr)
     return 0

@@ -160,8 +160,8 @@ def _several(options: argparse.Namespace) -> bool:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    from ssap_ros.common.files import write_json
     from ssap_ros.replay.compare import Run, Tolerance, compare, describe, write_comparison
-    from ssap_ros.replay.replay import write_json
 
     if options.source:
         raise InputError("--compare takes two folders and no SOURCE")

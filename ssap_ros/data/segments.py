@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,6 +79,18 @@ class Segments:
             return list(self.ids.astype(bool, copy=False))
         return [self.ids == k for k in range(1, len(self.class_ids) + 1)]
 
+    def keep(self, kept: NDArray[np.bool_]) -> Segments:
+        """The segments where `kept`, bool (N,), is set, renumbered in their order."""
+        if self.ids.ndim == 3:
+            ids: NDArray[Any] = self.ids[kept]
+        else:
+            number = np.zeros(len(kept) + 1, np.int64)
+            number[1:][kept] = np.arange(1, kept.sum() + 1)
+            ids = number[self.ids]
+        return Segments(
+            ids, self.class_ids[kept], self.scores[kept], self.crowd[kept], self.distances[kept]
+        )
+
     def with_background(self, class_id: int = 0) -> Segments:
         """The same with all pixels of no segment as one more segment, of `class_id`."""
         if self.ids.ndim == 3:
@@ -89,6 +103,12 @@ class Segments:
             np.append(self.crowd, False),
             np.append(self.distances, np.nan),
         )
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """(x, y, width, height) around the set pixels of a mask (H, W); all 0 if there are none."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return x, y, width, height
 
 
 def intersections(a: Segments, b: Segments) -> IntArray:

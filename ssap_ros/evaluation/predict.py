@@ -92,13 +92,8 @@ class Predictor:
             np.array([i.score for i in result.instances]),
         )
         threshold = self.settings.config.score_threshold
-        shown = int((instances.scores >= threshold).sum())  # the first ones
         panoptic = panoptic_segments(
-            Segments(
-                np.where(instances.ids <= shown, instances.ids, 0),
-                instances.class_ids[:shown],
-                instances.scores[:shown],
-            ),
+            instances.keep(instances.scores >= threshold),
             classes,
             self.info.thing_ids,
             self.settings.min_stuff_area,

@@ -64,9 +64,9 @@ def _camera_status(
         "input_hz": f"{camera.status.take_rate():.1f}",
         "last_error": camera.status.last_error or engine.status.last_error,
     }
-    for stage, percentiles in camera.times.percentiles().items():
-        values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in percentiles)
+    for stage, times in camera.times.percentiles().items():
+        values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in times.values())
     if camera.outputs is not None:
         for sizes in camera.outputs.png_bytes.percentiles().values():
-            values["png_bytes"] = "/".join(f"{p:.0f}" for p in sizes)
+            values["png_bytes"] = "/".join(f"{p:.0f}" for p in sizes.values())
     return diagnostic_status(name, level, message, values)

@@ -6,10 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 
-import numpy as np
+from ssap_ros.common.statistics import percentiles
 
 WINDOW = 500
-PERCENTILES = (50, 95, 99)
 
 
 class StageTimes:
@@ -25,11 +24,8 @@ class StageTimes:
             for stage, milliseconds in stage_ms.items():
                 self._times.setdefault(stage, deque(maxlen=WINDOW)).append(milliseconds)
 
-    def percentiles(self) -> dict[str, tuple[float, ...]]:
-        """Milliseconds (p50, p95, p99) by stage, in the order of their first appearance."""
+    def percentiles(self) -> dict[str, dict[str, float | None]]:
+        """Milliseconds by stage, in the order of their first appearance."""
         with self._lock:
             times = {stage: list(values) for stage, values in self._times.items()}
-        return {
-            stage: tuple(float(p) for p in np.percentile(values, PERCENTILES))
-            for stage, values in times.items()
-        }
+        return {stage: percentiles(values) for stage, values in times.items()}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from enum import IntEnum
 
+from ssap_ros.errors import one_line
+
 STALE_AFTER_S = 2.0
 
 
@@ -189,4 +191,4 @@ class CameraStatus:
 
 def describe(what: str, error: Exception) -> str:
     """One line about an error, its type where it has no words of its own."""
-    return f"{what}: {' '.join(str(error).split()) or type(error).__name__}"
+    return f"{what}: {one_line(error)}"

@@ -24,13 +24,14 @@ from urllib.parse import quote
 
 from ssap_ros import __version__
 from ssap_ros.backends import model_path
+from ssap_ros.common.files import write_atomically, write_json
+from ssap_ros.common.progress import hide_progress, progress
+from ssap_ros.common.statistics import percentiles
 from ssap_ros.config import SsapConfig
-from ssap_ros.errors import InputError, ModelError, NodeError
-from ssap_ros.evaluation.progress import ProgressLine
+from ssap_ros.errors import InputError, ModelError, NodeError, one_line
 from ssap_ros.evaluation.workers import Workers, map_items
 from ssap_ros.replay.bags.ground_truth import ByStamp
 from ssap_ros.replay.bags.reader import find_bags, is_bag
-from ssap_ros.replay.play.frame_tracker import percentiles
 from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import (
     FRAMES,
@@ -39,7 +40,6 @@ from ssap_ros.replay.replay import (
     ReplayOptions,
     open_truths,
     replay,
-    write_json,
 )
 from ssap_ros.replay.report import charts, html
 from ssap_ros.replay.report.report import scores_section
@@ -91,19 +91,15 @@ def replay_fleet(
         raise InputError(f"cannot write to the folder {out}: {error.strerror}") from error
     names = _names(bags)
     items = list(zip(map(str, bags), names, strict=True))
-    progress = ProgressLine("fleet")
-    progress.show(f"{len(bags)} bags", force=True)
     work = partial(_replay_one, out, options, os.getpid())
-    results = map_items(
-        work, items, workers, lambda done, total: progress.show(f"{done}/{total} bags", force=True)
-    )
-    progress.end()
+    with progress("batch", "bags") as show:
+        results = map_items(work, items, workers, show)
     for name in names:  # what workers that died have left
         for attempt in out.glob(f".{glob.escape(name)}.*"):
             shutil.rmtree(attempt, ignore_errors=True)
     summary = _merged(results, out)
     write_json(out / SUMMARY, summary)
-    (out / REPORT).write_text(_page(summary))
+    write_atomically(out / REPORT, _page(summary))
     return summary
 
 
@@ -136,7 +132,7 @@ def _replay_one(out: Path, options: ReplayOptions, caller: int, item: tuple[str,
     """One bag: what is there already, or a new replay. caller: the process that shows progress."""
     source, name = item
     folder = out / name
-    ProgressLine.enabled = os.getpid() == caller
+    hide_progress(os.getpid() != caller)
     try:
         key = _key(source, options)
         if not _done(folder, key):
@@ -149,7 +145,7 @@ def _replay_one(out: Path, options: ReplayOptions, caller: int, item: tuple[str,
         summary = json.loads((folder / SUMMARY).read_bytes())
         return BagResult(name, summary, rescore(source, folder, options))
     except (InputError, ModelError, NodeError) as error:
-        return BagResult(name, None, None, " ".join(str(error).split()))
+        return BagResult(name, None, None, one_line(error))
 
 
 def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ssap_ros.backends import model_path
+from ssap_ros.common.files import write_json
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.ground_truth import GroundTruth
@@ -27,7 +25,6 @@ from ssap_ros.replay.review.summary import summarise
 from ssap_ros.replay.sources import FrameSource, bag_of, open_source
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
-_NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line
 _OWN = (
     SUMMARY,
     FRAMES,
@@ -132,17 +129,6 @@ def open_truths(
 
 def _listed(truth: GroundTruth) -> str:
     return ", ".join(truth.classes.values())
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file that is there as a whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    if isinstance(values, list):
-        text = "[\n" + ",\n".join(json.dumps(value) for value in values) + "\n]"
-    else:
-        text = _NUMBERS.sub(lambda m: " ".join(m[0].split()), json.dumps(values, indent=2))
-    part.write_text(text + "\n")
-    os.replace(part, path)
 
 
 def _open(source: str, options: ReplayOptions) -> FrameSource:

@@ -13,7 +13,6 @@ import dataclasses
 import fcntl
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssap_ros.backends.base import OnProgress
+from ssap_ros.common.files import write_atomically as write_atomically
 from ssap_ros.errors import SsapError
 
 Shape = tuple[int, int, int, int]
@@ -99,27 +99,6 @@ def write_engine(path: Path, plan: bytes, key: EngineKey, details: dict[str, Any
     }
     write_atomically(path, plan)
     write_atomically(_sidecar(path), (json.dumps(sidecar, indent=2) + "\n").encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever happens. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def cached_engine(

@@ -21,7 +21,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from ssap_ros.errors import InputError
+from ssap_ros.errors import InputError, one_line
 from ssap_ros.replay.bags.messages import standard_types
 
 BAG_SUFFIXES = (".mcap", ".db3")
@@ -71,7 +71,7 @@ class BagReader:
             self._open_indexed()
         except Exception as error:  # the storage plugins raise what their libraries raise
             if self._mcap is None:
-                raise InputError(f"not a ROS 2 bag: {path} ({_one_line(error)})") from error
+                raise InputError(f"not a ROS 2 bag: {path} ({_reason(error)})") from error
             self._open_scanned(error)
 
     def __enter__(self) -> BagReader:
@@ -113,7 +113,7 @@ class BagReader:
             except StopIteration:
                 break
             except Exception as error:
-                self._report(f"unreadable after {read.total()} messages: {_one_line(error)}")
+                self._report(f"unreadable after {read.total()} messages: {_reason(error)}")
                 break
             read[message.topic] += 1
             yield message
@@ -132,7 +132,7 @@ class BagReader:
         try:
             return self._stores[topic.name].deserialize_cdr(message.raw, topic.msgtype)
         except Exception as error:  # what damaged bytes make the deserialiser do is not documented
-            raise ValueError(f"not a {topic.msgtype}: {_one_line(error)}") from error
+            raise ValueError(f"not a {topic.msgtype}: {_reason(error)}") from error
 
     # With an index
 
@@ -178,10 +178,10 @@ class BagReader:
             for name, t in self.topics.items()
         }
         if not counts:
-            raise InputError(f"not a ROS 2 bag: {self.path} ({_one_line(reason)})") from reason
+            raise InputError(f"not a ROS 2 bag: {self.path} ({_reason(reason)})") from reason
         self._report(
             f"truncated or without an index, {counts.total()} messages could be read "
-            f"({_one_line(reason)})"
+            f"({_reason(reason)})"
         )
 
     def _scan(self, topics: Sequence[str] | None) -> Iterator[BagMessage]:
@@ -263,7 +263,7 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
     except Exception as error:
         raise InputError(
             f"the definition of {topic.msgtype} ({topic.name}) in {path} makes no sense: "
-            f"{_one_line(error)}"
+            f"{_reason(error)}"
         ) from error
     known = topic.msgtype in standard.fielddefs
     if known and fingerprint != standard.hash_rihs01(topic.msgtype):
@@ -274,7 +274,7 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
     return store
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, (EndOfFile, struct.error)):  # the latter within the last record
         return "the file ends too early"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)[:200]

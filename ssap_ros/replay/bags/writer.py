@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mcap.writer import Writer
 
+from ssap_ros.common.files import replacing
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import encode, standard_types
 
@@ -32,12 +33,12 @@ class BagWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}.part")
         self._channels: dict[str, int] = {}
         self._schemas: dict[str, int] = {}
+        self._stack = contextlib.ExitStack()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._part.open("wb")
+            part = self._stack.enter_context(replacing(path))
+            self._file = self._stack.enter_context(part.open("wb"))
         except OSError as error:
             raise InputError(f"cannot write the bag {path}: {error.strerror}") from error
         self._writer = Writer(self._file)
@@ -47,15 +48,14 @@ class BagWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is None:
             self._writer.finish()
-        self._file.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        else:
-            self._part.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)
 
     def add_topic(self, topic: str, msgtype: str, *, latched: bool = False) -> None:
         """Announce a topic; a latched one is kept for subscribers that come late."""

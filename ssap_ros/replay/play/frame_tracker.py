@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-PERCENTILES = (50, 95, 99)
+from ssap_ros.common.statistics import PERCENTILES, percentiles
+
 Part = Literal["masks", "detections"]
 
 
@@ -110,13 +111,6 @@ class Ledger:
             "stage_ms": stages,
             "backend": node_values.get("backend", ""),
         }
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float | None]:
-    """p50, p95 and p99; None of nothing."""
-    if not values:
-        return {f"p{p}": None for p in PERCENTILES}
-    return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in PERCENTILES}
 
 
 def _parse_percentiles(text: str) -> dict[str, float] | None:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ssap_ros.backends import model_path
+from ssap_ros.common.progress import Show, progress
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.progress import ProgressLine
 from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.play.frame_tracker import Entry, Ledger, Part
@@ -88,9 +88,13 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
         parameters["cameras"] = list(cameras)
     if all_scores:
         parameters["score_threshold"] = 0.0
-    progress, stamps = ProgressLine("replay"), StampWatch()
+    stamps = StampWatch()
     answers, lock = out / "answers.mcap", threading.Lock()
-    with NodeProcess(parameters, out / "node.log") as node, BagWriter(answers) as bag:
+    with (
+        progress("replay", "frames") as show,
+        NodeProcess(parameters, out / "node.log") as node,
+        BagWriter(answers) as bag,
+    ):
         bag.add_topic("masks", IMAGE)
         bag.add_topic("detections", DETECTIONS)
 
@@ -98,16 +102,15 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
             with lock:
                 bag.write(part, entry.index, bytes(raw))
 
-        progress.show("starting the node", force=True)
+        show(0, source.n_frames, "starting the node")
         head, rest = _preload(source)
         with Link(node, cameras, every=options.policy == "every", keep=keep) as link:
             link.wait_until_active()
             for camera in range(len(cameras)):
                 link.warm_up(camera, head[0].size)
-            _send_all(link, itertools.chain(head, rest), source, options, stamps, progress)
+            _send_all(link, itertools.chain(head, rest), source, options, stamps, show)
             link.drain()
-            progress.show(_status(link, source), force=True)
-            progress.end()
+            show(link.ledger.frames_in, source.n_frames, _note(link, source))
             names, values, error = dict(link.names), dict(link.values), link.values["last_error"]
             failed = link.failed
     return Playback(link.ledger, names, values, failed, error, stamps, cameras, answers)
@@ -144,7 +147,7 @@ def _send_all(
     source: FrameSource,
     options: PlayOptions,
     stamps: StampWatch,
-    progress: ProgressLine,
+    show: Show,
 ) -> None:
     rate = options.rate or (1.0 if options.policy == "latest" else 0.0)
     due = time.monotonic()
@@ -159,14 +162,10 @@ def _send_all(
         if options.policy == "every":
             link.wait_for_room()
         link.send(frame)
-        progress.show(_status(link, source))
+        show(link.ledger.frames_in, source.n_frames, _note(link, source))
 
 
-def _status(link: Link, source: FrameSource) -> str:
-    total = f"/{source.n_frames}" if source.n_frames else ""
+def _note(link: Link, source: FrameSource) -> str:
     unreadable = f", {source.skipped} unreadable" if source.skipped else ""
     failed = f", {link.failed} failed" if link.failed else ""
-    return (
-        f"{link.ledger.frames_in}{total} frames played{unreadable}, "
-        f"{link.ledger.frames_out} answered{failed}"
-    )
+    return f"{link.ledger.frames_out} processed{unreadable}{failed}"

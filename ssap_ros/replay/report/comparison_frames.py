@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ssap_ros.data.segments import OTHER_CLASS, Segments
+from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.replay.bags.ground_truth import Truth
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.report.sample_frames import LONG_SIDE, fit
@@ -47,7 +45,7 @@ class Comparison:
         names = [self.names.get(k, "") for k in range(OTHER_CLASS + 1)]
         renderer, truth = OverlayRenderer(names), self.truth.segments
         entries = [
-            Detection(str(k), 1.0, _box(truth.ids == number))
+            Detection(str(k), 1.0, bounding_box(truth.ids == number))
             for number, k in enumerate(truth.class_ids.tolist(), start=1)
         ]
         factor = max(LONG_SIDE // max(self.image.shape[:2]), 1)
@@ -69,8 +67,3 @@ def caption(row: Mapping[str, Any]) -> str:
 def fitted(pictures: Mapping[str, ImageArray]) -> dict[str, ImageArray]:
     """The pictures, scaled down to what a report shows."""
     return {title: fit(picture) for title, picture in pictures.items()}
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return x, y, width, height

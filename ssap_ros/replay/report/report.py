@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ssap_ros.common.files import write_atomically
 from ssap_ros.replay.report import charts, html
 from ssap_ros.replay.report.sample_frames import Gallery
 
@@ -40,7 +41,7 @@ def write_report(
         *(html.section(g.title, *map(html.figure, g.exhibits())) for g in galleries),
         _made_with(summary),
     ]
-    path.write_text(html.page(f"Replay of {name}", sections))
+    write_atomically(path, html.page(f"Replay of {name}", sections))
 
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, str]:

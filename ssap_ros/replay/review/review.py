@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ssap_ros.common.progress import progress
 from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError, NodeError
-from ssap_ros.evaluation.progress import ProgressLine
 from ssap_ros.replay.bags.ground_truth import GroundTruth, Truth
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.writer import BagWriter
@@ -136,8 +136,8 @@ def review(
     """
     names, entries = playback.names, playback.ledger.entries
     result = Review(names, truths, threshold, len(entries))
-    progress = ProgressLine("review")
     with contextlib.ExitStack() as stack:
+        show = stack.enter_context(progress("review", "frames"))
         masks = AnswersByIndex(stack.enter_context(BagReader(playback.answers)), "masks")
         boxes = AnswersByIndex(stack.enter_context(BagReader(playback.answers)), "detections")
         recording = stack.enter_context(BagWriter(out / RECORDING))
@@ -160,11 +160,9 @@ def review(
                 except ValueError as error:
                     raise NodeError(f"the answer to frame {frame.index}: {error}") from error
                 result.add(frame, row, answer, cameras[frame.camera])
-            progress.show(f"{len(result.rows)}/{len(entries)} frames")
+            show(len(result.rows), len(entries))
     if len(result.rows) != len(entries):
         raise InputError(f"{source.name} has changed while it was played")
-    progress.show(f"{len(result.rows)}/{len(entries)} frames", force=True)
-    progress.end()
     return result
 
 

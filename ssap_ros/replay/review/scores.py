@@ -85,10 +85,7 @@ class ReplayScores:
 
 def above(prediction: Segments, threshold: float) -> Segments:
     """The instances with at least this score, renumbered."""
-    keep = prediction.scores >= threshold
-    renumbered = np.zeros(len(keep) + 1, np.int64)
-    renumbered[1:][keep] = np.arange(1, keep.sum() + 1)
-    return Segments(renumbered[prediction.ids], prediction.class_ids[keep], prediction.scores[keep])
+    return prediction.keep(prediction.scores >= threshold)
 
 
 def _with_ignored(truth: Truth, class_ids: list[int]) -> Segments:
