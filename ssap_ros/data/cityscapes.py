@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.data.annotated import AnnotatedImage
-from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
 
@@ -81,7 +81,7 @@ class CityscapesSet:
         return self._stems[index].split("/")[1]
 
     def read(self, index: int) -> AnnotatedImage:
-        image = read_annotated_image(self._path(index, "leftImg8bit", "leftImg8bit.png"))
+        image = read_image(self._path(index, "leftImg8bit", "leftImg8bit.png"))
         raw = self._read_map(self._path(index, "gtFine", "instanceIds.png"))
         if raw.shape != image.shape[:2]:
             raise InputError(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedImage
-from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
 
@@ -77,7 +77,7 @@ class CocoPanopticSet:
 
     def read(self, index: int) -> AnnotatedImage:
         entry = self._entries[index]
-        image = read_annotated_image(self._images / self._pictures[index])
+        image = read_image(self._images / self._pictures[index])
         path = self._maps / entry["file_name"]
         bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if bgr is None or bgr.shape != image.shape:

@@ -12,7 +12,7 @@ import numpy as np
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError
 from ssap_ros.evaluation.metrics.average_precision import CocoAveragePrecision
@@ -53,7 +53,7 @@ class CocoInstances:
     def image(self, index: int) -> ImageArray:
         entry = self._truth.imgs[self._ids[index]]
         path = self._folder / entry["file_name"]
-        image = read_annotated_image(path)
+        image = read_image(path)
         if image.shape[:2] != (entry["height"], entry["width"]):
             raise InputError(
                 f"image {path} must be {entry['width']} x {entry['height']}, "

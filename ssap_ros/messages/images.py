@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from ssap_ros.data.image_files import to_8_bits
 from ssap_ros.errors import MessageError
 from ssap_ros.types import ImageArray
 
@@ -92,9 +93,8 @@ def image_to_rgb(msg: Image) -> ImageArray:
 
 def to_rgb(pixels: NDArray[Any], encoding: str) -> ImageArray:
     """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth."""
-    code, bits = _ENCODINGS[encoding].code, _ENCODINGS[encoding].bits
-    rgb = pixels if code is None else cv2.cvtColor(pixels, code)
-    return np.asarray(rgb if bits == 8 else cv2.convertScaleAbs(rgb, alpha=255 / 65535), np.uint8)
+    code = _ENCODINGS[encoding].code
+    return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code))
 
 
 def _pixels(msg: Image) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from ssap_ros.data.cityscapes import CityscapesSet
-from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.image_files import read_image
 from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.errors import InputError
@@ -200,7 +200,7 @@ def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):
-            image = read_annotated_image(folder / coco.imgs[image_id]["file_name"])
+            image = read_image(folder / coco.imgs[image_id]["file_name"])
             found = [coco.anns[k] for k in coco.getAnnIds(imgIds=[image_id])]
             masks = [rle.decode(coco.annToRLE(a)).astype(bool) for a in found]
             for mask in masks:

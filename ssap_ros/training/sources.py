@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedSet
-from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.image_files import read_image
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
 from ssap_ros.training.augment import Cutout, cut_out
@@ -91,7 +91,7 @@ class CocoSource:
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         entry = self.images[index]
-        image = read_annotated_image(self.folder / entry["file_name"])
+        image = read_image(self.folder / entry["file_name"])
         if entry["id"] in self.backgrounds:
             instances = self.backgrounds[entry["id"]].astype(np.int32)
         else:
@@ -120,7 +120,7 @@ class CocoSource:
             ]
             if not objects:
                 continue
-            image = read_annotated_image(self.folder / entry["file_name"])
+            image = read_image(self.folder / entry["file_name"])
             for annotation in objects:
                 mask = np.zeros(image.shape[:2], np.uint8)
                 _fill(mask, annotation["segmentation"], 255)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ssap_ros.data.image_files import read_annotated_image
+from ssap_ros.data.image_files import read_image
 from ssap_ros.errors import InputError
 from ssap_ros.network.backbones import MobileNetV2, load_folded_weights
 from ssap_ros.network.ssap import ImageContext
@@ -42,7 +42,7 @@ def pseudo_labels(
         teacher = VocTeacher(weights, class_names)
         labels: dict[str, Any] = {}
         for done, (number, path) in enumerate(pictures, start=1):
-            labels[str(number)] = teacher(read_annotated_image(path))
+            labels[str(number)] = teacher(read_image(path))
             if done % 100 == 0 or done == len(pictures):
                 print(f"teacher: {done}/{len(pictures)} pictures", file=sys.stderr, flush=True)
         partial = cache.with_suffix(".partial")

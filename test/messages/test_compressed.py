@@ -103,9 +103,9 @@ def of_size(width: int, height: int, kind: str) -> CompressedImage:
 BROKEN = {
     "nothing": (
         CompressedImage(format="jpeg"),
-        "must be jpeg or png, got format 'jpeg' and bytes n",
+        "must be jpeg or png, got the bytes nothing .format 'jpeg'",
     ),
-    "foreign": (packed("bmp", SMOOTH), "must be jpeg or png, got format 'bmp' and bytes 42 4d"),
+    "foreign": (packed("bmp", SMOOTH), "must be jpeg or png, got the bytes 42 4d .* .format 'bmp'"),
     "cut jpeg": (cut("jpeg", SMOOTH, 700), "jpeg must end with EOI, got 700 bytes without it"),
     "cut png": (cut("png", SMOOTH, 300), "png must end with IEND, got 300 bytes without it"),
     "short png": (cut("png", SMOOTH, 20), "png must end with IEND, got 20 bytes"),
