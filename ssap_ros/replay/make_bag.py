@@ -10,16 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
-from pycocotools.coco import COCO
 
 from ssap_ros.data.cityscapes import CityscapesSet
+from ssap_ros.data.coco import CocoAnnotations
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages as bag_messages
-from ssap_ros.replay.bags.coco_files import CocoExport, read_coco
+from ssap_ros.replay.bags.coco_export import CocoExport
 from ssap_ros.replay.bags.ground_truth import VOID
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.writer import BagWriter
@@ -194,15 +193,14 @@ def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:
 
 def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
     """COCO instances; where annotations overlap, the smaller one is in front."""
-    coco: COCO = read_coco(annotations)
-    ids = sorted(coco.imgs)[:frames]
-    classes = {c["id"]: c["name"] for c in coco.dataset["categories"]}
+    coco = CocoAnnotations(annotations)
+    ids = list(coco.images)[:frames]
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):
-            image = read_image(folder / coco.imgs[image_id]["file_name"])
-            found = [coco.anns[k] for k in coco.getAnnIds(imgIds=[image_id])]
-            masks = [rle.decode(coco.annToRLE(a)).astype(bool) for a in found]
+            image = read_image(folder / coco.images[image_id]["file_name"])
+            found = coco.objects(image_id)
+            masks = [coco.mask(annotation) for annotation in found]
             for mask in masks:
                 if mask.shape != image.shape[:2]:
                     raise InputError(
@@ -220,7 +218,7 @@ def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
             )
             yield TruthFrame(round(position * 1e9 / _FOLDER_FPS), image, labels, entries)
 
-    return BagSource(classes, len(ids), read())
+    return BagSource(coco.categories, len(ids), read())
 
 
 def truth_of(

@@ -1,9 +1,7 @@
-"""COCO instance annotations: read, and written for frames with truth."""
+"""Frames with truth as a COCO data set: images and their instance annotations."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,36 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
-from pycocotools.coco import COCO
 
+from ssap_ros.common.files import write_atomically
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.types import ImageArray
-
-_KEYS = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("id", "image_id", "category_id", "segmentation"),
-    "categories": ("id", "name"),
-}
-
-
-def read_coco(path: Path) -> COCO:
-    """An annotation file, indexed. Raises InputError if it is none."""
-    try:
-        dataset = json.loads(path.read_bytes())
-        for part, keys in _KEYS.items():
-            for entry in dataset[part]:
-                if missing := [key for key in keys if key not in entry]:
-                    raise KeyError(f"{part} without {', '.join(missing)}")
-        coco = COCO()
-        coco.dataset = dataset
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco.createIndex()
-    except OSError as error:
-        raise InputError(f"cannot read the annotations {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is not a COCO annotation file: {error!r}") from error
-    return coco
 
 
 class CocoExport:
@@ -93,4 +66,4 @@ class CocoExport:
             "annotations": self._annotations,
             "categories": self._categories,
         }
-        (self._folder / "annotations.json").write_text(json.dumps(dataset) + "\n")
+        write_atomically(self._folder / "annotations.json", json.dumps(dataset) + "\n")
