@@ -77,7 +77,9 @@ class SsapNetwork(nn.Module):
         # start from what is most common: the first class, and pairs within one segment
         classes = torch.tensor([2.0] + [0.0] * (n_classes - 1))
         pairs = torch.ones(config.window**2)
-        self.semantic_heads = nn.ModuleList(_head(mix(width, width, kernel), classes) for _ in LEVELS)
+        self.semantic_heads = nn.ModuleList(
+            _head(mix(width, width, kernel), classes) for _ in LEVELS
+        )
         self.affinity_heads = nn.ModuleList()
         for level in LEVELS if config.window else ():
             stride = 1 if config.affinity_features == "hierarchical" else level // LEVELS[0]
@@ -153,9 +155,7 @@ def _separable(
 ) -> nn.Sequential:
     """A depthwise convolution, then a 1x1 convolution; three layers like `_conv_bn_relu`."""
     padding = kernel // 2 * dilation
-    depthwise = nn.Conv2d(
-        width, width, kernel, stride, padding, dilation, groups=width, bias=False
-    )
+    depthwise = nn.Conv2d(width, width, kernel, stride, padding, dilation, groups=width, bias=False)
     pair = nn.Sequential(depthwise, nn.BatchNorm2d(width), nn.Conv2d(width, out, 1, bias=False))
     return nn.Sequential(pair, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
 

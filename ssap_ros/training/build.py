@@ -34,6 +34,7 @@ from ssap_ros.training.teacher import read_boxes, soft_labels
 
 _MIN_CUTOUT_AREA = 900.0  # square pixels of its box
 
+
 def build_network(config: TrainConfig) -> SsapNetwork:
     """The network with its pretrained weights, frozen blocks and batch norm mode."""
     network = SsapNetwork(config.network, len(config.classes))

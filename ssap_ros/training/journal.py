@@ -42,9 +42,7 @@ class Journal:
         self._clock = self._began = time.monotonic()
         self._since, self._share = start, share
 
-    def losses(
-        self, iteration: int, share: float, loss: Tensor, terms: dict[str, Tensor]
-    ) -> None:
+    def losses(self, iteration: int, share: float, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """Note the losses of an iteration, if it is one to be noted; share: of the run done."""
         if iteration % self._every:
             return

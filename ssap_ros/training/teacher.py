@@ -127,9 +127,7 @@ def read_soft_labels(path: Path, shape: tuple[int, int], boxes: Sequence[Box] = 
     return np.asarray(full, np.uint16)
 
 
-def read_boxes(
-    path: Path, class_of: Mapping[int, int], least_score: float
-) -> dict[int, list[Box]]:
+def read_boxes(path: Path, class_of: Mapping[int, int], least_score: float) -> dict[int, list[Box]]:
     """Boxes of a detector by picture id, from COCO results.
 
     Args:
