@@ -1,4 +1,4 @@
-"""Copies what config/train_street.yaml reads into one folder, with pictures as small as they may be.
+"""Copies what config/train_street.yaml reads into one folder, its pictures as small as may be.
 
 The pictures become WebP under their old names: OpenCV goes by their content.
 """

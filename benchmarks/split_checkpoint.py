@@ -1,4 +1,4 @@
-"""Leaves what a training run is exported from, and no more: the averaged weights, in half the size."""
+"""Leaves of a training run what is exported from it: the averaged weights."""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ torch.set_num_threads(1)  # several would wait for each other on a busy machine
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from ssap_ros.datasets import cityscapes  # noqa: E402
 from ssap_ros.errors import InputError  # noqa: E402
-from ssap_ros.network.backbones import MobileNetV2  # noqa: E402
 from ssap_ros.network.export import export_onnx  # noqa: E402
 from ssap_ros.network.ssap import LEVELS  # noqa: E402
 from ssap_ros.segments import OTHER_CLASS, Segments  # noqa: E402

@@ -25,7 +25,8 @@ class Backbone(nn.Module):
 
 class SameConv2d(nn.Conv2d):
     """Stride-2 convolution of an odd kernel k, padded as TensorFlow's SAME does on even sizes:
-    by k // 2 right and below, by one less on the left and top."""
+    by k // 2 right and below, by one less on the left and top.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         after = self.kernel_size[0] // 2

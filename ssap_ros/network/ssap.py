@@ -162,7 +162,9 @@ def _separable(
 
 def _head(first: nn.Sequential, bias: Tensor) -> nn.Sequential:
     """The layers of `first`, then a prediction of len(bias) channels whose bias starts as given."""
-    width = first[1].num_features
+    norm = first[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    width = norm.num_features
     last = nn.Conv2d(width, len(bias), 1)
     with torch.no_grad():
         last.bias.copy_(bias)  # type: ignore[union-attr]

@@ -24,8 +24,9 @@ class Journal:
     """Losses per level, sample pictures, throughput and time left.
 
     config: of the run; its `out` gets log.jsonl and tensorboard/. start: the iteration that the run
-    goes on from, and share: of it done by then; what an interrupted run wrote after it is dropped. Of several processes the first
-    one writes it, with the losses of its own share of the batch.
+    goes on from, and share: of the run done by then; what an interrupted run wrote after it is
+    dropped. Of several processes the first one writes it, with the losses of its own share of the
+    batch.
     """
 
     def __init__(self, config: TrainConfig, start: int, share: float) -> None:

@@ -43,7 +43,8 @@ def stuff_segment(class_id: int) -> int:
 
 def soft_label(class_id: NDArray[Any], level: NDArray[Any]) -> LabelArray:
     """Labels of pixels of no annotated object that are of a class with a probability, else of
-    class 0; level 0 to SOFT_LEVELS - 1 stands for 0 to 1."""
+    class 0; level 0 to SOFT_LEVELS - 1 stands for 0 to 1.
+    """
     return (_SOFT - SOFT_LEVELS * class_id.astype(np.int32) - level).astype(np.int32)
 
 

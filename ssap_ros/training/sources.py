@@ -21,7 +21,6 @@ from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of, soft_
 from ssap_ros.training.teacher import NOT_KNOWN, Box, read_soft_labels
 from ssap_ros.types import ImageArray, LabelArray
 
-
 _SURELY_NONE = 2  # level of a teacher's label from which on down it is class 0
 
 

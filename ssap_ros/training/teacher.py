@@ -1,8 +1,8 @@
 """Soft labels of pictures without labels: a semantic network names classes, a detector's boxes say
 where it may have missed an object.
 
-A teacher is given by path: the semantic network as an ONNX file, the boxes as COCO results (JSON) of
-any detector. What it says is cached on disk, one small PNG per picture.
+Both are given by path: the semantic network as an ONNX file, the boxes as COCO results (JSON) of
+any detector. The labels are cached on disk, one small PNG per picture.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class SemanticTeacher:
             raise InputError(f"teacher.channels: {unknown[0]!r} is none of the classes")
         self._class_ids = [class_names.index(name) for name in config.channels]
         self._channels = list(config.channels.values())
-        self._mean, self._std = np.float32(config.mean), np.float32(config.std)
+        self._mean, self._std = (np.array(v, np.float32) for v in (config.mean, config.std))
 
     def __call__(self, image: ImageArray) -> SoftLabels:
         """Labels of uint8 (H, W, 3) RGB as `read_soft_labels` tells, at half its size."""

@@ -42,7 +42,9 @@ def train(
     Args:
         config_path: YAML file of a `TrainConfig`.
         resume: go on from the checkpoint, whenever the run stopped.
-        data_root, out, minutes: override data.root, out and optimiser.minutes.
+        data_root: overrides data.root.
+        out: overrides the configuration's.
+        minutes: overrides optimiser.minutes.
 
     Returns:
         The checkpoint's path.
