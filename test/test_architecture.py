@@ -47,13 +47,13 @@ OUTSIDE = {  # who alone may import a package from outside
     "rosbags": "replay.bags",
     "mcap": "replay.bags",
     "distributed": "evaluation",
-    "onnxruntime": "backends.onnxruntime",
+    "onnxruntime": "backends.onnxruntime training",
     "tensorrt": "backends.tensorrt",
     "pycuda": "backends.tensorrt",
     "cupy": "backends.tensorrt",
     "torch": "network training",
     "onnx": "network training backends.tensorrt",
-    "pycocotools": "evaluation replay training",
+    "pycocotools": "data evaluation replay.bags",
 }
 
 
