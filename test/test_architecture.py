@@ -30,7 +30,7 @@ FLOORS = (
     "common",
     "config types errors _core",
 )
-ROS = "node messages replay.play benchmark"
+ROS = "node messages"
 OUTSIDE = {  # who alone may import a package from outside
     "ssap_ros._core": "stages",
     "rclpy": ROS,

@@ -290,7 +290,7 @@ def test_old_images_are_dropped_and_slow_frames_are_reported(start: Starter) -> 
         msg = rgb_image(client.header(), PICTURE)
         msg.header.stamp = client.node.get_clock().now().to_msg()
         client.send(msg)
-        client.executor.spin_once(timeout_sec=0.5)
+        time.sleep(0.5)
         return any(m.header.stamp.sec > 1_000_000_000 for m in client.instances)
 
     client.wait(fresh_one_came, "result of a fresh image")

@@ -14,16 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
@@ -31,6 +27,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from ssap_ros.messages import labels_of, rgb_image
+from ssap_ros.node.client import Connection
 from support.toy_model import paint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,16 +136,15 @@ class Client(CameraEnd):
         image_qos: QoSProfile | int = 100,
     ) -> None:
         self.process = process
-        self.context = Context()
-        rclpy.init(context=self.context, domain_id=domain)
-        self.node = Node("test_client", context=self.context, enable_rosout=False)
-        self.executor = SingleThreadedExecutor(context=self.context)
-        self.executor.add_node(self.node)
+        self._connection = Connection("test_client", "", domain)
+        self.node = self._connection.node
         self.reports = self.listen(DiagnosticArray, "/diagnostics", 10)
         self._numbers = itertools.count(1)
+        self._services: dict[str, Any] = {}
         self.cameras = {name: CameraEnd(self, name, image_qos) for name in cameras}
         if not cameras:
             super().__init__(self, "", image_qos)
+        self._connection.__enter__()
 
     def listen(self, kind: Any, topic: str, qos: QoSProfile | int) -> list[Any]:
         received: list[Any] = []
@@ -160,7 +156,8 @@ class Client(CameraEnd):
         while not condition():
             assert self.process.process.poll() is None, f"node died: {self.process.log.read_text()}"
             assert time.monotonic() < deadline, f"no {what}: {self.process.log.read_text()}"
-            self.executor.spin_once(timeout_sec=0.1)
+            self._connection.check()
+            time.sleep(0.01)
 
     def header(self) -> Header:
         """A fresh stamp, odd enough to show any rounding."""
@@ -204,11 +201,12 @@ class Client(CameraEnd):
         return counts
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
-        client = self.node.create_client(kind, f"/ssap/{service}")
+        if service not in self._services:
+            self._services[service] = self.node.create_client(kind, f"/ssap/{service}")
+        client = self._services[service]
         self.wait(client.service_is_ready, service)
         future = client.call_async(request)
         self.wait(future.done, f"answer of {service}")
-        self.node.destroy_client(client)
         return future.result()
 
     def change_state(self, transition: int) -> bool:
@@ -225,9 +223,7 @@ class Client(CameraEnd):
         return result
 
     def close(self) -> None:
-        self.executor.shutdown()
-        self.node.destroy_node()
-        self.context.try_shutdown()
+        self._connection.__exit__()
 
 
 class Starter:

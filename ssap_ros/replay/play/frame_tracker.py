@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ssap_ros.common.statistics import PERCENTILES, percentiles
 
-Part = Literal["masks", "detections"]
+if TYPE_CHECKING:
+    from ssap_ros.node.client import Part
 
 
 @dataclass

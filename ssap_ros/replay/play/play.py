@@ -19,9 +19,10 @@ from ssap_ros.backends import model_path
 from ssap_ros.common.progress import Show, progress
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
+from ssap_ros.node.client import Part
 from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.play.frame_tracker import Entry, Ledger, Part
+from ssap_ros.replay.play.frame_tracker import Entry, Ledger
 from ssap_ros.replay.play.link import Link
 from ssap_ros.replay.play.node_process import NodeProcess
 from ssap_ros.replay.play.stamps import StampWatch
