@@ -31,7 +31,7 @@ from ssap_ros.backends.tensorrt.lookup import cache_folder, engine_key, find_eng
 from ssap_ros.backends.tensorrt.portable_onnx import read_info
 from ssap_ros.config import SsapConfig
 from ssap_ros.data.scenes.street import street_scene
-from ssap_ros.node.queue import FrameQueue
+from ssap_ros.node.queue import FrameQueue, Outcome
 from ssap_ros.node.worker import FrameWorker
 from ssap_ros.pipeline import Percept, SsapPipeline
 
@@ -263,7 +263,7 @@ def _overlapped_rate(pipeline: SsapPipeline, frames: list[Any]) -> float:
 
     def finish(percept: Percept) -> str:
         pipeline.segment(percept)
-        return "processed"
+        return Outcome.PROCESSED
 
     worker = FrameWorker(
         queue,

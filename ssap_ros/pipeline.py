@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ssap_ros.backends import InferenceBackend, load_backend
+from ssap_ros.backends import AnyBackend, load_backend
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.stages.affinity import AffinityPyramid
@@ -71,7 +71,7 @@ class SsapPipeline:
 
     def __init__(
         self,
-        backend: InferenceBackend,
+        backend: AnyBackend,
         config: SsapConfig,
         partition: Partition = cascaded_graph_partition,
     ) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ssap_ros.backends.base import InferenceBackend, OnProgress
+from ssap_ros.backends.base import AnyBackend, OnProgress
 from ssap_ros.backends.resources import default_model_path
 from ssap_ros.backends.tensorrt.driver import Gpu, probe
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import DeviceError, ModelError
 
 __all__ = [
+    "AnyBackend",
     "DeviceError",
-    "InferenceBackend",
     "ModelError",
     "choose_backend",
     "load_backend",
@@ -23,7 +23,7 @@ __all__ = [
 _GPU_PACKAGES = ("tensorrt", "pycuda", "cupy", "onnx")
 
 
-def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -> InferenceBackend:
+def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -> AnyBackend:
     """Load `config.model_file_path` into an engine, building it first where that is needed.
 
     on_progress: is told which backend was chosen and why, and how a build goes on.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.backends import load_backend
-from ssap_ros.backends.base import InferenceBackend
+from ssap_ros.backends.base import AnyBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.data.segments import Segments
 from ssap_ros.evaluation.panoptic import (
@@ -71,7 +71,7 @@ class Predictor:
     def __init__(
         self,
         settings: PredictionSettings,
-        backend: InferenceBackend,
+        backend: AnyBackend,
         partition: Partition = cascaded_graph_partition,
     ) -> None:
         if settings.flip or settings.scales != (1.0,):
@@ -106,7 +106,7 @@ class Predictor:
 
 
 @lru_cache(maxsize=1)
-def load_model(config: SsapConfig) -> InferenceBackend:
+def load_model(config: SsapConfig) -> AnyBackend:
     """The model of these settings, loaded once per process. Raises ModelError."""
     return load_backend(config)
 

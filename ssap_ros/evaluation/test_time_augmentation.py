@@ -8,7 +8,7 @@ from math import log2
 import cv2
 import numpy as np
 
-from ssap_ros.backends.base import CpuPyramids, InferenceBackend
+from ssap_ros.backends.base import AnyBackend, CpuPyramids
 from ssap_ros.errors import ModelError
 from ssap_ros.stages.affinity import softmax
 from ssap_ros.types import FloatArray, ImageArray, NetworkOutput
@@ -33,9 +33,7 @@ class TestTimeBackend(CpuPyramids):
     __test__ = False  # for the test runner: a name, not a test
     max_batch = 1
 
-    def __init__(
-        self, backend: InferenceBackend, flip: bool, scales: Sequence[float] = (1.0,)
-    ) -> None:
+    def __init__(self, backend: AnyBackend, flip: bool, scales: Sequence[float] = (1.0,)) -> None:
         if 1.0 not in scales or any(s <= 0 or log2(s) % 1 for s in scales):
             raise ValueError(f"scales must be powers of two with 1 among them, got {scales}")
         if backend.info.input_size and len(scales) > 1:

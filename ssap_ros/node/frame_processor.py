@@ -12,6 +12,7 @@ from rclpy.clock import Clock
 from ssap_ros.node.camera import Camera, Frame
 from ssap_ros.node.model_host import Engine
 from ssap_ros.node.parameters import NodeParameters
+from ssap_ros.node.queue import Outcome
 from ssap_ros.pipeline import Percept
 from ssap_ros.types import ImageArray
 
@@ -48,38 +49,40 @@ class FrameProcessor:
         self._clock = clock
         self._report = report
 
-    def perceive(self, batch: Sequence[tuple[str, Frame]]) -> list[Job | str]:
+    def perceive(self, batch: Sequence[tuple[str, Frame]]) -> list[Job | Outcome]:
         """Read the images and run the network, on those of one size at once.
 
-        What `finish` is to get for each frame, or "dropped" (too old) or "failed".
+        What `finish` is to get for each frame, or what became of it: dropped as too old, or failed.
         """
-        results: list[Job | str] = [self._read(self._cameras[name], frame) for name, frame in batch]
+        results: list[Job | Outcome] = [
+            self._read(self._cameras[name], frame) for name, frame in batch
+        ]
         jobs = sorted((r for r in results if isinstance(r, Job)), key=lambda job: job.image.shape)
         for _, group in groupby(jobs, key=lambda job: job.image.shape):
             self._see(list(group))
         return [
-            "failed" if isinstance(result, Job) and result.percept is None else result
+            Outcome.FAILED if isinstance(result, Job) and result.percept is None else result
             for result in results
         ]
 
-    def finish(self, job: Job) -> str:
-        """Group the pixels, publish the results: "processed" or "failed"."""
+    def finish(self, job: Job) -> Outcome:
+        """Group the pixels and publish the results."""
         try:
             self._publish(job)
         except Exception as error:  # one bad frame must not end the stream
             self._fail(job.camera, error)
-            return "failed"
-        return "processed"
+            return Outcome.FAILED
+        return Outcome.PROCESSED
 
-    def _read(self, camera: Camera, frame: Frame) -> Job | str:
+    def _read(self, camera: Camera, frame: Frame) -> Job | Outcome:
         start_s = time.perf_counter()
         try:
             if self._too_old(camera, frame):
-                return "dropped"
+                return Outcome.DROPPED
             image = camera.to_rgb(frame.msg)
         except Exception as error:  # one bad frame must not end the others
             self._fail(camera, error)
-            return "failed"
+            return Outcome.FAILED
         return Job(camera, frame, image, start_s, 1e3 * (time.perf_counter() - start_s))
 
     def _see(self, jobs: list[Job]) -> None:

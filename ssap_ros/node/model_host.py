@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from ssap_ros.backends import InferenceBackend
+from ssap_ros.backends import AnyBackend
 from ssap_ros.backends.base import OnProgress
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import DeviceError
@@ -13,7 +13,7 @@ from ssap_ros.node.status import EngineStatus
 from ssap_ros.pipeline import Percept, SsapPipeline
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
 
-Load = Callable[[SsapConfig, OnProgress], InferenceBackend]
+Load = Callable[[SsapConfig, OnProgress], AnyBackend]
 
 _FAILURES_BEFORE_RELOAD = 3
 _POLL_S = 0.05
@@ -34,7 +34,7 @@ class Engine:
         self.max_batch = 1
         self._load_backend = load_backend
         self._config = SsapConfig()
-        self._backend: InferenceBackend | None = None
+        self._backend: AnyBackend | None = None
         self._pipeline: SsapPipeline | None = None
         self._thread: threading.Thread | None = None
         self._failures = 0

@@ -6,11 +6,20 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Generic, TypeVar
 
 Frame = TypeVar("Frame")
 
 _EVERY_CAPACITY = 8
+
+
+class Outcome(Enum):
+    """What became of a frame; the value is its counter in FrameCounts."""
+
+    PROCESSED = "processed"
+    DROPPED = "dropped"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -93,10 +102,10 @@ class FrameQueue(Generic[Frame]):
                 self._turns.append(camera)
             return [(camera, self._frames[camera].popleft()) for camera in ready]
 
-    def finish(self, camera: str, outcome: str) -> None:
-        """Account for a frame in work: it was "processed", "dropped" or "failed"."""
+    def finish(self, camera: str, outcome: Outcome) -> None:
+        """Account for a frame in work."""
         with self._changed:
-            self._count(camera, waiting=-1, **{outcome: 1})
+            self._count(camera, waiting=-1, **{outcome.value: 1})
 
     def _drop_waiting(self, camera: str) -> None:
         n = len(self._frames[camera])

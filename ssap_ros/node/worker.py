@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from ssap_ros.node.queue import Frame, FrameQueue
+from ssap_ros.node.queue import Frame, FrameQueue, Outcome
 
 Batch = Sequence[tuple[str, Frame]]
 Seen = TypeVar("Seen")
@@ -17,7 +17,7 @@ class FrameWorker(Generic[Frame, Seen]):
     """Takes frames from the queue, has them worked on in two halves and accounts for them.
 
     perceive: the first half, for the frames of one or several cameras; returns one entry each: what
-        `finish` is to get, or what became of the frame: "processed", "dropped" or "failed".
+        `finish` is to get, or what became of the frame.
     finish: the second half, for one frame; returns what became of it.
     on_error: is told what these two raised; the frames concerned failed.
     on_room: called when a full queue has room again.
@@ -26,8 +26,8 @@ class FrameWorker(Generic[Frame, Seen]):
     def __init__(
         self,
         frames: FrameQueue[Frame],
-        perceive: Callable[[Batch[Frame]], Sequence[Seen | str]],
-        finish: Callable[[Seen], str],
+        perceive: Callable[[Batch[Frame]], Sequence[Seen | Outcome]],
+        finish: Callable[[Seen], Outcome],
         on_error: Callable[[Exception], None],
         on_room: Callable[[], None],
     ) -> None:
@@ -81,21 +81,21 @@ class FrameWorker(Generic[Frame, Seen]):
     def _first_half(self, batch: Batch[Frame]) -> list[tuple[str, Seen]]:
         """Perceive; account for the frames that end here, and return the others."""
         self._on_room()
-        results: Sequence[Seen | str] = ["failed"] * len(batch)
+        results: Sequence[Seen | Outcome] = [Outcome.FAILED] * len(batch)
         try:
             results = self._perceive(batch)
         except Exception as error:  # bad frames must not end the stream
             self._on_error(error)
         others = []
         for (camera, _), result in zip(batch, results, strict=True):
-            if isinstance(result, str):
+            if isinstance(result, Outcome):
                 self._frames.finish(camera, result)
             else:
                 others.append((camera, result))
         return others
 
     def _second_half(self, camera: str, seen: Seen) -> None:
-        outcome = "failed"
+        outcome = Outcome.FAILED
         try:
             outcome = self._finish(seen)
         except Exception as error:

@@ -13,7 +13,7 @@ import pytest
 
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
-from ssap_ros.node.queue import FrameCounts, FrameQueue
+from ssap_ros.node.queue import FrameCounts, FrameQueue, Outcome
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.node.worker import FrameWorker
 from ssap_ros.pipeline import Percept, SsapPipeline
@@ -37,7 +37,7 @@ def test_latest_keeps_the_newest_and_counts_the_replaced() -> None:
         assert balanced(queue.counts(""))
     assert queue.take() == [("", 4)]
     assert queue.counts("") == FrameCounts(received=5, dropped=4, waiting=1)
-    queue.finish("", "processed")
+    queue.finish("", Outcome.PROCESSED)
     assert queue.counts("") == FrameCounts(received=5, processed=1, dropped=4)
 
 
@@ -52,7 +52,7 @@ def test_every_keeps_all_in_order_and_says_when_it_is_full() -> None:
     for frame in range(n):
         assert queue.take() == [("", frame)]
         assert queue.has_room("")
-        queue.finish("", "failed" if frame % 2 else "processed")
+        queue.finish("", Outcome.FAILED if frame % 2 else Outcome.PROCESSED)
     assert queue.counts("") == FrameCounts(received=n, processed=n - n // 2, failed=n // 2)
 
 
@@ -79,7 +79,7 @@ def test_cameras_take_turns_whoever_is_louder() -> None:
         ((camera, frame),) = queue.take()
         assert frame == step, "the newest"
         served.append(camera)
-        queue.finish(camera, "processed")
+        queue.finish(camera, Outcome.PROCESSED)
     assert all(set(served[i : i + 3]) == set(CAMERAS) for i in range(28))
 
 
@@ -115,7 +115,9 @@ def test_books_balance_after_any_sequence(policy: str) -> None:
         elif act == "t" and any(queue.counts(c).waiting > in_work.count(c) for c in CAMERAS):
             in_work += [name for name, _ in queue.take(rng.randint(1, 3))]
         elif act == "f" and in_work:
-            queue.finish(in_work.pop(0), rng.choice(["processed", "dropped", "failed"]))
+            queue.finish(
+                in_work.pop(0), rng.choice([Outcome.PROCESSED, Outcome.DROPPED, Outcome.FAILED])
+            )
         elif act == "o":
             queue.open()
         elif act == "c" and step % 10 == 0:
@@ -135,7 +137,7 @@ def test_readers_see_a_balance_while_frames_come_and_go() -> None:
 
     def consume() -> None:
         while queue.take():
-            queue.finish("", "processed")
+            queue.finish("", Outcome.PROCESSED)
 
     threads = [threading.Thread(target=run) for run in (produce, consume)]
     interval = sys.getswitchinterval()
@@ -168,7 +170,7 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
         if frame == 2:
             done.set()
             go_on.wait(10)
-        return "processed"
+        return Outcome.PROCESSED
 
     worker = FrameWorker(queue, perceive, finish, lambda e: errors.append(str(e)), lambda: None)
     worker.start(overlap=overlap)
@@ -206,7 +208,7 @@ def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_
     def finish(frame: int) -> str:
         gates[frame].wait(10)
         finished.append(frame)
-        return "processed"
+        return Outcome.PROCESSED
 
     worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
     worker.start(overlap=True)
@@ -242,7 +244,7 @@ def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntime
 
     def finish(percept: Percept) -> str:
         results.append(pipeline.segment(percept))
-        return "processed"
+        return Outcome.PROCESSED
 
     worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
     worker.start(overlap=True)
