@@ -111,7 +111,7 @@ def throughput(work: Path) -> dict[str, Any]:
         for image in images:
             pipeline(image)
         alone.append(len(images) / (time.perf_counter() - start))
-        summary = replay(str(bag), work / "throughput", options).summary
+        summary = replay(str(bag), work / "throughput", options).summary.as_dict()
         through.append(summary["fps"])
     return {
         "frames": len(images),

@@ -20,7 +20,7 @@ FLOORS = (
     "replay.review",
     "replay.report",
     "replay.play",
-    "replay.sources",
+    "replay.sources replay.summary",
     "replay.bags",
     "node evaluation training",
     "messages visualization network",

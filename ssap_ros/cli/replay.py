@@ -134,10 +134,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
     from ssap_ros.replay.replay import replay
-    from ssap_ros.replay.review.summary import describe
 
     summary = replay(options.source[0], options.out, how).summary
-    return summary, describe(summary, options.out)
+    return summary.as_dict(), summary.describe(options.out)
 
 
 def _fleet(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:

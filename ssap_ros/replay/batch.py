@@ -48,6 +48,7 @@ from ssap_ros.replay.review.digest import file_digest, frame_digest
 from ssap_ros.replay.review.predictions import prediction_of, read_answer, scored_as
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.summary import ReplaySummary
 
 _KEY = "fleet.json"
 _SCORES = ("AP", "AP50", "PQ", "mIoU")
@@ -58,7 +59,7 @@ class BagResult:
     """What became of one bag. error: why there is no summary; empty if there is one."""
 
     name: str
-    summary: dict[str, Any] | None
+    summary: ReplaySummary | None
     scores: ReplayScores | None
     error: str = ""
 
@@ -142,7 +143,7 @@ def _replay_one(out: Path, options: ReplayOptions, caller: int, item: tuple[str,
             write_json(attempt / _KEY, key)
             shutil.rmtree(folder, ignore_errors=True)
             attempt.rename(folder)
-        summary = json.loads((folder / SUMMARY).read_bytes())
+        summary = _read_summary(folder)
         return BagResult(name, summary, rescore(source, folder, options))
     except (InputError, ModelError, NodeError) as error:
         return BagResult(name, None, None, one_line(error))
@@ -155,14 +156,14 @@ def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores |
     """
     if not options.gt_instances:
         return None
-    summary = json.loads((folder / SUMMARY).read_bytes())
+    summary = _read_summary(folder)
     rows = json.loads((folder / FRAMES).read_bytes())
-    classes = {int(k): name for k, name in summary["model_card"]["classes"].items()}
+    classes = {int(k): name for k, name in summary.model_card["classes"].items()}
     recording = folder / RECORDING
     with contextlib.ExitStack() as stack:
         truths = open_truths(stack, source, options, classes)
         answers = []
-        for name in camera_names(summary["cameras"]):
+        for name in camera_names(summary.cameras):
             topics = [f"{topic_prefix(name)}{kind}" for kind in ("instances", "detections")]
             answers.append([stack.enter_context(ByStamp(recording, t)) for t in topics])
         scores = ReplayScores(truths[0].classes)
@@ -179,7 +180,7 @@ def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores |
             truth = truths[camera].at(stamp)
             if truth is not None:
                 found = prediction_of(answer.labels, answer.detections, answer.labels.shape)
-                scores.add(scored_as(found, truths[camera]), truth, summary["score_threshold"])
+                scores.add(scored_as(found, truths[camera]), truth, summary.score_threshold)
     return scores
 
 
@@ -198,10 +199,14 @@ def _key(source: str, options: ReplayOptions) -> dict[str, Any]:
 
 def _done(folder: Path, key: dict[str, Any]) -> bool:
     try:
-        summary = json.loads((folder / SUMMARY).read_bytes())
-        return json.loads((folder / _KEY).read_bytes()) == key and not summary["problems"]
-    except (OSError, ValueError):
+        summary = _read_summary(folder)
+        return json.loads((folder / _KEY).read_bytes()) == key and not summary.problems
+    except (OSError, ValueError, KeyError):
         return False
+
+
+def _read_summary(folder: Path) -> ReplaySummary:
+    return ReplaySummary.from_dict(json.loads((folder / SUMMARY).read_bytes()))
 
 
 def _merged(results: Sequence[BagResult], out: Path) -> dict[str, Any]:
@@ -209,17 +214,18 @@ def _merged(results: Sequence[BagResult], out: Path) -> dict[str, Any]:
     summaries = [result.summary for result in done if result.summary is not None]
     problems = [f"{result.name}: {result.error}" for result in results if result.error]
     for result in done:
-        problems += [f"{result.name}: {line}" for line in (result.summary or {})["problems"]]
+        assert result.summary is not None
+        problems += [f"{result.name}: {line}" for line in result.summary.problems]
     latencies: list[float] = []
     for result in done:
         rows = json.loads((out / result.name / FRAMES).read_bytes())
         latencies += [row["latency_ms"] for row in rows if row["latency_ms"] is not None]
     classes: Counter[str] = Counter()
     for summary in summaries:
-        classes.update(summary["classes"])
+        classes.update(summary.classes)
     counts = ("frames_in", "frames_out", "frames_dropped", "frames_failed", "frames_unreadable")
     merged: dict[str, Any] = {
-        **{name: sum(summary[name] for summary in summaries) for name in counts},
+        **{name: sum(getattr(summary, name) for summary in summaries) for name in counts},
         "problems": problems,
         "latency_ms": percentiles(latencies),
         "instances_total": classes.total(),
@@ -241,13 +247,13 @@ def _bag_row(result: BagResult) -> dict[str, Any]:
     if result.summary is None:
         return {"name": result.name, "error": result.error}
     kept = ("source", "frames_in", "frames_out", "fps", "latency_ms", "flicker", "digest")
-    scores = result.summary.get("scores", {})
+    scores = result.summary.scores or {}
     return {
         "name": result.name,
         "error": "",
-        **{name: result.summary[name] for name in kept},
+        **{name: getattr(result.summary, name) for name in kept},
         **{name: scores.get(name) for name in _SCORES},
-        "problems": result.summary["problems"],
+        "problems": result.summary.problems,
     }
 
 
@@ -284,7 +290,7 @@ def _page(summary: dict[str, Any]) -> str:
             ),
             html.notes("This result is partial", summary["problems"], "alarm"),
             html.tiles(figures),
-            scores_section(summary),
+            scores_section(summary.get("scores"), summary.get("curves")),
             html.section("Bags", html.card("", html.table(columns, rows))),
         ],
     )

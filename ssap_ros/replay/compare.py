@@ -22,7 +22,7 @@ from ssap_ros.replay.report import html
 from ssap_ros.replay.report.sample_frames import Exhibit, fit, jpeg
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.review import RECORDING
-from ssap_ros.replay.review.summary import SCORES
+from ssap_ros.replay.summary import SCORES
 
 _MAX_EXHIBITS = 12
 _DIRECTIONS = {  # metric: whether more is better

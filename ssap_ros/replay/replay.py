@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ssap_ros.backends import model_path
 from ssap_ros.common.files import write_json
@@ -21,8 +20,9 @@ from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.review.environment import describe_environment, describe_model
 from ssap_ros.replay.review.review import RECORDING, review
 from ssap_ros.replay.review.scores import ReplayScores
-from ssap_ros.replay.review.summary import summarise
+from ssap_ros.replay.review.summarise import summarise
 from ssap_ros.replay.sources import FrameSource, bag_of, open_source
+from ssap_ros.replay.summary import ReplaySummary
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
 _OWN = (
@@ -55,9 +55,9 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """summary: what summary.json holds. scores: None without truth, to be merged over bags."""
+    """scores: None without truth, to be merged over bags."""
 
-    summary: dict[str, Any]
+    summary: ReplaySummary
     scores: ReplayScores | None
 
 
@@ -86,20 +86,25 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
         reviewed = review(_open(source, options), playback, truths, threshold, out)
         damage = [line for truth in truths for line in truth.damage]
     playback.answers.unlink()
-    summary = {
-        "source": source,
-        **summarise(frames, playback, reviewed, options.play.policy, damage),
-        "policy": options.play.policy,
-        "rate": options.play.rate,
-        "score_threshold": threshold,
-        "parameters": parameters,
-        "model": str(model),
-        "model_card": describe_model(model, playback.names),
-        "environment": describe_environment(),
-    }
+    summary = summarise(
+        frames,
+        playback,
+        reviewed,
+        options.play.policy,
+        damage,
+        {
+            "source": source,
+            "rate": options.play.rate,
+            "score_threshold": threshold,
+            "parameters": parameters,
+            "model": str(model),
+            "model_card": describe_model(model, playback.names),
+            "environment": describe_environment(),
+        },
+    )
     write_report(out / REPORT, summary, reviewed.rows, reviewed.galleries)
     write_json(out / FRAMES, reviewed.rows)
-    write_json(out / SUMMARY, summary)  # last: it says that all is there
+    write_json(out / SUMMARY, summary.as_dict())  # last: it says that all is there
     return ReplayResult(summary, reviewed.scores)
 
 

@@ -43,8 +43,8 @@ from ssap_ros.replay.replay import ReplayOptions, replay
 from ssap_ros.replay.report.frame_writer import PictureBook
 from ssap_ros.replay.report.sample_frames import Gallery
 from ssap_ros.replay.review.digest import frame_digest, run_digest
-from ssap_ros.replay.review.summary import describe
 from ssap_ros.replay.sources import Frame
+from ssap_ros.replay.summary import ReplaySummary
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
 
@@ -80,12 +80,12 @@ def scored(toy_model_path, tmp_path_factory):
     stamps = [START + number * STEP for number in (0, 1, 2, 2, 4, 3, 5, 0, 1, 2)]
     bag = write_painted_bag(folder / "bag.mcap", 10, stamps, ("rgb8", "bgr8"))
     result = replay(str(bag), folder / "run", every(toy_model_path, gt_instances=(INSTANCES,)))
-    return bag, folder / "run", result.summary
+    return bag, folder / "run", result.summary.as_dict()
 
 
 def test_clip_through_the_node(clip, toy_model_path, tmp_path):
     out = tmp_path / "out"
-    summary = replay(str(clip), out, every(toy_model_path)).summary
+    summary = replay(str(clip), out, every(toy_model_path)).summary.as_dict()
     assert balanced(summary)
     assert summary["frames_in"] == summary["frames_out"] == 6
     assert summary["problems"] == []
@@ -106,7 +106,7 @@ def test_clip_through_the_node(clip, toy_model_path, tmp_path):
     assert cv2.imread(str(pictures[0])).shape == (128, 192, 3)
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
     assert sum(1 for _ in iter(video.grab, False)) == 6
-    told = describe(summary, out)
+    told = ReplaySummary.from_dict(summary).describe(out)
     assert "person 1.0" in told
     assert str(out) in told
 
@@ -165,7 +165,7 @@ def test_two_replays_are_identical_and_another_storage_changes_nothing(
     bag, out, summary = scored
     source = to_folder(bag, tmp_path / "sqlite", compression="MESSAGE")
     options = every(toy_model_path, gt_instances=(INSTANCES,))
-    again = replay(str(source), tmp_path / "again", options).summary
+    again = replay(str(source), tmp_path / "again", options).summary.as_dict()
     assert again["digest"] == summary["digest"]
     assert again["scores"] == summary["scores"]
     recordings = [folder / "recording.mcap" for folder in (out, tmp_path / "again")]
@@ -179,7 +179,7 @@ def test_several_cameras(toy_model_path, tmp_path):
     """Two topics of one bag, with truth of the one that shows what the other is true of."""
     bag = write_painted_bag(tmp_path / "bag.mcap", 3)
     options = every(toy_model_path, topics=(IMAGE, INSTANCES))
-    summary = replay(str(bag), tmp_path / "out", options).summary
+    summary = replay(str(bag), tmp_path / "out", options).summary.as_dict()
     assert summary["frames_in"] == summary["frames_out"] == 6
     assert summary["cameras"] == [IMAGE, INSTANCES]
     with BagReader(tmp_path / "out" / "recording.mcap") as reader:
@@ -207,7 +207,7 @@ def test_truth_of_several_cameras(toy_model_path, tmp_path):
         topics=(f"/left{IMAGE}", f"/right{IMAGE}"),
         gt_instances=(f"/left{INSTANCES}", f"/right{INSTANCES}"),
     )
-    summary = replay(str(tmp_path / "same.mcap"), tmp_path / "out", options).summary
+    summary = replay(str(tmp_path / "same.mcap"), tmp_path / "out", options).summary.as_dict()
     assert summary["scores"]["frames"] == summary["frames_out"] == 4
     assert summary["scores"]["AP50"] == 1
     with pytest.raises(InputError, match=r"same classes.*got object on /right"):
@@ -217,7 +217,7 @@ def test_truth_of_several_cameras(toy_model_path, tmp_path):
 def test_real_time_and_frames_that_cannot_be_processed(clip, toy_model_path, tmp_path):
     cv2.imwrite(str(clip / "3.png"), np.zeros((1, 1, 3), np.uint8))
     options = ReplayOptions(play=PlayOptions("latest", rate=2.0, model=str(toy_model_path)))
-    summary = replay(str(clip), tmp_path / "out", options).summary
+    summary = replay(str(clip), tmp_path / "out", options).summary.as_dict()
     assert balanced(summary)
     assert summary["frames_in"] == 6
     assert summary["frames_out"] >= 1
@@ -251,11 +251,13 @@ def test_truth_of_no_frame_and_of_some(toy_model_path, tmp_path):
                     head = messages.header(stamp + offset, "")
                     bag.write(INSTANCES, stamp, messages.image(head, "mono16", labels))
         options = every(toy_model_path, gt_instances=(INSTANCES,))
-        summary = replay(str(folder), tmp_path / "out", options).summary
+        summary = replay(str(folder), tmp_path / "out", options).summary.as_dict()
         assert summary["scores"]["frames"] == n
         assert summary["frames_without_truth"] == 4 - n
         assert len(summary["problems"]) == (n == 0)
-    assert "scores on 2 frames (2 have no truth)" in describe(summary, tmp_path)
+    assert "scores on 2 frames (2 have no truth)" in ReplaySummary.from_dict(summary).describe(
+        tmp_path
+    )
 
 
 def test_truth_that_is_not_there(clip, toy_model_path, tmp_path):
@@ -339,7 +341,7 @@ def test_books_balance_whatever_the_node_answers(seed):
     expected = sum(
         min(parts.count((s, "masks")), parts.count((s, "detections"))) for s in set(stamps)
     )
-    summary = ledger.summary(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"})
+    summary = vars(ledger.figures(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"}))
     assert balanced(summary)
     assert summary["frames_out"] == ledger.frames_out == expected
     assert summary["answers_unexpected"] == len(unknown)

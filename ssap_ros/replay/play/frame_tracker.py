@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ssap_ros.common.statistics import PERCENTILES, percentiles
+from ssap_ros.replay.summary import PlaybackFigures
 
 if TYPE_CHECKING:
     from ssap_ros.node.client import Part
@@ -82,11 +83,12 @@ class Ledger:
                 del self._open[camera, stamp]
         return entry
 
-    def summary(self, failed: int, node_values: Mapping[str, str]) -> dict[str, Any]:
-        """Counts, speed and latency.
+    def figures(self, failed: int, node_values: Mapping[str, str]) -> PlaybackFigures:
+        """Counts that balance whatever the node says, speed and latency.
 
-        failed: frames that the node reports as failed; node_values: its diagnostics.
-        frames_in = frames_out + frames_dropped + frames_failed, whatever the node says.
+        Args:
+            failed: Frames that the node reports as failed.
+            node_values: Its diagnostics.
         """
         answered = [entry for entry in self.entries if entry.answered]
         latencies = [entry.latency_ms for entry in answered if entry.latency_ms is not None]
@@ -100,18 +102,19 @@ class Ledger:
             and key != "pipeline_latency_ms"  # the age of the stamps, which are the recording's
             and (parsed := _parse_percentiles(value))
         }
-        return {
-            "frames_in": self.frames_in,
-            "frames_out": len(answered),
-            "frames_dropped": self.frames_in - len(answered) - failed,
-            "frames_failed": failed,
-            "answers_unexpected": self.unexpected,
-            "fps": round(len(answered) / max(arrivals[-1] - first_s, 1e-9), 2) if arrivals else 0.0,
-            "jitter_ms": round(1e3 * float(np.diff(arrivals).std()), 2) if arrivals[1:] else None,
-            "latency_ms": percentiles(latencies),
-            "stage_ms": stages,
-            "backend": node_values.get("backend", ""),
-        }
+        seconds = max(arrivals[-1] - first_s, 1e-9) if arrivals else 1.0
+        return PlaybackFigures(
+            frames_in=self.frames_in,
+            frames_out=len(answered),
+            frames_dropped=self.frames_in - len(answered) - failed,
+            frames_failed=failed,
+            answers_unexpected=self.unexpected,
+            fps=round(len(answered) / seconds, 2),
+            jitter_ms=round(1e3 * float(np.diff(arrivals).std()), 2) if arrivals[1:] else None,
+            latency_ms=percentiles(latencies),
+            stage_ms=stages,
+            backend=node_values.get("backend", ""),
+        )
 
 
 def _parse_percentiles(text: str) -> dict[str, float] | None:

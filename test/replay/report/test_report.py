@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -13,6 +14,7 @@ import pytest
 from ssap_ros.replay.report import charts, html
 from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.summary import ReplaySummary
 
 N_FRAMES = 900
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -40,6 +42,7 @@ def example(*, scored=True, problems=()):
     summary = {
         "source": "drives/<b>rain & night.mcap", "cameras": ["/camera/image"],
         "frames_in": N_FRAMES, "frames_out": N_FRAMES - 9, "frames_dropped": 9,
+        "frames_failed": 0, "answers_unexpected": 0, "frames_unreadable": 0, "model": "m.onnx",
         "fps": 24.9, "jitter_ms": 1.5, "latency_ms": {"p50": 36.1, "p95": 58.0, "p99": 80.2},
         "stage_ms": {s: {"p50": 1.0, "p95": 2.0, "p99": 3.0} for s in ("preprocess", "inference")},
         "backend": "onnxruntime", "problems": list(problems), "damage": ["cut & dried"],
@@ -60,7 +63,7 @@ def example(*, scored=True, problems=()):
     for index in range(0, 90, 15):
         pictures = {"truth": picture, "found": picture}
         gallery.offer(index, (0.1, 0), f"frame {index}", lambda shown=pictures: shown)
-    return summary, frames, [gallery]
+    return ReplaySummary.from_dict(summary), frames, [gallery]
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +138,14 @@ def test_without_truth_and_without_anything(tmp_path):
     assert "precision over recall" not in text
     assert "quality by frame" not in text
     summary, _, _ = example(scored=False)
-    summary.update(frames_in=0, frames_out=0, flicker=None, events={"counts": {}, "first": []})
-    summary["latency_ms"] = dict.fromkeys(("p50", "p95", "p99"))
+    summary = replace(
+        summary,
+        frames_in=0,
+        frames_out=0,
+        flicker=None,
+        events={"counts": {}, "first": []},
+        latency_ms=dict.fromkeys(("p50", "p95", "p99")),
+    )
     write_report(tmp_path / "empty.html", summary, [], [])
     check(tmp_path / "empty.html")
 
