@@ -33,7 +33,7 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.node.queue import FrameQueue, Outcome
 from ssap_ros.node.worker import FrameWorker
-from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.pipeline import Prediction, SsapPipeline
 
 SIZES = ((512, 1024), (1024, 2048))
 FRAMES, RUNS, REBUILDS = 4, 200, 10
@@ -155,10 +155,10 @@ def batches(model: Path, cache: str) -> dict[str, Any]:
     pipeline = SsapPipeline(backend, config)
     images = [_frames(size)[i % FRAMES] for i in range(8)]
     alone = [pipeline(image).labels for image in images]
-    together = [pipeline.segment(percept).labels for percept in pipeline.perceive(images)]
+    together = [pipeline.segment(prediction).labels for prediction in pipeline.predict(images)]
     network = []
     for _ in range(50):
-        pipeline.perceive(images)
+        pipeline.predict(images)
         network.append(backend.device_ms["inference"])
     backend.close()
     same = min(same_pixels(a, b) for a, b in zip(alone, together, strict=True))
@@ -261,13 +261,13 @@ def _overlapped_rate(pipeline: SsapPipeline, frames: list[Any]) -> float:
     room = threading.Semaphore(2)
     errors: list[Exception] = []
 
-    def finish(percept: Percept) -> str:
-        pipeline.segment(percept)
+    def finish(prediction: Prediction) -> str:
+        pipeline.segment(prediction)
         return Outcome.PROCESSED
 
     worker = FrameWorker(
         queue,
-        lambda batch: pipeline.perceive([frame for _, frame in batch]),
+        lambda batch: pipeline.predict([frame for _, frame in batch]),
         finish,
         errors.append,
         room.release,

@@ -19,12 +19,12 @@ from ssap_ros.replay.bags.reader import BagMessage, BagReader
 from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import FRAMES, SUMMARY
 from ssap_ros.replay.report import html
-from ssap_ros.replay.report.sample_frames import Exhibit, fit, jpeg
+from ssap_ros.replay.report.sample_frames import SampleFrame, fit, jpeg
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.summary import SCORES
 
-_MAX_EXHIBITS = 12
+_MAX_FRAMES = 12
 _DIRECTIONS = {  # metric: whether more is better
     **dict.fromkeys(SCORES, True),
     "fps": True,
@@ -186,7 +186,7 @@ def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, A
             "Metrics", html.card("", html.table(("metric", "before", "after", "change"), rows))
         ),
         html.section(
-            "Changed frames", *map(html.figure, _exhibits(before, after, result["changed"]))
+            "Changed frames", *map(html.figure, _sample_frames(before, after, result["changed"]))
         ),
     ]
     write_atomically(path, html.page(title, sections))
@@ -203,7 +203,7 @@ def _change(name: str, change: float | None) -> str:
     return f'<td class="number {kind}">{change:+.4g}</td>'
 
 
-def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
+def _sample_frames(before: Run, after: Run, changed: Sequence[int]) -> list[SampleFrame]:
     """Overlays of changed frames, those first whose number of instances differs most."""
     pairs = zip(before.frames, after.frames, strict=True)
     rows = {row["index"]: (row, other) for row, other in pairs}
@@ -212,9 +212,9 @@ def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
         a, b = rows[index]
         return -abs((a["instances"] or 0) - (b["instances"] or 0)), index
 
-    chosen = sorted(changed, key=difference)[:_MAX_EXHIBITS]
+    chosen = sorted(changed, key=difference)[:_MAX_FRAMES]
     pictures = [_overlays(run, chosen) for run in (before, after)]
-    exhibits = []
+    frames = []
     for index in chosen:
         counts = [row["instances"] for row in rows[index]]
         caption = f"frame {index}: {_count(counts[0])} before, {_count(counts[1])} after"
@@ -223,12 +223,12 @@ def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
             for title, shown in zip(("before", "after"), pictures, strict=True)
             if index in shown
         }
-        exhibits.append(Exhibit(index, difference(index), caption, there))
-    return exhibits
+        frames.append(SampleFrame(index, difference(index), caption, there))
+    return frames
 
 
 def _count(instances: int | None) -> str:
-    return "no answer" if instances is None else f"{instances} instances"
+    return "no output" if instances is None else f"{instances} instances"
 
 
 def _overlays(run: Run, indices: Sequence[int]) -> dict[int, bytes]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ssap_ros.data.scenes.backdrop import Backdrop, cast_shadows
-from ssap_ros.data.scenes.camera_simulation import develop
-from ssap_ros.data.scenes.canvas import Camera, Canvas, Pose
+from ssap_ros.data.scenes.camera_simulation import simulate_camera
+from ssap_ros.data.scenes.canvas import Canvas, PinholeCamera, Pose
 from ssap_ros.data.scenes.cars import draw_car
 from ssap_ros.data.scenes.furniture import draw_pole, draw_tree
 from ssap_ros.data.scenes.large_vehicles import draw_bus, draw_train, draw_truck
@@ -83,7 +83,7 @@ class _Object:
 
 @dataclass(frozen=True)
 class _World:
-    camera: Camera
+    camera: PinholeCamera
     backdrop: Backdrop
     objects: tuple[_Object, ...]
     seed: int
@@ -115,7 +115,7 @@ def _make_world(rng: np.random.Generator, size: tuple[int, int], moving: bool) -
         "street" if moving else str(rng.choice(["street", "crowd", "close"], p=[0.5, 0.22, 0.28]))
     )
     high = rng.random() < 0.2
-    camera = Camera(
+    camera = PinholeCamera(
         focal=float(rng.uniform(0.75, 1.5) * max(size)),
         centre=width * float(rng.uniform(0.35, 0.65)),
         horizon=height * float(rng.uniform(-0.1, 0.2) if high else rng.uniform(0.25, 0.6)),
@@ -222,11 +222,11 @@ def _street(rng: np.random.Generator, backdrop: Backdrop, moving: bool) -> list[
     return objects
 
 
-def _view_x(rng: np.random.Generator, camera: Camera, width: int, z: float) -> float:
+def _view_x(rng: np.random.Generator, camera: PinholeCamera, width: int, z: float) -> float:
     return float((rng.uniform(-0.05, 1.05) * width - camera.centre) * z / camera.focal)
 
 
-def _crowd(rng: np.random.Generator, camera: Camera, width: int) -> list[_Object]:
+def _crowd(rng: np.random.Generator, camera: PinholeCamera, width: int) -> list[_Object]:
     """Many people, some on or beside bicycles, a few vehicles behind."""
     objects: list[_Object] = []
     nearest = max(2.2, camera.height * 1.3)
@@ -258,7 +258,9 @@ def _crowd(rng: np.random.Generator, camera: Camera, width: int) -> list[_Object
     return objects
 
 
-def _close_up(rng: np.random.Generator, camera: Camera, size: tuple[int, int]) -> list[_Object]:
+def _close_up(
+    rng: np.random.Generator, camera: PinholeCamera, size: tuple[int, int]
+) -> list[_Object]:
     """One or a few objects that fill a good part of the image, sometimes cut by its border."""
     kinds = rng.choice(
         [PERSON, BICYCLE, CAR, MOTORCYCLE, BUS, TRAIN, TRUCK],
@@ -344,7 +346,7 @@ def _render(world: _World, size: tuple[int, int], seconds: float, frame: int) ->
     cast_shadows(canvas, footprints, world.backdrop)
     for thing, label in visible:
         _draw(canvas, thing, label, world.backdrop)
-    image = develop(canvas.image, np.random.default_rng(world.seed), frame)
+    image = simulate_camera(canvas.image, np.random.default_rng(world.seed), frame)
     class_ids = np.array([thing.class_id for thing in world.objects if thing.class_id], np.uint8)
     return Scene(image, canvas.labels, class_ids)
 
@@ -374,7 +376,7 @@ def _hides(vehicle: _Object, other: _Object) -> bool:
     return dz > 0
 
 
-def _in_view(thing: _Object, camera: Camera, width: int) -> bool:
+def _in_view(thing: _Object, camera: PinholeCamera, width: int) -> bool:
     """Whether the whole object is in front of the camera, large enough and not beside the image."""
     length, pose = _LENGTHS.get(thing.class_id, 1.0), thing.pose
     if pose.z < 0.55 * length * abs(float(np.cos(pose.heading))) + 1.2:

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ssap_ros.replay.report.sample_frames import Exhibit
+from ssap_ros.replay.report.sample_frames import SampleFrame
 
 _TEMPLATE = Path(__file__).with_name("template.html")
 
@@ -80,17 +80,17 @@ def facts(values: Mapping[str, Any]) -> str:
     return f"<table><tbody>{rows}</tbody></table>"
 
 
-def figure(exhibit: Exhibit) -> str:
+def figure(frame: SampleFrame) -> str:
     """A frame: its pictures side by side, with their titles."""
     pictures = "".join(
-        f'<div><img alt="{escape(title)} of {escape(exhibit.caption)}" '
+        f'<div><img alt="{escape(title)} of {escape(frame.caption)}" '
         f'src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
         f"<small>{escape(title)}</small></div>"
-        for title, data in exhibit.pictures.items()
+        for title, data in frame.pictures.items()
     )
     return (
-        f"<figure><figcaption>{escape(exhibit.caption)}</figcaption>"
-        f'<div class="row" style="--n:{len(exhibit.pictures)}">{pictures}</div></figure>'
+        f"<figure><figcaption>{escape(frame.caption)}</figcaption>"
+        f'<div class="row" style="--n:{len(frame.pictures)}">{pictures}</div></figure>'
     )
 
 

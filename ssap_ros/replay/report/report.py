@@ -9,22 +9,22 @@ from typing import Any
 
 from ssap_ros.common.files import write_atomically
 from ssap_ros.replay.report import charts, html
-from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.summary import ReplaySummary
 
 _CLASS_SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "IoU")
-_STATES = {"lost": "no answer", "answered": "answered"}
+_STATES = {"lost": "no output", "answered": "answered"}
 
 
 def write_report(
     path: Path,
     summary: ReplaySummary,
     frames: Sequence[Mapping[str, Any]],
-    galleries: Sequence[Gallery],
+    selections: Sequence[FrameSelection],
 ) -> None:
     """Write the page of one replay.
 
-    frames: what frames.json holds. galleries: the frames to be shown.
+    frames: what frames.json holds. selections: the frames to be shown.
     """
     name = Path(summary.source).name
     subtitle = (
@@ -39,7 +39,7 @@ def write_report(
         scores_section(summary.scores, summary.curves),
         _speed(summary, frames),
         _over_time(frames),
-        *(html.section(g.title, *map(html.figure, g.exhibits())) for g in galleries),
+        *(html.section(g.title, *map(html.figure, g.frames())) for g in selections),
         _made_with(summary),
     ]
     write_atomically(path, html.page(f"Replay of {name}", sections))
@@ -52,7 +52,7 @@ def _figures(summary: ReplaySummary) -> dict[str, str]:
         for name in ("AP", "AP50", "PQ", "mIoU")
         if scores.get(name) is not None
     }
-    figures["frames answered"] = f"{summary.frames_out} / {summary.frames_in}"
+    figures["frames processed"] = f"{summary.frames_out} / {summary.frames_in}"
     figures["frames/s"] = f"{summary.fps:.1f}"
     for percentile in ("p50", "p95"):
         value = summary.latency_ms[percentile]
@@ -119,7 +119,7 @@ def _speed(summary: ReplaySummary, frames: Sequence[Mapping[str, Any]]) -> str:
                 charts.histogram(known, percentiles, "milliseconds"),
             ),
             html.card("latency by frame", charts.timeline({"latency": latencies}, "frame", "ms")),
-            html.card("frames answered", charts.strip(states, _STATES)),
+            html.card("frames processed", charts.strip(states, _STATES)),
             html.card(
                 "stages in the node, milliseconds",
                 html.table(("stage", "p50", "p95", "p99"), stages),

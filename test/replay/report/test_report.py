@@ -13,7 +13,7 @@ import pytest
 
 from ssap_ros.replay.report import charts, html
 from ssap_ros.replay.report.report import write_report
-from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.summary import ReplaySummary
 
 N_FRAMES = 900
@@ -22,7 +22,7 @@ VOID_TAGS = {"meta", "img", "br", "line", "rect", "path", "circle"}
 
 
 def example(*, scored=True, problems=()):
-    """Summary, frames and galleries of a replay that never was; names want escaping."""
+    """Summary, frames and selections of a replay that never was; names want escaping."""
     rng = np.random.default_rng(0)
     frames = []
     for index in range(N_FRAMES):
@@ -58,18 +58,18 @@ def example(*, scored=True, problems=()):
         classes = {"car": {**one, "IoU": 0.6}, "<tram>": unknown}
         summary["scores"] = {"frames": N_FRAMES, **one, "mIoU": 0.6, "classes": classes}
         summary["curves"] = {"car": np.linspace(1, 0, 101).tolist(), "<tram>": None}
-    gallery = Gallery("Worst frames", spread=15)
+    selection = FrameSelection("Worst frames", spread=15)
     picture = np.full((60, 90, 3), (200, 40, 40), np.uint8)
     for index in range(0, 90, 15):
         pictures = {"truth": picture, "found": picture}
-        gallery.offer(index, (0.1, 0), f"frame {index}", lambda shown=pictures: shown)
-    return ReplaySummary.from_dict(summary), frames, [gallery]
+        selection.offer(index, (0.1, 0), f"frame {index}", lambda shown=pictures: shown)
+    return ReplaySummary.from_dict(summary), frames, [selection]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(path, *example(problems=["9 of 900 frames have no answer"]))
+    write_report(path, *example(problems=["9 of 900 frames have no output"]))
     return path
 
 
@@ -113,9 +113,9 @@ def test_one_file_that_fetches_nothing(page):
 def test_all_parts_are_there(page):
     checker = check(page)
     for words in (
-        "Replay of", "partial", "9 of 900 frames have no answer", "out of order: 2 times",
+        "Replay of", "partial", "9 of 900 frames have no output", "out of order: 2 times",
         "frame 7: out of order, -0.100 s", "cut & dried", "891 / 900", "per class",
-        "precision over recall", "latency by frame", "frames answered", "stages in the node",
+        "precision over recall", "latency by frame", "frames processed", "stages in the node",
         "instances by frame", "flicker", "quality by frame", "Worst frames", "frame 75",
         "environment", "model card", "ef" * 32,
     ):  # fmt: skip
@@ -161,9 +161,9 @@ def test_charts_draw_what_they_are_given():
     assert sum(int(n) for n in re.findall(r": (\d+) frames", bars)) == 3
     states = ["answered"] * 1000
     states[500] = "lost"
-    drops = charts.strip(states, {"lost": "no answer", "answered": "answered"})
+    drops = charts.strip(states, {"lost": "no output", "answered": "answered"})
     assert drops.count('class="state lost"') == 1  # one of a thousand is not drowned
-    assert "no answer: 1" in drops
+    assert "no output: 1" in drops
     assert charts.nice_ceiling([0.0]) == 1
     for value in (0.03, 1, 3.2, 7, 99, 1234):
         assert value <= charts.nice_ceiling([value]) <= 2.5 * value
