@@ -15,7 +15,7 @@ PACKAGE = ROOT / "ssap_ros"
 
 # The rooms, upper floors first: a module imports from its own floor and from those below.
 FLOORS = (
-    "cli benchmark",
+    "cli",
     "replay",
     "replay.review",
     "replay.report",

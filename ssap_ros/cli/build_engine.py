@@ -14,7 +14,7 @@ HELP = "build the TensorRT engine of a model for this machine's GPU"
 DETAILS = """Builds the engine that the node would build when it is configured, so that it starts at
 once. An engine fits one GPU, one TensorRT version and one model; one that fits is not built again.
 With --input-size it takes images of one network input size and is fastest there; name it to the
-node by the parameter engine_file_path. Without, it takes any aspect ratio and is found in the cache."""
+node by the parameter engine_file_path. Without, it takes any aspect ratio and the node finds it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

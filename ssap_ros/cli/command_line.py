@@ -47,7 +47,7 @@ _EXAMPLES = """examples:
   ssap train --config config/train_street.yaml --resume
   ssap build-engine --input-size 1024x512       the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
-  ssap benchmark partition --json out/partition.json
+  ssap benchmark --node                         how fast this model is on this machine
 """
 
 

@@ -40,6 +40,8 @@ def test_help(arguments):
         (["replay", "scenes"], "--out"),
         (["replay", "scenes", "--out", "x", "--max-frames", "0"], "above 0"),
         (["replay", "scenes", "--out", "x", "--policy", "some"], "some"),
+        (["benchmark", "partition"], "is now benchmarks/partition.py"),
+        (["benchmark", "--backend", "abacus"], "unknown backend 'abacus'; known: tensorrt, onnx"),
         (["build-engine", "--input-size", "1024"], "WxH like 1024x512, got '1024'"),
         (
             ["build-engine", "--input", "512x1024"],

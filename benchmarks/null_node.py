@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from affinity_scenes import AffinityScene, affinity_scene
 
 from ssap_ros.backends.base import CpuPyramids, OnProgress
-from ssap_ros.benchmark.affinity_scenes import AffinityScene, affinity_scene
 from ssap_ros.config import SsapConfig
 from ssap_ros.node.node import main
 from ssap_ros.stages.preprocess import preprocess
