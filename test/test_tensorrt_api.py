@@ -104,6 +104,19 @@ def test_what_tensorrt_says_of_a_bad_model_is_told(contract: Contract) -> None:
         engine_builder.build_plan(contract.module, b"", KEY, b"")
 
 
+def test_convolutions_without_a_half_kernel_do_not_stop_the_build(contract: Contract) -> None:
+    if not contract.version.startswith("8."):
+        pytest.skip("strongly typed networks need no precision constraints")
+    plans = iter((None, b"plan"))
+    contract.behaviour["Builder.build_serialized_network"] = lambda *_: next(plans)
+    model = toy_model(toy_info()).SerializeToString()
+    assert engine_builder.build_plan(contract.module, model, KEY, b"")[0] == b"plan"
+    flags = contract.module.BuilderFlag
+    obey, prefer = flags.OBEY_PRECISION_CONSTRAINTS, flags.PREFER_PRECISION_CONSTRAINTS
+    assert contract.called("IBuilderConfig.set_flag") == [(flags.FP16,), (obey,), (prefer,)]
+    assert contract.called("IBuilderConfig.clear_flag") == [(obey,)]
+
+
 def test_what_tensorrt_says_of_a_failed_build_is_told(contract: Contract) -> None:
     def fail(*_: object) -> None:
         [(logger,)] = contract.called("Builder.__init__")

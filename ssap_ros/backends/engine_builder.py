@@ -163,6 +163,7 @@ def build_plan(trt: Any, network: bytes, key: EngineKey, timings: bytes) -> tupl
             break
     plan = None
     for constraint in attempts:
+        logger.errors.clear()
         if constraint is not None:
             config.set_flag(constraint)
         plan = builder.build_serialized_network(definition, config)
