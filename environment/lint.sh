@@ -25,7 +25,7 @@ warnings() {
 run "ruff check" .venv/bin/ruff check .
 run "ruff format" .venv/bin/ruff format --check .
 run "mypy" .venv/bin/mypy
-run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.{cpp,hpp,cu} test/*.cpp
+run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.{cpp,hpp,cu} test/*/*.cpp
 run "compiler warnings" warnings
 
 [[ ${#failed[@]} -eq 0 ]] && echo "lint: all good" && exit
