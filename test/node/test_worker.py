@@ -247,8 +247,8 @@ def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntime
     def predict(batch: Sequence[tuple[str, np.ndarray]]) -> list[Prediction]:
         return pipeline.predict([image for _, image in batch])
 
-    def finish(percept: Prediction) -> str:
-        results.append(pipeline.segment(percept))
+    def finish(prediction: Prediction) -> str:
+        results.append(pipeline.segment(prediction))
         return Outcome.PROCESSED
 
     worker = FrameWorker(queue, predict, finish, lambda _: None, lambda: None)

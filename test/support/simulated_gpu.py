@@ -216,6 +216,9 @@ class SimulatedGpu:
         class Stream:
             handle = 4711
 
+            def __init__(self, flags: int) -> None:
+                assert flags == 1, "CU_STREAM_NON_BLOCKING"
+
             def synchronize(self) -> None:
                 gpu.synchronize()
 

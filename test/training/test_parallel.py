@@ -37,12 +37,12 @@ def one_step(config_path: Path, result: Path) -> None:
         # in double precision: batch norms of few pixels magnify rounding
         network = build_network(config).double()
         model = distribute(network, processes)
-        image, classes, ids = next(training_batches(config, 0, processes))
+        batch = next(training_batches(config, 0, processes))
         # half of the first picture is unknown: the processes know unequally many pixels
         if processes.first:
-            classes[0, :32] = 255
-        semantic, affinities = model(image.double() / 127.5 - 1)
-        loss, _ = ssap_loss(semantic, affinities, classes, ids, LEVELS, config.loss)
+            batch.classes[0, :32] = 255
+        semantic, affinities = model(batch.image.double() / 127.5 - 1)
+        loss, _ = ssap_loss(semantic, affinities, batch, LEVELS, config.loss)
         loss.backward()
         if processes.first:
             gradients = {name: p.grad for name, p in network.named_parameters()}

@@ -35,6 +35,7 @@ def contract(release: Path) -> Contract:
             "Builder.build_serialized_network": lambda *_: b"plan",
             "IBuilderConfig.add_optimization_profile": lambda *_: 0,
             "ITimingCache.serialize": lambda *_: b"timings",
+            "INetworkDefinition.num_layers": lambda *_: 2,
             "OnnxParser.num_errors": lambda *_: 1,
             "ParserError.desc": lambda *_: "no such operator",
             "EngineInspector.get_engine_information": lambda *_: json.dumps(report),
@@ -53,7 +54,9 @@ def test_an_fp16_engine_is_built(contract: Contract) -> None:
     network_flags = contract.module.NetworkDefinitionCreationFlag
     if contract.version.startswith("8."):
         assert flags == 1 << network_flags.EXPLICIT_BATCH
-        assert half_flags == [(contract.module.BuilderFlag.FP16,)]
+        flags_of = contract.module.BuilderFlag
+        assert half_flags == [(flags_of.FP16,), (flags_of.OBEY_PRECISION_CONSTRAINTS,)]
+        assert contract.called("INetworkDefinition.get_layer") == [(0,), (1,)]
     else:
         assert flags & 1 << network_flags.STRONGLY_TYPED
         assert half_flags == []
@@ -99,6 +102,19 @@ def test_what_tensorrt_says_of_a_bad_model_is_told(contract: Contract) -> None:
     contract.behaviour["OnnxParser.parse"] = lambda *_: False
     with pytest.raises(ModelError, match=f"TensorRT {contract.version} cannot read it: no such op"):
         engine_builder.build_plan(contract.module, b"", KEY, b"")
+
+
+def test_convolutions_without_a_half_kernel_do_not_stop_the_build(contract: Contract) -> None:
+    if not contract.version.startswith("8."):
+        pytest.skip("strongly typed networks need no precision constraints")
+    plans = iter((None, b"plan"))
+    contract.behaviour["Builder.build_serialized_network"] = lambda *_: next(plans)
+    model = toy_model(toy_info()).SerializeToString()
+    assert engine_builder.build_plan(contract.module, model, KEY, b"")[0] == b"plan"
+    flags = contract.module.BuilderFlag
+    obey, prefer = flags.OBEY_PRECISION_CONSTRAINTS, flags.PREFER_PRECISION_CONSTRAINTS
+    assert contract.called("IBuilderConfig.set_flag") == [(flags.FP16,), (obey,), (prefer,)]
+    assert contract.called("IBuilderConfig.clear_flag") == [(obey,)]
 
 
 def test_what_tensorrt_says_of_a_failed_build_is_told(contract: Contract) -> None:
@@ -157,16 +173,8 @@ def test_convolutions_are_counted_by_precision(layer: object, kind: str | None) 
 
 
 @pytest.mark.parametrize("wrong", ["float", "other"])
-@pytest.mark.parametrize("certain", [False, True])
-def test_one_wrong_convolution_is_one_too_many(wrong: str, certain: bool) -> None:
+def test_one_wrong_convolution_is_one_too_many(wrong: str) -> None:
     counts = {"half": 80, "float": 0, "other": 0}
-    engine_builder.check_half(counts, certain_by_type=certain)
+    engine_builder.check_half(counts)
     with pytest.raises(ModelError, match="not all FP16"):
-        engine_builder.check_half(counts | {wrong: 1}, certain_by_type=certain)
-
-
-def test_a_report_without_convolutions_is_believed_of_typed_networks_only() -> None:
-    nothing = {"half": 0, "float": 0, "other": 0}
-    engine_builder.check_half(nothing, certain_by_type=True)
-    with pytest.raises(ModelError, match="not all FP16"):
-        engine_builder.check_half(nothing, certain_by_type=False)
+        engine_builder.check_half(counts | {wrong: 1})
