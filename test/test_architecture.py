@@ -53,6 +53,7 @@ OUTSIDE = {  # who alone may import a package from outside
     "cupy": "backends.tensorrt",
     "torch": "network training",
     "onnx": "network training backends.tensorrt",
+    "jinja2": "replay.report",
     "pycocotools": "data evaluation replay.bags",
 }
 

@@ -14,17 +14,15 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ssap_ros import __version__
 from ssap_ros.backends import model_path
-from ssap_ros.common.files import write_atomically, write_json
+from ssap_ros.common.files import write_json
 from ssap_ros.common.progress import hide_progress, progress
 from ssap_ros.common.statistics import percentiles
 from ssap_ros.config import SsapConfig
@@ -41,8 +39,7 @@ from ssap_ros.replay.replay import (
     open_truths,
     replay,
 )
-from ssap_ros.replay.report import charts, html
-from ssap_ros.replay.report.report import scores_section
+from ssap_ros.replay.report.pages import write_page
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.digest import file_digest, frame_digest
 from ssap_ros.replay.review.predictions import prediction_of, read_output, scored_as
@@ -100,7 +97,7 @@ def replay_batch(
             shutil.rmtree(attempt, ignore_errors=True)
     summary = _merged(results, out)
     write_json(out / SUMMARY, summary)
-    write_atomically(out / REPORT, _page(summary))
+    _write_report(out / REPORT, summary)
     return summary
 
 
@@ -257,40 +254,21 @@ def _bag_row(result: BagResult) -> dict[str, Any]:
     }
 
 
-def _page(summary: dict[str, Any]) -> str:
+def _write_report(path: Path, summary: Mapping[str, Any]) -> None:
     done = [bag for bag in summary["bags"] if not bag["error"]]
-    rows = []
-    for bag in summary["bags"]:
-        name = escape(bag["name"])
-        if bag["error"]:
-            rows.append(f'<td>{name}</td><td colspan="8" class="worse">{escape(bag["error"])}</td>')
-            continue
-        latency = bag["latency_ms"]["p50"]
-        rows.append(
-            f'<td><a href="{quote(bag["name"])}/{REPORT}">{name}</a></td>'
-            f'<td class="number">{bag["frames_out"]} / {bag["frames_in"]}</td>'
-            f'<td class="number">{bag["fps"]:.1f}</td>'
-            f'<td class="number">{"&ndash;" if latency is None else f"{latency:.0f}"}</td>'
-            + "".join(charts.meter(bag[score]) for score in _SCORES)
-            + charts.meter(bag["flicker"])
-        )
-    columns = ("bag", "answered", "frames/s", "ms p50", *_SCORES, "flicker")
-    scores = summary.get("scores", {})
-    figures = {
-        "bags": f"{len(done)} / {len(summary['bags'])}",
-        "frames processed": f"{summary['frames_out']} / {summary['frames_in']}",
-        **{n: f"{scores[n]:.3f}" for n in _SCORES if scores.get(n) is not None},
-    }
-    title = f"Replay of {len(summary['bags'])} bags"
-    return html.page(
-        title,
-        [
-            html.head(
-                title, "merged over all frames", "partial" if summary["problems"] else "whole"
-            ),
-            html.notes("This result is partial", summary["problems"], "alarm"),
-            html.tiles(figures),
-            scores_section(summary.get("scores"), summary.get("curves")),
-            html.section("Bags", html.card("", html.table(columns, rows))),
-        ],
+    scores = summary.get("scores") or {}
+    write_page(
+        path,
+        "batch.html",
+        title=f"Replay of {len(summary['bags'])} bags",
+        subtitle="merged over all frames",
+        badge="partial" if summary["problems"] else "whole",
+        summary={"scores": None, "curves": None, **summary},
+        figures={
+            "bags": f"{len(done)} / {len(summary['bags'])}",
+            "frames processed": f"{summary['frames_out']} / {summary['frames_in']}",
+            **{n: f"{scores[n]:.3f}" for n in _SCORES if scores.get(n) is not None},
+        },
+        scores=_SCORES,
+        page=REPORT,
     )

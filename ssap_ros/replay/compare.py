@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ssap_ros.common.files import write_atomically
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import stamp_of_raw
 from ssap_ros.replay.bags.reader import BagMessage, BagReader
 from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import FRAMES, SUMMARY
-from ssap_ros.replay.report import html
+from ssap_ros.replay.report.pages import write_page
 from ssap_ros.replay.report.sample_frames import SampleFrame, fit, jpeg
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.review import RECORDING
@@ -165,42 +163,22 @@ def describe(result: Mapping[str, Any]) -> str:
 
 def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, Any]) -> None:
     """Write the HTML page of a comparison, with the changed frames of both runs side by side."""
-    rows = []
-    for name, values in result["metrics"].items():
-        cells = _cell(values["before"]) + _cell(values["after"])
-        rows.append(f"<td>{escape(name)}</td>{cells}{_change(name, values['change'])}")
-    badge = "failed" if result["failures"] else "passed"
-    title = f"Comparison over {Path(before.summary['source']).name}"
-    sections = [
-        html.head(title, f"{before.folder} against {after.folder}", badge),
-        html.notes("This comparison fails", result["failures"], "alarm"),
-        html.tiles(
-            {
-                "frames": str(result["frames"]),
-                "frames changed": str(len(result["changed"])),
-                "digest before": before.summary["digest"][:8],
-                "digest after": after.summary["digest"][:8],
-            }
-        ),
-        html.section(
-            "Metrics", html.card("", html.table(("metric", "before", "after", "change"), rows))
-        ),
-        html.section(
-            "Changed frames", *map(html.figure, _sample_frames(before, after, result["changed"]))
-        ),
-    ]
-    write_atomically(path, html.page(title, sections))
-
-
-def _cell(value: float | None) -> str:
-    return f'<td class="number">{"&ndash;" if value is None else f"{value:.4g}"}</td>'
-
-
-def _change(name: str, change: float | None) -> str:
-    if change is None or change == 0:
-        return _cell(change)
-    kind = "better" if (change > 0) == _DIRECTIONS[name] else "worse"
-    return f'<td class="number {kind}">{change:+.4g}</td>'
+    write_page(
+        path,
+        "comparison.html",
+        title=f"Comparison over {Path(before.summary['source']).name}",
+        subtitle=f"{before.folder} against {after.folder}",
+        badge="failed" if result["failures"] else "passed",
+        result=result,
+        figures={
+            "frames": str(result["frames"]),
+            "frames changed": str(len(result["changed"])),
+            "digest before": before.summary["digest"][:8],
+            "digest after": after.summary["digest"][:8],
+        },
+        more_is_better=_DIRECTIONS,
+        frames=_sample_frames(before, after, result["changed"]),
+    )
 
 
 def _sample_frames(before: Run, after: Run, changed: Sequence[int]) -> list[SampleFrame]:

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ssap_ros.replay.report import charts, html
+from ssap_ros.replay.report import charts
+from ssap_ros.replay.report.pages import write_page
 from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.summary import ReplaySummary
@@ -212,6 +213,26 @@ def test_in_a_browser(page, tmp_path, width):
     assert len(colours) > 50
 
 
-def test_table_cells_are_escaped():
-    assert "<i>" not in html.facts({"<i>": "<i>"})
-    assert "<i>" not in html.notes("<i>", ["<i>"], "note")
+def test_every_page_escapes_what_it_shows(tmp_path):
+    base = {"title": "<i>", "subtitle": "<i>", "badge": "partial", "figures": {"<i>": "<i>"}}
+    bag = {
+        "name": "<i>", "error": "", "frames_in": 1, "frames_out": 1, "fps": 2.0, "AP": 0.25,
+        "latency_ms": {"p50": None}, "flicker": None,
+    }  # fmt: skip
+    summary = {
+        "problems": ["<i>"], "scores": None, "curves": None,
+        "bags": [bag, {"name": "<i>", "error": "<i>"}],
+    }  # fmt: skip
+    batch = tmp_path / "batch.html"
+    write_page(batch, "batch.html", **base, summary=summary, scores=("AP",), page="report.html")
+    change = {"before": 1.0, "after": 0.5, "change": -0.5}
+    result = {"failures": ["<i>"], "metrics": {"AP": change, "fps": dict.fromkeys(change)}}
+    comparison = tmp_path / "comparison.html"
+    write_page(
+        comparison, "comparison.html", **base, result=result, more_is_better={"AP": True}, frames=[]
+    )
+    for path in (batch, comparison):
+        assert check(path).text.count("<i>") >= 5
+        assert "<i>" not in path.read_text()
+    assert "0.250" in check(batch).text
+    assert 'class="number worse">-0.5<' in comparison.read_text()
