@@ -18,7 +18,6 @@ from ssap_ros.node.node import main
 from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import ClassArray, FloatArray, ImageArray, ModelInfo, NetworkOutput
 
-FOREGROUND = 0.25
 _LONG_SIDE = 768
 _N_THINGS = 8
 _SEMANTIC_LOGIT = 4.0

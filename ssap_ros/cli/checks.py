@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.metadata
 import importlib.util
@@ -13,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from ssap_ros.config import SsapConfig
-from ssap_ros.errors import one_line
+from ssap_ros.errors import DeviceError, one_line
 from ssap_ros.node.check_result import CheckResult
 
 _SETUP = "run `make setup`"
@@ -44,7 +43,7 @@ def examine(model: str = "") -> list[CheckResult]:
             "for ~/debug topics: install ros-<distro>-autoware-internal-debug-msgs",
             needed=False,
         ),
-        _cuda_driver(),
+        _gpu(),
         _gpu_packages(),
         _backend(),
         _engine_cache(),
@@ -104,24 +103,16 @@ def _version(module: str) -> str:
     return "present"
 
 
-def _cuda_driver() -> CheckResult:
-    """Whether the driver starts; asked of the driver itself, without any CUDA package."""
+def _gpu() -> CheckResult:
+    """The GPU as the driver describes it, without any CUDA package."""
+    from ssap_ros.backends.tensorrt.driver import probe
+
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        code = int(driver.cuInit(0))
-    except OSError:
-        return CheckResult("GPU", True, "no NVIDIA driver; the CPU will be used")
-    if code != 0:
-        return CheckResult(
-            "GPU", True, f"the driver does not start (cuInit: {code})", "see nvidia-smi"
-        )
-    count, number = ctypes.c_int(0), ctypes.c_int(0)
-    driver.cuDeviceGetCount(ctypes.byref(count))
-    driver.cuDriverGetVersion(ctypes.byref(number))
-    name = ctypes.create_string_buffer(100)
-    driver.cuDeviceGetName(name, 100, 0)
-    version = f"{number.value // 1000}.{number.value % 1000 // 10}"
-    return CheckResult("GPU", True, f"{count.value} x {name.value.decode()}, CUDA {version}")
+        gpu = probe()
+    except DeviceError as error:
+        return CheckResult("GPU", True, f"{error}; the CPU will be used")
+    text = f"{gpu.name}, compute capability {gpu.compute_capability}, CUDA {gpu.cuda}"
+    return CheckResult("GPU", True, text)
 
 
 def _gpu_packages() -> CheckResult:
