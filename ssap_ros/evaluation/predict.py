@@ -36,7 +36,8 @@ class PredictionSettings:
         score_threshold; the panoptic map shows the instances above it.
     grouping: "affinity" is the product; "components" is the baseline that takes each connected
         region of one class as one instance, everything else being equal.
-    flip, scales: the test augmented.
+    flip, scales: the views that test-time augmentation averages.
+    mirror: predict the mirrored image and mirror the result back.
     min_stuff_area: of the panoptic map, in pixels.
     """
 
@@ -44,6 +45,7 @@ class PredictionSettings:
     grouping: Grouping = "affinity"
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
+    mirror: bool = False
     min_stuff_area: int = MIN_STUFF_AREA
 
 
@@ -83,6 +85,11 @@ class Predictor:
         self._pipeline = SsapPipeline(backend, config, partition)
 
     def __call__(self, image: ImageArray) -> ImagePrediction:
+        if self.settings.mirror:
+            return _mirrored(self._predict(np.ascontiguousarray(image[:, ::-1])))
+        return self._predict(image)
+
+    def _predict(self, image: ImageArray) -> ImagePrediction:
         prediction = self._pipeline.predict([image])[0]
         result = self._pipeline.segment(prediction)
         classes = self._classes(prediction)
@@ -107,6 +114,20 @@ class Predictor:
         return full_resolution_classes(
             prediction.pyramid.probabilities, prediction.size, cells_per_pixel
         )
+
+
+def _mirrored(prediction: ImagePrediction) -> ImagePrediction:
+    """The same, left to right."""
+
+    def mirrored(segments: Segments) -> Segments:
+        return dataclasses.replace(segments, ids=np.ascontiguousarray(segments.ids[..., ::-1]))
+
+    return dataclasses.replace(
+        prediction,
+        instances=mirrored(prediction.instances),
+        classes=np.ascontiguousarray(prediction.classes[:, ::-1]),
+        panoptic=mirrored(prediction.panoptic),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -39,7 +39,7 @@ class TestTimeBackend(CpuPyramids):
         if backend.info.input_size and len(scales) > 1:
             raise ModelError("a model of fixed input size sees its images at one scale")
         self._backend, self._flip, self._scales = backend, flip, tuple(scales)
-        self.name, self.info = f"{backend.name} with test augmented", backend.info
+        self.name, self.info = f"{backend.name} with test-time augmentation", backend.info
 
     def preprocess(
         self, images: Sequence[ImageArray], long_side: int

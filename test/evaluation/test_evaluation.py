@@ -1,4 +1,4 @@
-"""`ssap evaluate` on painted pictures in the official formats; the test augmented; the workers."""
+"""`ssap evaluate` on painted pictures in official formats; test-time augmentation; the workers."""
 
 from __future__ import annotations
 
