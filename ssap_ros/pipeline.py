@@ -33,10 +33,13 @@ STAGES = ("preprocess", "inference", "affinity", "partition", "instances")
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network saw in one image.
+    """What the network predicts for one image.
 
-    size: (H, W) of the image. scale: network pixels per pixel of it.
-    stage_ms: wall time per stage so far in milliseconds, of the whole batch.
+    Attributes:
+        pyramid: Affinities or edge costs, and class maps, per level.
+        size: (H, W) of the image.
+        scale: Network pixels per pixel of the image.
+        stage_ms: Wall time per stage so far in milliseconds, of the whole batch.
     """
 
     pyramid: AffinityPyramid
@@ -64,9 +67,13 @@ class Partition(Protocol):
 class SsapPipeline:
     """Instance segmentation of single images.
 
-    backend: the loaded network.
-    config: the settings; replace `pipeline.config` to change those that are live between frames.
-    partition: groups the pixels.
+    Args:
+        backend: The loaded network.
+        config: The settings; assign `pipeline.config` to change the live ones between frames.
+        partition: Groups the pixels.
+
+    Raises:
+        InputError: The network cannot serve these settings.
     """
 
     def __init__(
@@ -113,14 +120,29 @@ class SsapPipeline:
         self._config = config
 
     def __call__(self, image: ImageArray) -> FrameResult:
-        """The instances of `image`, uint8 (H, W, 3) RGB. Raises InputError for another array."""
+        """Segment one image.
+
+        Args:
+            image: RGB, uint8 (H, W, 3).
+
+        Returns:
+            The instances in descending score, with their label image.
+
+        Raises:
+            InputError: The array is no such image.
+        """
         return self.segment(self.predict([image])[0])
 
     def predict(self, images: Sequence[ImageArray]) -> list[Prediction]:
-        """The network's half of the way, for one to `max_batch` images of one size.
+        """The network's half of the way.
 
-        One thread may predict the next images while another segments these. Raises InputError for
-        other arrays.
+        One thread may predict the next images while another segments these.
+
+        Args:
+            images: 1 to `max_batch` images of one size, RGB, uint8 (H, W, 3).
+
+        Raises:
+            InputError: These are no such images.
         """
         config, backend = self.config, self._backend
         if not 1 <= len(images) <= backend.max_batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from ssap_ros.cli.options import positive, size
@@ -37,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", default="val", help="of Cityscapes (default: val)")
     parser.add_argument(
-        "--size", type=_scene_size, metavar="WxH", help="of procedural scenes (default: 640x480)"
+        "--size",
+        type=partial(size, least=32),
+        metavar="WxH",
+        help="of procedural scenes (default: 640x480)",
     )
     parser.add_argument(
         "--coco",
@@ -69,10 +73,3 @@ def run(options: argparse.Namespace) -> int:
     truth = " with ground truth" if source.classes else ""
     print(f"{options.out}: {count} frames{truth}", file=sys.stderr)
     return 0
-
-
-def _scene_size(text: str) -> tuple[int, int]:
-    height, width = size(text)
-    if min(height, width) < 32:
-        raise argparse.ArgumentTypeError(f"expected WxH of at least 32x32, got {text!r}")
-    return height, width

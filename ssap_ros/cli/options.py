@@ -75,11 +75,12 @@ def positive(text: str) -> int:
     return value
 
 
-def size(text: str) -> tuple[int, int]:
+def size(text: str, least: int = 1) -> tuple[int, int]:
     """The type of an argument WxH, as (height, width)."""
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"expected a size WxH like 1024x512, got {text!r}")
+    if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= least):
+        expected = f"WxH like 1024x512, at least {least}x{least}"
+        raise argparse.ArgumentTypeError(f"expected a size {expected}, got {text!r}")
     return int(height), int(width)
 
 

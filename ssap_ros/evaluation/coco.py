@@ -37,7 +37,7 @@ class CocoEvaluator:
                 f"no category is a class of the model: {sorted(names)} against {list(info.classes)}"
             )
         self._classes = {k: info.classes[k] for k in self._class_of.values()}
-        self._ids = list(self._truth.images)
+        self._ids = sorted(self._truth.images)
         for image_id in self._ids:
             for annotation in self._truth.objects(image_id):
                 self._truth.encode(annotation)  # what is wrong is told before the work

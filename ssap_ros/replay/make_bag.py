@@ -194,7 +194,7 @@ def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:
 def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
     """COCO instances; where annotations overlap, the smaller one is in front."""
     coco = CocoAnnotations(annotations)
-    ids = list(coco.images)[:frames]
+    ids = sorted(coco.images)[:frames]
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):

@@ -173,18 +173,19 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
     data = {
         "categories": [{"id": 3, "name": "car"}, {"id": 9, "name": "boat"}],
         "images": [
-            {"id": 1, "file_name": "a.png"},
-            {"id": 2, "file_name": "a.png", "complete": False, "labelled": [3, 9]},
+            {"id": 1, "file_name": "a.png", "height": 40, "width": 60},
+            {"id": 2, "file_name": "a.png", "height": 40, "width": 60, "complete": False,
+             "labelled": [3, 9]},
         ],
         "annotations": [
-            {"image_id": i, "category_id": 3, "iscrowd": 0, "segmentation": square,
+            {"id": i, "image_id": i, "category_id": 3, "iscrowd": 0, "segmentation": square,
              "bbox": [10, 10, 10, 10]}
             for i in (1, 2)
         ]
         + [
-            {"image_id": 1, "category_id": 3, "iscrowd": 1, "segmentation": {},
+            {"id": 3, "image_id": 1, "category_id": 3, "iscrowd": 1, "segmentation": {},
              "bbox": [30, 0, 5, 40]},
-            {"image_id": 1, "category_id": 9, "iscrowd": 0, "segmentation": square,
+            {"id": 4, "image_id": 1, "category_id": 9, "iscrowd": 0, "segmentation": square,
              "bbox": [0, 0, 5, 5]},
         ],
     }  # fmt: skip
@@ -241,7 +242,7 @@ def test_a_box_that_the_semantics_do_not_show_is_not_known(tmp_path):
 
 def test_what_is_wrong_with_coco_instances_is_named(tmp_path):
     path = tmp_path / "a.json"
-    with pytest.raises(InputError, match="found none at"):
+    with pytest.raises(InputError, match="cannot read the annotations"):
         CocoSource(path, tmp_path, CLASSES)
     path.write_text("{}")
     with pytest.raises(InputError, match=r"found none at .*images"):
