@@ -30,7 +30,7 @@ LAYERS = (
         "preprocess",
         "affinity",
         "partition",
-        "partition_arguments",
+        "stages",
         "instances",
         "backends",
         "tracking",
@@ -93,7 +93,7 @@ RESTRICTED = {
     "torch": ("network/", "training/"),
     "onnx": ("network/", "training/", "backends/portable_onnx.py"),
     "pycocotools": ("evaluation/", "replay/", "training/"),
-    "ssap_ros._core": ("affinity.py", "instances.py", "partition.py", "preprocess.py"),
+    "ssap_ros._core": ("stages/core.py",),
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

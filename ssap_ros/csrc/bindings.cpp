@@ -1,5 +1,5 @@
-// The module ssap_ros._core: arrays in, arrays out, nothing else. `partition.py` has checked
-// shapes, dtypes and layout before it calls; the work itself runs without the GIL.
+// The module ssap_ros._core: arrays in, arrays out, nothing else. `stages/core.py` has checked
+// shapes, dtypes, layout and values before it calls; the work itself runs without the GIL.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -51,12 +51,7 @@ ssap::Affinities affinities_of(const py::array& array, ssap::Meaning meaning, fl
           static_cast<std::size_t>(scores ? scores->shape(0) : 0)};
 }
 
-const ssap::RowKernels& kernels(const std::string& simd) {
-  for (const ssap::SimdPath& path : ssap::simd_paths()) {
-    if (simd.empty() || path.name == simd) return *path.kernels;
-  }
-  throw std::invalid_argument("no such instruction set: " + simd);
-}
+const ssap::RowKernels& best_kernels() { return *ssap::simd_paths().front().kernels; }
 
 // Calls visit(linkage) with the one of that name.
 template <typename Visit>
@@ -70,26 +65,14 @@ void with_linkage(const std::string& name, Visit&& visit) {
   }
 }
 
-std::vector<std::string> simd_paths() {
-  std::vector<std::string> names;
-  for (const ssap::SimdPath& path : ssap::simd_paths()) names.push_back(path.name);
-  return names;
-}
-
-// The costs, and whether the affinities are finite.
-std::pair<Array<float>, bool> edge_costs(const py::array& affinities, bool logits, float eps,
-                                         const Scores& scores, const std::string& simd) {
+Array<float> edge_costs(const py::array& affinities, bool logits, float eps, const Scores& scores) {
   const auto meaning = logits ? ssap::Meaning::kLogits : ssap::Meaning::kProbabilities;
   const ssap::Affinities in = affinities_of(affinities, meaning, eps, scores);
-  const ssap::RowKernels& path = kernels(simd);
   Array<float> costs({static_cast<py::ssize_t>(ssap::kNumOffsets), in.size.height, in.size.width});
   float* const out = costs.mutable_data();
-  bool is_finite = false;
-  {
-    const py::gil_scoped_release no_gil;
-    is_finite = ssap::edge_costs(in, path, out);
-  }
-  return {std::move(costs), is_finite};
+  const py::gil_scoped_release no_gil;
+  ssap::edge_costs(in, best_kernels(), out);
+  return costs;
 }
 
 std::pair<Array<std::int32_t>, ssap::CascadeReport> cascaded_graph_partition(
@@ -115,9 +98,8 @@ std::pair<Array<std::int32_t>, ssap::CascadeReport> cascaded_graph_partition(
     const py::gil_scoped_release no_gil;
     const ssap::Pool<ssap::Cascade>::Loan cascade(pool);
     with_linkage(linkage, [&](auto chosen) {
-      report =
-          cascade->run<decltype(chosen)>(levels, coarser, {erosion_radius, joint_finest, max_ms},
-                                         ssap::simd_paths().front().kernels[0], out);
+      report = cascade->run<decltype(chosen)>(
+          levels, coarser, {erosion_radius, joint_finest, max_ms}, best_kernels(), out);
     });
   }
   return {std::move(labels), std::move(report)};
@@ -203,19 +185,21 @@ Array<std::int64_t> label_extents(const ssap::LabelRuns& runs, std::size_t n_lab
 Array<std::uint16_t> paint(const ssap::LabelRuns& runs, const Array<std::uint16_t>& new_label) {
   Array<std::uint16_t> image({runs.size().height, runs.size().width});
   const std::uint16_t* const table = new_label.data();
+  const auto n_labels = static_cast<std::size_t>(new_label.size());
   std::uint16_t* const out = image.mutable_data();
   const py::gil_scoped_release no_gil;
-  runs.paint([table](std::int32_t label) { return table[label]; }, out);
+  const auto value_of = [&](std::int32_t label) {
+    const auto index = static_cast<std::size_t>(label);
+    if (index >= n_labels) ssap::refuse_label(label);
+    return table[index];
+  };
+  runs.paint(value_of, out);
   return image;
 }
 
-// Maps of any strides; they are copied unless their rows are dense.
-using Maps = py::array_t<float, py::array::forcecast>;
+// Maps whose rows are dense.
+using Maps = py::array_t<float, 0>;
 constexpr auto kFloatBytes = static_cast<py::ssize_t>(sizeof(float));
-
-Maps with_dense_rows(const Maps& maps) {
-  return maps.strides(2) == kFloatBytes ? maps : Maps(Array<float>::ensure(maps));
-}
 
 ssap::ClassMaps class_maps(const Maps& maps) {
   return {maps.data(), maps.strides(0) / kFloatBytes, maps.strides(1) / kFloatBytes,
@@ -223,8 +207,7 @@ ssap::ClassMaps class_maps(const Maps& maps) {
 }
 
 Array<std::uint8_t> best_class(const Maps& maps, const std::vector<std::uint8_t>& name) {
-  const Maps dense = with_dense_rows(maps);
-  const ssap::ClassMaps in = class_maps(dense);
+  const ssap::ClassMaps in = class_maps(maps);
   Array<std::uint8_t> classes({in.size.height, in.size.width});
   std::uint8_t* const out = classes.mutable_data();
   const py::gil_scoped_release no_gil;
@@ -233,8 +216,7 @@ Array<std::uint8_t> best_class(const Maps& maps, const std::vector<std::uint8_t>
 }
 
 Array<float> softmax(const Maps& maps, const std::vector<std::size_t>& chosen) {
-  const Maps dense = with_dense_rows(maps);
-  const ssap::ClassMaps in = class_maps(dense);
+  const ssap::ClassMaps in = class_maps(maps);
   Array<float> shares({static_cast<py::ssize_t>(chosen.size()), in.size.height, in.size.width});
   float* const out = shares.mutable_data();
   const py::gil_scoped_release no_gil;
@@ -256,7 +238,7 @@ Array<double> count_votes(const Array<std::int32_t>& labels, const Array<std::ui
   const auto n_values = static_cast<std::size_t>(rows.size());
   const py::gil_scoped_release no_gil;
   std::fill_n(out, n_values, 0.0);
-  ssap::count_votes(in, votes, maps, size, out);
+  ssap::count_votes(in, votes, maps, size, static_cast<std::size_t>(n), out);
   return rows;
 }
 
@@ -282,43 +264,42 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
 #else
 PYBIND11_MODULE(_core, module) {
 #endif
-  module.doc() = "Compiled core of ssap_ros; its public face is ssap_ros.partition.";
-  py::class_<ssap::LevelReport>(module, "_LevelReport")
+  module.doc() = "Compiled core of ssap_ros; ssap_ros.stages.core alone calls it.";
+  py::class_<ssap::LevelReport>(module, "LevelReport")
       .def_readonly("n_nodes", &ssap::LevelReport::n_nodes)
       .def_readonly("costs_ms", &ssap::LevelReport::costs_ms)
       .def_readonly("graph_ms", &ssap::LevelReport::graph_ms)
       .def_readonly("solve_ms", &ssap::LevelReport::solve_ms)
       .def_readonly("labels_ms", &ssap::LevelReport::labels_ms);
-  py::class_<ssap::CascadeReport>(module, "_CascadeReport")
+  py::class_<ssap::CascadeReport>(module, "CascadeReport")
       .def_readonly("is_valid", &ssap::CascadeReport::is_valid)
       .def_readonly("is_complete", &ssap::CascadeReport::is_complete)
       .def_readonly("levels", &ssap::CascadeReport::levels)
       .def_readonly("bytes", &ssap::CascadeReport::bytes);
-  module.def("_simd_paths", &simd_paths);
-  module.def("_edge_costs", &edge_costs, py::arg("affinities"), py::arg("logits"), py::arg("eps"),
-             py::arg("scores"), py::arg("simd"));
-  module.def("_cascaded_graph_partition", &cascaded_graph_partition, py::arg("affinities"),
+  module.def("edge_costs", &edge_costs, py::arg("affinities"), py::arg("logits"), py::arg("eps"),
+             py::arg("scores"));
+  module.def("cascaded_graph_partition", &cascaded_graph_partition, py::arg("affinities"),
              py::arg("classes"), py::arg("long_range"), py::arg("scores"), py::arg("eps"),
              py::arg("erosion_radius"), py::arg("joint_finest"), py::arg("linkage"),
              py::arg("max_ms"));
-  module.def("_is_valid", &is_valid, py::arg("n_nodes"), py::arg("uv_ids"), py::arg("costs"));
-  module.def("_contract", &contract, py::arg("n_nodes"), py::arg("uv_ids"), py::arg("costs"),
+  module.def("is_valid", &is_valid, py::arg("n_nodes"), py::arg("uv_ids"), py::arg("costs"));
+  module.def("contract", &contract, py::arg("n_nodes"), py::arg("uv_ids"), py::arg("costs"),
              py::arg("linkage"));
-  module.def("_kernighan_lin", &kernighan_lin, py::arg("uv_ids"), py::arg("costs"),
+  module.def("kernighan_lin", &kernighan_lin, py::arg("uv_ids"), py::arg("costs"),
              py::arg("labels"), py::arg("max_ms"), py::arg("max_moves"));
-  module.def("_multicut_objective", &multicut_objective, py::arg("uv_ids"), py::arg("costs"),
+  module.def("multicut_objective", &multicut_objective, py::arg("uv_ids"), py::arg("costs"),
              py::arg("labels"));
-  module.def("_upsample_labels", &upsample_labels, py::arg("labels"), py::arg("height"),
+  module.def("upsample_labels", &upsample_labels, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
-  py::class_<ssap::LabelRuns>(module, "_LabelRuns")
+  py::class_<ssap::LabelRuns>(module, "LabelRuns")
       .def("extents", &label_extents, py::arg("n_labels"))
       .def("paint", &paint, py::arg("new_label"));
-  module.def("_upsampled_runs", &upsampled_runs, py::arg("labels"), py::arg("height"),
+  module.def("upsampled_runs", &upsampled_runs, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
-  module.def("_best_class", &best_class, py::arg("maps"), py::arg("name"));
-  module.def("_softmax", &softmax, py::arg("maps"), py::arg("chosen"));
-  module.def("_count_votes", &count_votes, py::arg("labels"), py::arg("classes"),
+  module.def("best_class", &best_class, py::arg("maps"), py::arg("name"));
+  module.def("softmax", &softmax, py::arg("maps"), py::arg("chosen"));
+  module.def("count_votes", &count_votes, py::arg("labels"), py::arg("classes"),
              py::arg("probabilities"), py::arg("thing_ids"), py::arg("n"));
-  module.def("_area_resize", &area_resize, py::arg("image"), py::arg("height"), py::arg("width"),
+  module.def("area_resize", &area_resize, py::arg("image"), py::arg("height"), py::arg("width"),
              py::arg("factor"), py::arg("offset"), py::arg("tensor").noconvert());
 }

@@ -1,0 +1,1 @@
+"""The steps of a frame, from the image to its instances."""
