@@ -185,9 +185,8 @@ def call_count_votes(rng: np.random.Generator) -> None:
     if rng.random() < 0.1:
         classes.flat[rng.integers(classes.size)] = rng.choice([len(things) + 1, 200, 255])
     probabilities = values(rng, (n_classes, *size)).astype(np.float32)
-    table = core.count_votes(
-        disguised(rng, labels), disguised(rng, classes), disguised(rng, probabilities), things
-    )
+    labels, classes = disguised(rng, labels), disguised(rng, classes)
+    table = core.count_votes(labels, classes, disguised(rng, probabilities), things)
     assert table.shape == (labels.max(), 1 + 2 * len(things))
     assert table[:, 0].sum() == np.count_nonzero(labels)
     assert table[:, 1 : 1 + len(things)].sum() == np.count_nonzero((labels > 0) & (classes > 0))

@@ -48,6 +48,7 @@ class Contraction {
 
   // `n_edges`: room for the rows of all leaves.
   void start(std::size_t n_nodes, std::size_t n_edges) {
+    n_nodes_ = n_nodes;
     has_deferred_ = false;
     sets_.start(n_nodes);
     leaves_.start(n_nodes);
@@ -127,6 +128,21 @@ class Contraction {
 
   // The cluster that a node belongs to.
   Node find(Node node) { return sets_.find(node); }
+
+  // Calls visit(a, b, weight) once for every two clusters with edges between them.
+  template <typename Visit>
+  void for_each_pair(Visit&& visit) {
+    pairs_.for_each([&](const Pair& pair) { visit(pair.a, pair.b, pair.weight); });
+    for (Node leaf = 0; leaf < n_nodes_; ++leaf) {
+      if (!is_leaf(leaf)) continue;
+      leaves_.for_each(leaf, [&](Node cluster, Weight weight) { visit(leaf, cluster, weight); });
+      const auto [first, size] = rows_[leaf];
+      for (std::size_t i = first; i < first + size; ++i) {
+        const auto [other, weight] = edges_[i];
+        if (leaf < other && is_leaf(other)) visit(leaf, other, weight);
+      }
+    }
+  }
 
   std::size_t bytes() const {
     return sets_.bytes() + leaves_.bytes() + rows_.bytes() + edges_.bytes() + lists_.bytes() +
@@ -259,6 +275,7 @@ class Contraction {
     pairs_.erase(pair);
   }
 
+  std::size_t n_nodes_ = 0;
   bool has_deferred_ = false;
   DisjointSet sets_;
   Leaves leaves_;

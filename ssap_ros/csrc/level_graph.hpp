@@ -52,11 +52,11 @@ class LevelGraph {
  public:
   using Node = std::uint32_t;
 
-  // Fills `graph`. With `joint`, pixels of different classes are neighbours too. False as soon as
-  // `stop` is true.
-  template <typename Graph, typename Stop>
-  bool build(const CascadeLevel& level, const Proposals& proposals, bool joint,
-             const RowKernels& kernels, Graph& graph, double& costs_ms, Stop&& stop) {
+  // Gives `graph` its nodes; the proposal of segment k is node k - 1. With `joint`, pixels of
+  // different classes are neighbours too.
+  template <typename Graph>
+  void start(const CascadeLevel& level, const Proposals& proposals, bool joint,
+             const RowKernels& kernels, Graph& graph) {
     level_ = level;
     size_ = level.affinities.size;
     n_proposals_ = proposals.n_labels;
@@ -68,87 +68,9 @@ class LevelGraph {
     graph.start(n_nodes_, max_edges());
     for (std::size_t node = 0; node < n_proposals_; ++node) graph.mark_proposal(Node(node));
     for (std::size_t node = n_proposals_; node < n_nodes_; ++node) graph.mark_leaf(Node(node));
-    const bool in_time = add_edges(graph, stop);
-    costs_ms += costs_ms_;
-    return in_time;
   }
 
-  // Labels 1 .. N in raster order of the clusters' first pixels, 0 = no node; returns N.
-  template <typename Graph>
-  std::size_t label(Graph& graph, std::int32_t* labels) {
-    label_of_.fill(n_nodes_, 0);
-    std::fill(labels, labels + size_.area(), 0);
-    std::int32_t n_labels = 0;
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y, labels += size_.width) {
-      const Node* const nodes = map_.nodes(y);
-      for_each_run(map_.groups(y), size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-        for (std::ptrdiff_t x = first; x < last; ++x) {
-          if (x > first && nodes[x] == nodes[x - 1]) {
-            labels[x] = labels[x - 1];
-            continue;
-          }
-          std::int32_t& known = label_of_[graph.find(nodes[x])];
-          if (known == 0) known = ++n_labels;
-          labels[x] = known;
-        }
-      });
-    }
-    return static_cast<std::size_t>(n_labels);
-  }
-
-  bool is_valid() const { return costs_.is_valid(); }
-  std::size_t n_nodes() const { return n_nodes_; }
-  std::size_t bytes() const {
-    return map_.bytes() + leaf_pixels_.bytes() + near_pixels_.bytes() + label_of_.bytes() +
-           costs_.bytes();
-  }
-
- private:
-  static constexpr std::size_t kDirections = 2 * kNumOffsets;
-
-  void group_row(std::ptrdiff_t y, bool joint) {
-    const std::uint8_t* const classes = level_.classes + y * size_.width;
-    std::uint8_t* const groups = map_.groups(y);
-    for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
-      groups[x] = joint ? classes[x] != 0 : classes[x];
-    }
-  }
-
-  // Nodes 0 .. n_proposals - 1 are the proposals, the leaves follow in raster order.
-  void number_nodes(const Proposals& proposals) {
-    leaf_pixels_.clear();
-    near_pixels_.clear();
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      Node* const nodes = map_.nodes(y);
-      const std::uint8_t* const classes = level_.classes + y * size_.width;
-      const std::uint8_t* const parents = proposals.classes + y / 2 * proposals.width;
-      for_each_run(classes, size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-        for (std::ptrdiff_t x = first; x < last; ++x) {
-          if (proposals.regions && parents[x / 2] == classes[x]) {
-            bool is_near = false;
-            if (const std::int32_t label = proposals.regions->label(y, x, is_near); label != 0) {
-              nodes[x] = Node(label - 1);
-              if (is_near) near_pixels_.push(y * size_.width + x);
-              continue;
-            }
-          }
-          nodes[x] = Node(n_proposals_ + leaf_pixels_.size());
-          leaf_pixels_.push(y * size_.width + x);
-        }
-      });
-    }
-    n_nodes_ = n_proposals_ + leaf_pixels_.size();
-  }
-
-  // Room for the rows of all leaves.
-  std::size_t max_edges() const {
-    std::size_t n = leaf_pixels_.size();
-    for (std::size_t i = 0; i < level_.n_long_range; ++i) {
-      n += std::min(leaf_pixels_.size(), level_.long_range[i].size.area());
-    }
-    return n * kDirections;
-  }
-
+  // Adds the edges between its pixels. False as soon as `stop` is true.
   template <typename Graph, typename Stop>
   bool add_edges(Graph& graph, Stop&& stop) {
     typename Graph::Edge* const edges = graph.edges();
@@ -211,6 +133,86 @@ class LevelGraph {
     }
     open();
     return true;
+  }
+
+  // Labels 1 .. N in raster order of the clusters' first pixels, 0 = no node; returns N.
+  template <typename Graph>
+  std::size_t label(Graph& graph, std::int32_t* labels) {
+    label_of_.fill(n_nodes_, 0);
+    std::fill(labels, labels + size_.area(), 0);
+    std::int32_t n_labels = 0;
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y, labels += size_.width) {
+      const Node* const nodes = map_.nodes(y);
+      for_each_run(map_.groups(y), size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        for (std::ptrdiff_t x = first; x < last; ++x) {
+          if (x > first && nodes[x] == nodes[x - 1]) {
+            labels[x] = labels[x - 1];
+            continue;
+          }
+          std::int32_t& known = label_of_[graph.find(nodes[x])];
+          if (known == 0) known = ++n_labels;
+          labels[x] = known;
+        }
+      });
+    }
+    return static_cast<std::size_t>(n_labels);
+  }
+
+  // The label of a cluster, 0 if it has no pixel.
+  std::int32_t label_of(Node cluster) const { return label_of_[cluster]; }
+
+  double costs_ms() const { return costs_ms_; }
+  bool is_valid() const { return costs_.is_valid(); }
+  std::size_t n_nodes() const { return n_nodes_; }
+  std::size_t bytes() const {
+    return map_.bytes() + leaf_pixels_.bytes() + near_pixels_.bytes() + label_of_.bytes() +
+           costs_.bytes();
+  }
+
+ private:
+  static constexpr std::size_t kDirections = 2 * kNumOffsets;
+
+  void group_row(std::ptrdiff_t y, bool joint) {
+    const std::uint8_t* const classes = level_.classes + y * size_.width;
+    std::uint8_t* const groups = map_.groups(y);
+    for (std::ptrdiff_t x = 0; x < size_.width; ++x) {
+      groups[x] = joint ? classes[x] != 0 : classes[x];
+    }
+  }
+
+  // Nodes 0 .. n_proposals - 1 are the proposals, the leaves follow in raster order.
+  void number_nodes(const Proposals& proposals) {
+    leaf_pixels_.clear();
+    near_pixels_.clear();
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
+      Node* const nodes = map_.nodes(y);
+      const std::uint8_t* const classes = level_.classes + y * size_.width;
+      const std::uint8_t* const parents = proposals.classes + y / 2 * proposals.width;
+      for_each_run(classes, size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+        for (std::ptrdiff_t x = first; x < last; ++x) {
+          if (proposals.regions && parents[x / 2] == classes[x]) {
+            bool is_near = false;
+            if (const std::int32_t label = proposals.regions->label(y, x, is_near); label != 0) {
+              nodes[x] = Node(label - 1);
+              if (is_near) near_pixels_.push(y * size_.width + x);
+              continue;
+            }
+          }
+          nodes[x] = Node(n_proposals_ + leaf_pixels_.size());
+          leaf_pixels_.push(y * size_.width + x);
+        }
+      });
+    }
+    n_nodes_ = n_proposals_ + leaf_pixels_.size();
+  }
+
+  // Room for the rows of all leaves.
+  std::size_t max_edges() const {
+    std::size_t n = leaf_pixels_.size();
+    for (std::size_t i = 0; i < level_.n_long_range; ++i) {
+      n += std::min(leaf_pixels_.size(), level_.long_range[i].size.area());
+    }
+    return n * kDirections;
   }
 
   std::array<std::ptrdiff_t, kDirections> map_steps() const {
