@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import shutil
-import subprocess
 import sys
-import tempfile
-import threading
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from gpu_check_compare import agreement, conv_flops, relative_error, same_pixels
+from gpu_check_compare import conv_flops
+from gpu_check_frames import compare as compare_backends
+from gpu_check_frames import median, stage_times, street_frames, worst_batch_agreement
+from gpu_report import Part, Report, memcheck, tell, this_machine
 
 from ssap_ros.backends import DeviceError, choose_backend
 from ssap_ros.backends.engine_cache import engine_path
@@ -29,22 +24,16 @@ from ssap_ros.backends.engines import cache_folder, engine_key, find_engine
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from ssap_ros.backends.portable_onnx import read_info
 from ssap_ros.config import SsapConfig
-from ssap_ros.frame_queue import FrameQueue
-from ssap_ros.frame_worker import FrameWorker
-from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.pipeline import SsapPipeline
 from ssap_ros.resources import default_model_path
-from ssap_ros.scenes import street_scene
 
+HERE = Path(__file__).resolve().parent
 SIZES = ((512, 1024), (1024, 2048))
-FRAMES, RUNS, REBUILDS = 4, 200, 10
-PEAK_FLOPS = 790e12  # measured on an H200 by a large matrix product in half precision
-GOALS = {
-    "resnet50_512x1024_network_ms": 4 * 0.16,
-    "resnet50_1024x2048_network_ms": 4 * 0.65,
-    "kernels_times_floor": 2.0,
-    "pipeline_1024x2048_p50_ms": 10.0,
-    "pipeline_1024x2048_frames_per_s": 100.0,
-}
+NETWORK_RUNS, REBUILDS, BATCH = 50, 10, 8
+RESNET_SECONDS = 60  # for its ONNX file to be written
+SANITIZER_SECONDS = 40
+REPORT_SECONDS = 3600
+PEAK_FLOPS = 790e12  # measured on an H100 and an H200 by a large matrix product in half precision
 
 
 def machine() -> dict[str, Any]:
@@ -55,18 +44,11 @@ def machine() -> dict[str, Any]:
 
     gpu, _ = choose_backend(SsapConfig(backend="tensorrt"))
     return {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **this_machine(),
         "gpu": vars(gpu),
-        "driver": _said(
-            "nvidia-smi", "--query-gpu=driver_version,clocks.sm", "--format=csv,noheader"
-        ),
         "tensorrt": tensorrt.__version__,
         "pycuda": pycuda.VERSION_TEXT,
         "cupy": cupy.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
-        "commit": _said("git", "rev-parse", "HEAD"),
     }
 
 
@@ -77,93 +59,69 @@ def kernels() -> dict[str, Any]:
     return gpu_check_kernels.check()
 
 
-def build(model: Path, cache: str, size: tuple[int, int], batch: int) -> dict[str, Any]:
-    """Build, or find, the FP16 engine of one input size."""
+def build(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> dict[str, Any]:
+    """Build, or find, the FP16 engine of one input size; fails if convolutions are in FP32."""
     config, key, _ = _request(model, cache, size, batch)
     start = time.perf_counter()
-    find_engine(model, key, config, _tell)
+    find_engine(model, key, config, _progress)
     path = engine_path(cache_folder(config), model.stem, key)
     sidecar = json.loads(path.with_suffix(".json").read_text())
     facts = {name: sidecar[name] for name in ("build_seconds", "convolutions", "plan_bytes")}
-    return {"seconds": time.perf_counter() - start, **facts}
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, **facts, "ok": sidecar["convolutions"]["float"] == 0}
 
 
 def compare(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
     """The engine against ONNX Runtime in single precision on the CPU, on procedural frames."""
     backend, config = _load(model, cache, size)
-    cpu = OnnxRuntimeBackend(model)
-    cpu.info = backend.info
-    levels = [level for level in backend.info.levels if level <= config.initial_level]
-    errors, classes, labels = {}, [], []
-    for frame in _frames(size)[:2]:
-        ours, theirs = (SsapPipeline(b, config) for b in (backend, cpu))
-        [got] = backend.fetch(backend.infer(backend.preprocess([frame], max(size))[0], levels))
-        [expected] = cpu.infer(cpu.preprocess([frame], max(size))[0], levels)
-        for kind in ("semantic", "affinities"):
-            pairs = zip(levels, getattr(got, kind), getattr(expected, kind), strict=True)
-            for level, a, b in pairs:
-                name = f"{kind}_{level}"
-                errors[name] = max(errors.get(name, 0.0), relative_error(a, b))
-        classes.append(agreement(got.semantic[0], expected.semantic[0]))
-        labels.append(same_pixels(ours(frame).labels, theirs(frame).labels))
+    found: dict[str, Any] = compare_backends(backend, OnnxRuntimeBackend(model), config, size)
     backend.close()
-    return {
-        "relative_error": errors,
-        "class_agreement": min(classes),
-        "label_agreement": min(labels),
-        "ok": max(errors.values()) < 2e-2 and min(classes) >= 0.99 and min(labels) >= 0.99,
-    }
+    return found
 
 
 def times(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
     """Every stage by the GPU's events and by the wall clock; one by one and overlapped."""
     backend, config = _load(model, cache, size)
-    pipeline, frames = SsapPipeline(backend, config), _frames(size)
-    device: dict[str, list[float]] = {}
-    wall: dict[str, list[float]] = {}
-    for run in range(RUNS + 20):
-        start = time.perf_counter()
-        result = pipeline(frames[run % len(frames)])
-        total = 1e3 * (time.perf_counter() - start)
-        if run >= 20:
-            for name, value in backend.device_ms.items():
-                device.setdefault(name, []).append(value)
-            for name, value in {**result.stage_ms, "total": total}.items():
-                wall.setdefault(name, []).append(value)
-    rate = _overlapped_rate(pipeline, frames)
+    found = stage_times(backend, config, size)
+    network = _against_floor(model, size, found["device_ms"]["inference"]["p50"])
+    graph_error = backend.graph_error
     backend.close()
-    flops = conv_flops(model.read_bytes(), size)
-    floor_ms = 1e3 * flops / PEAK_FLOPS
-    network_ms = float(np.median(device["inference"]))
-    return {
-        "device_ms": {name: _percentiles(values) for name, values in device.items()},
-        "wall_ms": {name: _percentiles(values) for name, values in wall.items()},
-        "overlapped_frames_per_s": rate,
-        "network": {
-            "gflop": flops / 1e9,
-            "floor_ms": floor_ms,
-            "times_floor": network_ms / floor_ms,
-        },
-    }
+    return {**found, "network": network, "graph_error": graph_error, "ok": not graph_error}
+
+
+def network(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
+    """The network alone, for one whose logits make no sense to the partition."""
+    backend, config = _load(model, cache, size)
+    tensor, _ = backend.preprocess(street_frames(size)[:1], max(size))
+    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    values = []
+    for _ in range(NETWORK_RUNS):
+        backend.infer(tensor, levels)
+        values.append(backend.device_ms["inference"])
+    graph_error = backend.graph_error
+    backend.close()
+    found = _against_floor(model, size, median(values))
+    return {**found, "graph_error": graph_error, "ok": not graph_error}
 
 
 def batches(model: Path, cache: str) -> dict[str, Any]:
     """Eight cameras of 512 x 1024 in one pass, and that they get what they get alone."""
     size = SIZES[0]
-    found = build(model, cache, size, 8)
-    backend, config = _load(model, cache, size, 8)
+    found = build(model, cache, size, BATCH)
+    backend, config = _load(model, cache, size, BATCH)
     pipeline = SsapPipeline(backend, config)
-    images = [_frames(size)[i % FRAMES] for i in range(8)]
-    alone = [pipeline(image).labels for image in images]
-    together = [pipeline.segment(percept).labels for percept in pipeline.perceive(images)]
-    network = []
-    for _ in range(50):
-        pipeline.perceive(images)
-        network.append(backend.device_ms["inference"])
+    images = [street_frames(size)[i % len(street_frames(size))] for i in range(BATCH)]
+    same = worst_batch_agreement(pipeline, images)
+    ms_per_image = {}
+    for n in (1, 2, 4, BATCH):
+        values = []
+        for _ in range(NETWORK_RUNS):
+            pipeline.perceive(images[:n])
+            values.append(backend.device_ms["inference"] / n)
+        ms_per_image[n] = median(values)
     backend.close()
-    same = min(same_pixels(a, b) for a, b in zip(alone, together, strict=True))
-    per_image = float(np.median(network)) / 8
-    return {**found, "label_agreement": same, "network_ms_per_image": per_image, "ok": same >= 0.99}
+    good = found["ok"] and same >= 0.99
+    return {**found, "label_agreement": same, "network_ms_per_image": ms_per_image, "ok": good}
 
 
 def lifecycle(model: Path, cache: str) -> dict[str, Any]:
@@ -173,56 +131,21 @@ def lifecycle(model: Path, cache: str) -> dict[str, Any]:
     free = []
     for _ in range(REBUILDS):
         backend, config = _load(model, cache, SIZES[0])
-        SsapPipeline(backend, config)(_frames(SIZES[0])[0])
+        SsapPipeline(backend, config)(street_frames(SIZES[0])[0])
         backend.close()
         free.append(cupy.cuda.runtime.memGetInfo()[0])
     return {"free_bytes": free, "ok": free[1] - free[-1] < 16 << 20}
 
 
-def sanitizer(cache: str) -> dict[str, Any]:
-    """One frame under compute-sanitizer's eyes."""
-    tool = shutil.which("compute-sanitizer")
-    if tool is None:
-        return {"ok": False, "error": "compute-sanitizer is not installed"}
-    options = ["--tool", "memcheck", "--report-api-errors", "no", "--error-exitcode", "9"]
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        ours = [sys.executable, __file__, "--json", file.name, "--cache", cache, "once"]
-        Path(file.name).write_text('{"parts": {}}')
-        run = subprocess.run([tool, *options, *ours], capture_output=True, text=True)
-    said = [line for line in run.stdout.splitlines() if line.startswith("=========")]
-    return {"said": said[-20:], "exit_code": run.returncode, "ok": run.returncode == 0}
+def sanitizer(seconds: float) -> dict[str, Any]:
+    """The kernels on small maps under compute-sanitizer's eyes."""
+    return memcheck([sys.executable, str(HERE / "gpu_check_kernels.py")], seconds)
 
 
-def once(model: Path, cache: str) -> dict[str, Any]:
-    """One frame, for compute-sanitizer."""
-    backend, config = _load(model, cache, SIZES[0])
-    n = len(SsapPipeline(backend, config)(_frames(SIZES[0])[0]).instances)
-    backend.close()
-    return {"instances": n}
-
-
-def goals(parts: dict[str, Any]) -> dict[str, Any]:
-    """The goals beside what was measured, where it was."""
-    measured = {}
-    for size in ("512x1024", "1024x2048"):
-        run = parts.get(f"times resnet50 {size}", {})
-        if "device_ms" in run:
-            measured[f"resnet50_{size}_network_ms"] = run["device_ms"]["inference"]["p50"]
-    run = parts.get("times street 1024x2048", {})
-    if "wall_ms" in run:
-        measured["pipeline_1024x2048_p50_ms"] = run["wall_ms"]["total"]["p50"]
-        measured["pipeline_1024x2048_frames_per_s"] = run["overlapped_frames_per_s"]
-    if "times_floor" in parts.get("kernels", {}):
-        measured["kernels_times_floor"] = parts["kernels"]["times_floor"]
-    return {
-        name: {
-            "goal": goal,
-            "measured": measured.get(name),
-            "met": name in measured
-            and (measured[name] >= goal if name.endswith("per_s") else measured[name] <= goal),
-        }
-        for name, goal in GOALS.items()
-    }
+def _against_floor(model: Path, size: tuple[int, int], ms: float) -> dict[str, float]:
+    flops = conv_flops(model.read_bytes(), size)
+    floor_ms = 1e3 * flops / PEAK_FLOPS
+    return {"ms": ms, "gflop": flops / 1e9, "floor_ms": floor_ms, "times_floor": ms / floor_ms}
 
 
 def _request(model: Path, cache: str, size: tuple[int, int], batch: int) -> tuple[Any, Any, Any]:
@@ -242,83 +165,49 @@ def _load(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> tup
     from ssap_ros.backends.tensorrt_backend import TensorRTBackend
 
     config, key, info = _request(model, cache, size, batch)
-    plan = find_engine(model, key, config, _tell)
+    plan = find_engine(model, key, config, _progress)
     return TensorRTBackend(plan, info, config.gpu_id, size), config
 
 
-_rendered: dict[tuple[int, int], list[Any]] = {}
+_last_said = ""
 
 
-def _frames(size: tuple[int, int]) -> list[Any]:
-    if size not in _rendered:
-        _rendered[size] = [street_scene(seed, size).image for seed in range(FRAMES)]
-    return _rendered[size]
+def _progress(text: str) -> None:
+    """Tell what goes on, without the seconds that a build counts."""
+    global _last_said
+    words = text.partition(",")[0]
+    if words != _last_said:
+        tell(text)
+    _last_said = words
 
 
-def _overlapped_rate(pipeline: SsapPipeline, frames: list[Any]) -> float:
-    """Frames per second through the node's worker, which sees one while it segments another."""
-    queue: FrameQueue[Any] = FrameQueue([""], "every")
-    room = threading.Semaphore(2)
-    errors: list[Exception] = []
-
-    def finish(percept: Percept) -> str:
-        pipeline.segment(percept)
-        return "processed"
-
-    worker = FrameWorker(
-        queue,
-        lambda batch: pipeline.perceive([frame for _, frame in batch]),
-        finish,
-        errors.append,
-        room.release,
-    )
-    worker.start(overlap=True)
-    start = time.perf_counter()
-    for run in range(RUNS):
-        room.acquire()
-        queue.put("", frames[run % len(frames)])
-    while queue.counts("").waiting:
-        time.sleep(1e-3)
-    rate = RUNS / (time.perf_counter() - start)
-    worker.stop()
-    if errors:
-        raise errors[0]
-    return rate
+def _written(model: Path) -> Path:
+    """The file, once the process that writes it is done with it. Raises FileNotFoundError."""
+    end = time.monotonic() + RESNET_SECONDS
+    while not model.is_file() and time.monotonic() < end:
+        time.sleep(0.2)
+    if not model.is_file():
+        raise FileNotFoundError(f"{model} was not written in {RESNET_SECONDS} s")
+    return model
 
 
-def _percentiles(values: list[float]) -> dict[str, float]:
-    return {f"p{p}": float(np.percentile(values, p)) for p in (50, 95, 99)}
-
-
-def _said(*command: str) -> str:
-    if shutil.which(command[0]) is None:
-        return "unknown"
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-
-
-def _tell(text: str) -> None:
-    print(f"gpu_check: {text}", file=sys.stderr, flush=True)
-
-
-def _plan(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]]:
-    """What can be done, by name."""
-    street, resnet, cache = default_model_path(), options.resnet50, options.cache
-    tasks: dict[str, Callable[[], dict[str, Any]]] = {
-        "machine": machine,
-        "kernels": kernels,
-    }
-    models = {"street": street} | ({"resnet50": resnet} if resnet else {})
-    for name, model in models.items():
-        for size in SIZES:
-            where = f"{name} {size[0]}x{size[1]}"
-            tasks[f"build {where}"] = lambda m=model, s=size: build(m, cache, s, 1)  # type: ignore[misc]
-            tasks[f"compare {where}"] = lambda m=model, s=size: compare(m, cache, s)  # type: ignore[misc]
-            tasks[f"times {where}"] = lambda m=model, s=size: times(m, cache, s)  # type: ignore[misc]
-    tasks["batches"] = lambda: batches(street, cache)
-    tasks["lifecycle"] = lambda: lifecycle(street, cache)
-    tasks["sanitizer"] = lambda: sanitizer(cache)
-    tasks["once"] = lambda: once(street, cache)
-    return tasks
+def plan(report: Report, street: Path, resnet: Path | None, cache: str) -> dict[str, Part]:
+    """All parts, the most wanted first: one engine is enough to see that everything works."""
+    parts: dict[str, Part] = {"machine": machine}
+    for size in SIZES:
+        where = f"street {size[0]}x{size[1]}"
+        parts[f"build {where}"] = lambda s=size: build(street, cache, s)  # type: ignore[misc]
+        parts[f"compare {where}"] = lambda s=size: compare(street, cache, s)  # type: ignore[misc]
+        parts[f"times {where}"] = lambda s=size: times(street, cache, s)  # type: ignore[misc]
+    parts["lifecycle"] = lambda: lifecycle(street, cache)
+    for size in SIZES if resnet else ():
+        where = f"resnet50 {size[0]}x{size[1]}"
+        parts[f"build {where}"] = lambda s=size: build(_written(resnet), cache, s)  # type: ignore[misc]
+        parts[f"network {where}"] = lambda s=size: network(_written(resnet), cache, s)  # type: ignore[misc]
+    parts["batches"] = lambda: batches(street, cache)
+    parts["kernels"] = kernels
+    parts["sanitizer"] = lambda: sanitizer(min(SANITIZER_SECONDS, report.seconds_left))
+    return parts
 
 
 def main() -> int:
@@ -326,33 +215,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="the file that grows")
     parser.add_argument("--cache", required=True, help="folder for engines")
-    parser.add_argument("--resnet50", type=Path, help="ONNX model with a ResNet-50")
-    parser.add_argument("parts", nargs="*", help="words of the names of the parts; default: all")
+    parser.add_argument(
+        "--resnet50", type=Path, help="ONNX model with a ResNet-50, to be waited for"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=REPORT_SECONDS, help="after these no part begins"
+    )
+    parser.add_argument(
+        "parts", nargs="*", help="parts by the words that a name must have, WORD,WORD; default: all"
+    )
     options = parser.parse_args()
     try:
         choose_backend(SsapConfig(backend="tensorrt"))
     except DeviceError as error:
         print(f"gpu_check: error: {error}", file=sys.stderr)
         return 1
-    report = json.loads(options.json.read_text()) if options.json.is_file() else {"parts": {}}
-    failed = []
-    for name, task in _plan(options).items():
-        wanted = any(part in name.split() for part in options.parts or ())
-        if not (wanted or (not options.parts and name != "once")):
-            continue
-        _tell(name)
-        try:
-            found = task()
-        except Exception as error:
-            traceback.print_exc()
-            found = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        report["parts"][name] = found
-        failed += [] if found.get("ok", True) else [name]
-        report["goals"] = goals(report["parts"])
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"gpu_check: {options.json}; failed: {', '.join(failed) or 'nothing'}")
-    return 1 if failed else 0
+    report = Report(options.json, options.seconds)
+    parts = plan(report, default_model_path(), options.resnet50, options.cache)
+    wanted = [set(words.split(",")) for words in options.parts]
+    chosen = {n: p for n, p in parts.items() if any(words <= set(n.split()) for words in wanted)}
+    if wanted and not chosen:
+        print(f"gpu_check: error: no such part; there are: {'; '.join(parts)}", file=sys.stderr)
+        return 2
+    report.run(chosen or parts)
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

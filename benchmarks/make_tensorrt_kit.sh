@@ -2,17 +2,20 @@
 # make_tensorrt_kit.sh [OUT] [PIECE_MB]: TensorRT 8.5.3.1 and all that gpu_check.sh needs beside it, for
 # an x86_64 machine with an NVIDIA GPU and no network, as pieces of one archive.
 #
-#   OUT       folder for the pieces, default out/tensorrt_kit
-#   PIECE_MB  size of a piece, default 45
+#   OUT       the pieces are the folders OUT/1, OUT/2, ...; default out/tensorrt_kit
+#   PIECE_MB  largest size of a piece, default 58
 #
 # In it: a CPython 3.10 (the last that this TensorRT serves), TensorRT without its plugins, CuPy, pycuda,
-# ONNX, ONNX Runtime, OpenCV. Wants here: a python3.10 that can be moved (PYTHON310; pyenv makes such),
-# CUDA 13 with nvcc (CUDA_ROOT), gcc, xz and 6 GB of disk. Downloads about 800 MB. Done steps are not
-# repeated. On the GPU machine: benchmarks/gpu_check.sh --kit FOLDER_OF_THE_PIECES
+# ONNX, ONNX Runtime, OpenCV, the compiled core of this checkout. Of TensorRT's GPU code only that for
+# the architecture ARCH (default 90, Hopper) is kept. Wants here: a python3.10 that can be moved
+# (PYTHON310; pyenv makes such), CUDA 13 with nvcc (CUDA_ROOT), g++, xz and 6 GB of disk. Downloads about
+# 800 MB. Done steps are not repeated. On the GPU machine: benchmarks/gpu_check.sh tensorrt --kit FOLDER
+# with the content of all pieces in FOLDER.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-out/tensorrt_kit}")
-piece_mb=${2:-45}
+piece_mb=${2:-58}
+arch=${ARCH:-90}
 python=${PYTHON310:-python3.10}
 for cuda in ${CUDA_ROOT:-} /usr/local/cuda-13.* /usr/local/cuda; do
     [[ -f $cuda/include/cuda.h ]] && break
@@ -79,7 +82,7 @@ pycuda() {
 # Of the plugins and the old parsers nothing is used, and they would want cuBLAS 11 and cuDNN 8: empty
 # libraries take their place.
 tensorrt() {
-    local wheel=$work/tensorrt-8.5.3.1-cp310-none-manylinux_2_17_x86_64.whl
+    local name wheel=$work/tensorrt-8.5.3.1-cp310-none-manylinux_2_17_x86_64.whl
     pip download --no-deps --only-binary=:all: -d "$work" tensorrt==8.5.3.1
     "$python" -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2], sys.argv[3:])' \
         "$wheel" "$site" tensorrt/{__init__.py,tensorrt.so} \
@@ -93,15 +96,39 @@ tensorrt() {
     done
 }
 
+trim() { "$python" benchmarks/trim_fatbins.py "$arch" "$site"/tensorrt/libnvinfer*.so.8*; }
+
+core() {
+    mkdir -p "$kit/core/ssap_ros"
+    PYTHONPATH=$site "$python" setup.py -q build_ext --build-lib "$kit/core" --build-temp "$work/core"
+}
+
+# Chunks of one archive, each compressed for itself, dealt out to pieces in turn.
 archive() {
-    rm -f "$out"/kit.tar.xz.*
-    tar -C "$kit" --exclude='__pycache__' --exclude='site/onnx/backend/test' -cf - . | xz -3 -T0 | split -b "${piece_mb}M" - "$out/kit.tar.xz."
-    (cd "$out" && sha256sum kit.tar.xz.* >SHA256SUMS)
+    rm -rf "$out"/[0-9] "$work/chunks"
+    mkdir "$work/chunks"
+    tar -C "$kit" --sort=name --exclude='__pycache__' --exclude='site/onnx/backend/test' --exclude='tests' \
+        --exclude='site/onnxruntime/transformers' --exclude='*.pxd' --exclude='*.pyx' -cf - . |
+        split -d -a 3 -b 32M - "$work/chunks/kit.tar."
+    find "$work/chunks" -type f -print0 | xargs -0 -n 1 -P "$(nproc)" xz -3
+    local chunk size piece=1 bytes=0
+    for chunk in "$work"/chunks/*; do
+        size=$(stat -c %s "$chunk")
+        if ((bytes + size > piece_mb << 20)); then piece=$((piece + 1)) bytes=0; fi
+        bytes=$((bytes + size))
+        mkdir -p "$out/$piece"
+        mv "$chunk" "$out/$piece"
+    done
+    (cd "$out" && sha256sum [0-9]/kit.tar.*) | sed 's|  [0-9]/|  |' >"$work/SHA256SUMS"
+    mv "$work/SHA256SUMS" "$out/$piece"
 }
 
 step interpreter interpreter
 step packages packages
 step pycuda pycuda
 step tensorrt tensorrt
+step trim trim
+step core core
 step "archive-$piece_mb" archive
-echo "kit: ready: $(ls "$out"/kit.tar.xz.* | wc -l) pieces, $(du -ch "$out"/kit.tar.xz.* | tail -n 1 | cut -f 1), in $out"
+echo "kit: ready, pieces:"
+du -m --apparent-size "$out"/[0-9]

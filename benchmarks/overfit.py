@@ -28,8 +28,9 @@ from ssap_ros.evaluation.average_precision import CocoAveragePrecision
 from ssap_ros.evaluation.predict import PredictionSettings, Predictor
 from ssap_ros.network.export import write_onnx
 from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork
+from ssap_ros.training.datasets import Batch
 from ssap_ros.training.losses import LossConfig, ssap_loss
-from ssap_ros.training.samples import VOID, sample_of
+from ssap_ros.training.samples import CERTAIN, VOID, sample_of
 from ssap_ros.types import ModelInfo
 
 GOAL = 0.9
@@ -52,8 +53,8 @@ def pictures(count: int) -> list[AnnotatedImage]:
     return chosen
 
 
-def batch_of(chosen: list[AnnotatedImage]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """All pictures enlarged, padded as the pipeline does it: normalised image, classes, ids."""
+def batch_of(chosen: list[AnnotatedImage]) -> Batch:
+    """All pictures enlarged, padded as the pipeline does it, and normalised."""
     images, classes, ids = [], [], []
     height, width = (side * ENLARGED for side in SIZE)
     below, right = -height % LEVELS[-1], -width % LEVELS[-1]
@@ -66,8 +67,14 @@ def batch_of(chosen: list[AnnotatedImage]) -> tuple[torch.Tensor, torch.Tensor, 
         ids.append(np.pad(labels, ((0, below), (0, right)), constant_values=VOID))
         target = np.kron(sample.semantic_target(), np.ones((ENLARGED, ENLARGED), np.uint8))
         classes.append(np.pad(target, ((0, below), (0, right)), constant_values=255))
-    arrays = (np.stack(images), np.stack(classes).astype(np.int64), np.stack(ids).astype(np.int64))
-    return tuple(map(torch.from_numpy, arrays))  # type: ignore[return-value]
+    target = torch.from_numpy(np.stack(classes).astype(np.uint8))
+    return Batch(
+        torch.from_numpy(np.stack(images)),
+        target,
+        torch.full_like(target, CERTAIN),
+        torch.from_numpy(np.stack(ids).astype(np.int16)),
+        torch.ones(len(chosen), len(SceneSet.classes), dtype=torch.bool),
+    )
 
 
 def precision(network: SsapNetwork, chosen: list[AnnotatedImage], path: Path) -> dict[str, float]:
@@ -103,10 +110,10 @@ def main() -> int:
 
     torch.manual_seed(0)
     chosen = pictures(8)
-    image, classes, ids = batch_of(chosen)
+    batch = batch_of(chosen)
     network = SsapNetwork(NetworkConfig("resnet18", 48, head_kernel=3), len(SceneSet.classes))
     network.train().to(memory_format=torch.channels_last)
-    image = image.contiguous(memory_format=torch.channels_last)
+    image = batch.image.contiguous(memory_format=torch.channels_last)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 0.3  # the same batch again and again
@@ -120,7 +127,7 @@ def main() -> int:
             group["lr"] = 2e-3 * 0.5 ** (step // 100)
         with torch.autocast("cpu", torch.bfloat16):
             semantic, affinities = network(image)
-        loss, _ = ssap_loss(semantic, affinities, classes, ids, LEVELS, loss_config)
+        loss, _ = ssap_loss(semantic, affinities, batch, LEVELS, loss_config)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

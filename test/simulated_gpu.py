@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import kernel_shim
@@ -131,6 +131,8 @@ class SimulatedGpu:
     allocations: sizes of the device memory in use, by address. pagelocked: number of page-locked
         arrays ever made. contexts: primary contexts retained and not detached. fail_next: a name of
         an operation that is to raise the next time. can_capture: whether CUDA graphs work.
+    deferred: whether work on the stream waits for a synchronisation; not so beside PyTorch, which
+        computes on the CPU at once.
     log: what happened, in order: launches of kernels and graphs, runs of the network, frees.
     """
 
@@ -140,6 +142,7 @@ class SimulatedGpu:
         self.contexts = 0
         self.fail_next = ""
         self.can_capture = True
+        self.deferred = True
         self.log: list[str] = []
         self._queue: list[Callable[[], None]] = []
         self._recording: list[Callable[[], None]] | None = None
@@ -177,6 +180,8 @@ class SimulatedGpu:
             work()
 
         (self._queue if self._recording is None else self._recording).append(logged)
+        if self._recording is None and not self.deferred:
+            self.synchronize()
 
     def synchronize(self) -> None:
         assert self._recording is None, "a synchronisation breaks a capture"
@@ -210,6 +215,9 @@ class SimulatedGpu:
 
         class Stream:
             handle = 4711
+
+            def __init__(self, flags: int) -> None:
+                assert flags == 1, "CU_STREAM_NON_BLOCKING"
 
             def synchronize(self) -> None:
                 gpu.synchronize()
@@ -307,6 +315,34 @@ class SimulatedGpu:
 
                 return Graph()
 
+        class Stream(ExternalStream):
+            ptr = 4711
+
+            def __init__(self, non_blocking: bool) -> None:
+                assert non_blocking, "work on the legacy stream would break a capture"
+                super().__init__(self.ptr, 0)
+
+            def synchronize(self) -> None:
+                gpu.synchronize()
+
+        class Event:
+            def record(self, _stream: Stream) -> None: ...
+
+            def synchronize(self) -> None:
+                gpu.synchronize()
+
+        class Array:
+            def __init__(self, values: NDArray[Any]) -> None:
+                self.values = values
+                self.data = SimpleNamespace(ptr=values.ctypes.data)
+
+        def to_host(array: Array) -> NDArray[Any]:
+            gpu.synchronize()
+            return array.values.copy()
+
+        def copy(target: Array, source: Array) -> None:
+            gpu.enqueue("copy within", lambda: np.copyto(target.values, source.values))
+
         class RawModule:
             def __init__(self, code: str, options: tuple[str, ...], name_expressions: Any) -> None:
                 assert "__global__" in code
@@ -323,10 +359,21 @@ class SimulatedGpu:
                 return lambda *arguments: gpu.enqueue(ours, lambda: run(*arguments))
 
         cupy, cuda = ModuleType("cupy"), ModuleType("cupy.cuda")
-        cupy.__dict__.update(cuda=cuda, RawModule=RawModule, __version__="simulated")
+        cupy.__dict__.update(
+            cuda=cuda,
+            RawModule=RawModule,
+            asarray=lambda values: Array(values.copy()),
+            zeros=lambda shape, kind: Array(np.zeros(shape, kind)),
+            asnumpy=to_host,
+            copyto=copy,
+            __version__="simulated",
+        )
         device = type("Device", (), {"__init__": lambda *_: None, "use": lambda _: None})
         cuda.__dict__.update(
             ExternalStream=ExternalStream,
+            Stream=Stream,
+            Event=Event,
+            get_elapsed_time=lambda _start, _end: 0.125,
             Device=device,
             runtime=_namespace(
                 CUDARuntimeError=type("CUDARuntimeError", (Exception,), {}),

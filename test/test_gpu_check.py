@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,68 +12,121 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorrt_contract
-from simulated_gpu import simulated_machine
+from simulated_gpu import SimulatedGpu, simulated_machine
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PARTS = ("machine", "kernels", "build", "compare", "times", "batches", "lifecycle", "once")
+PARTS = (
+    "machine",
+    "build",
+    "compare",
+    "times",
+    "lifecycle",
+    "network",
+    "batches",
+    "kernels",
+    "sanitizer",
+)
+
+
+PROGRAMS = ("gpu_report", "gpu_check_frames", "gpu_check_kernels", "gpu_check")
 
 
 @pytest.fixture
-def gpu_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The program, made small."""
+def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedGpu:
     release = tensorrt_contract.RELEASES[0]
-    simulated_machine(tmp_path, monkeypatch, release, (8, 3, 128, 256))
+    return simulated_machine(tmp_path, monkeypatch, release, (8, 3, 128, 256))
+
+
+@pytest.fixture
+def gpu_check(
+    gpu: SimulatedGpu,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """The program, made small; `gpu_check(*arguments)` returns exit code and parts."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("gpu_check", "gpu_check_kernels"):
+    for name in PROGRAMS:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    kernels = importlib.import_module("gpu_check_kernels")
-    program = importlib.import_module("gpu_check")
-    smaller = {"IMAGE": (270, 480), "INPUT": (128, 256), "RUNS": 1, "COPY_BYTES": 1 << 20}
-    for name, value in smaller.items():
-        monkeypatch.setattr(kernels, name, value)
-    monkeypatch.setattr(program, "SIZES", ((64, 128), (128, 256)))
-    monkeypatch.setattr(program, "RUNS", 3)
-    monkeypatch.setattr(program, "REBUILDS", 2)
-    monkeypatch.setattr(program, "default_model_path", lambda: tmp_path / "toy.onnx")
-    return program
+    _, frames, kernels, program = map(importlib.import_module, PROGRAMS)
+    smaller: dict[Any, dict[str, Any]] = {
+        kernels: {"IMAGE": (270, 480), "INPUT": (128, 256), "RUNS": 1, "COPY_BYTES": 1 << 20},
+        frames: {"FRAMES": 2, "RUNS": 3, "WARM_UPS": 1},
+        program: {
+            "SIZES": ((64, 128), (128, 256)),
+            "NETWORK_RUNS": 2,
+            "REBUILDS": 2,
+            "RESNET_SECONDS": 0.3,
+            "default_model_path": lambda: tmp_path / "toy.onnx",
+        },
+    }
+    for module, values in smaller.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text('#!/bin/sh\necho "========= ERROR SUMMARY: 0 errors"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def run(*arguments: str, resnet: str = "toy.onnx") -> tuple[int, Any]:
+        report = tmp_path / "report.json"
+        options = ["--json", str(report), "--cache", str(tmp_path / "cache")]
+        options += ["--resnet50", str(tmp_path / resnet)]
+        monkeypatch.setattr(sys, "argv", ["gpu_check", *options, *arguments])
+        return program.main(), json.loads(report.read_text())["parts"] if report.is_file() else {}
+
+    return run
 
 
-def test_every_part_runs_through(
-    gpu_check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    report = tmp_path / "report.json"
-    arguments = ["gpu_check", "--json", str(report), "--cache", str(tmp_path / "cache")]
-    monkeypatch.setattr(sys, "argv", [*arguments, *PARTS])
-    code = gpu_check.main()
-    found = json.loads(report.read_text())
-    wrong = {k: v for k, v in found["parts"].items() if not v.get("ok", True)}
-    assert (code, wrong) == (0, {})
-    assert {name.split()[0] for name in found["parts"]} == set(PARTS)
-    assert found["parts"]["machine"]["gpu"]["name"] == "Toy GPU"
-    times = found["parts"]["times street 128x256"]
-    assert set(times["device_ms"]) == {"preprocess", "inference", "affinity"}
-    assert found["goals"]["pipeline_1024x2048_p50_ms"]["measured"] is None
+def test_every_part_runs_through(gpu_check: Any) -> None:
+    code, parts = gpu_check()
+    assert (code, {k: v for k, v in parts.items() if not v.get("ok", True)}) == (0, {})
+    assert {name.split()[0] for name in parts} == set(PARTS)
+    assert parts["machine"]["gpu"]["name"] == "Toy GPU"
+    assert set(parts["times street 128x256"]["device_ms"]) == {
+        "preprocess",
+        "inference",
+        "affinity",
+    }
+    assert set(parts["batches"]["network_ms_per_image"]) == {"1", "2", "4", "8"}
 
-    monkeypatch.setattr(sys, "argv", [*arguments, "sanitizer"])
-    monkeypatch.setattr(gpu_check.shutil, "which", lambda _: None)
-    assert gpu_check.main() == 1
-    assert set(json.loads(report.read_text())["parts"]) == {*found["parts"], "sanitizer"}
+
+def test_parts_are_chosen_by_all_their_words_and_the_file_keeps_the_others(gpu_check: Any) -> None:
+    assert set(gpu_check("machine")[1]) == {"machine"}
+    code, parts = gpu_check("build,street,64x128", "times,64x128")
+    assert code == 0
+    assert set(parts) == {"machine", "build street 64x128", "times street 64x128"}
+    assert gpu_check("build,resnet") == (2, parts)
 
 
 def test_a_part_that_fails_does_not_stop_the_others(
-    gpu_check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gpu_check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(gpu_check, "machine", fail)
-    report = tmp_path / "report.json"
-    options = ["gpu_check", "--json", str(report), "--cache", str(tmp_path), "machine", "kernels"]
-    monkeypatch.setattr(sys, "argv", options)
-    assert gpu_check.main() == 1
-    parts = json.loads(report.read_text())["parts"]
+    monkeypatch.setattr(sys.modules["gpu_check"], "machine", fail)
+    code, parts = gpu_check("machine", "kernels")
+    assert code == 1
     assert parts["machine"] == {"ok": False, "error": "RuntimeError: broken"}
     assert parts["kernels"]["ok"], parts["kernels"]
+
+
+def test_a_failed_capture_convolutions_in_fp32_and_a_missing_network_are_told(
+    gpu_check: Any, gpu: SimulatedGpu, tmp_path: Path
+) -> None:
+    gpu.can_capture = False
+    code, parts = gpu_check("times,64x128", "build,resnet50,64x128", resnet="none.onnx")
+    assert code == 1
+    assert parts["times street 64x128"]["graph_error"] == "CudaError: capture is not permitted"
+    assert not parts["times street 64x128"]["ok"]
+    assert "was not written in" in parts["build resnet50 64x128"]["error"]
+    for sidecar in (tmp_path / "cache").glob("*.json"):  # as TensorRT 8.5 may have built it
+        content = json.loads(sidecar.read_text())
+        content["convolutions"]["float"] = 1
+        sidecar.write_text(json.dumps(content))
+    code, parts = gpu_check("build,street,64x128")
+    assert code == 1
+    assert not parts["build street 64x128"]["ok"]
 
 
 def test_pixels_are_the_same_whatever_the_objects_are_called(monkeypatch) -> None:

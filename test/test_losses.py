@@ -2,22 +2,46 @@
 
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
+from ssap_ros.training.datasets import Batch  # noqa: E402
 from ssap_ros.training.losses import (  # noqa: E402
     LossConfig,
     affinity_loss,
     semantic_loss,
     ssap_loss,
 )
-from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS, VOID  # noqa: E402
+from ssap_ros.training.samples import (  # noqa: E402
+    CERTAIN,
+    IGNORE_CLASS,
+    PARTIAL_CLASS,
+    UNLABELLED,
+    VOID,
+    soft_label,
+)
 
 
 def logit(p: float) -> float:
     return math.log(p / (1 - p))
+
+
+def loss_of_classes(logits, target, gamma, possible=None, certainty=CERTAIN):
+    """The semantic loss; every pixel is as certain, of the `possible` classes, or of any."""
+    if possible is None:
+        possible = torch.ones(logits.shape[:2], dtype=torch.bool)
+    return semantic_loss(logits, target, torch.full_like(target, certainty), possible, gamma)
+
+
+def batch_of(classes, ids):
+    """A batch of certain labels of three classes."""
+    classes = classes.to(torch.uint8)
+    possible = torch.ones(len(ids), 3, dtype=torch.bool)
+    image = torch.zeros(len(ids), 3, *ids.shape[1:], dtype=torch.uint8)
+    return Batch(image, classes, torch.full_like(classes, CERTAIN), ids, possible)
 
 
 def test_focal_loss_without_focus_is_cross_entropy():
@@ -25,26 +49,49 @@ def test_focal_loss_without_focus_is_cross_entropy():
     logits, target = torch.randn(2, 5, 4, 3), torch.randint(0, 5, (2, 4, 3))
     target[0, 0] = IGNORE_CLASS
     expected = torch.nn.functional.cross_entropy(logits, target, ignore_index=IGNORE_CLASS)
-    torch.testing.assert_close(semantic_loss(logits, target, gamma=0), expected)
+    torch.testing.assert_close(loss_of_classes(logits, target, gamma=0), expected)
 
 
 def test_focal_loss_of_one_pixel():
     logits = torch.tensor([0.8, 0.2]).log().view(1, 2, 1, 1)
-    loss = semantic_loss(logits, torch.zeros(1, 1, 1, dtype=torch.long), gamma=2)
+    loss = loss_of_classes(logits, torch.zeros(1, 1, 1, dtype=torch.long), gamma=2)
     assert loss.item() == pytest.approx(-(0.2**2) * math.log(0.8), rel=1e-5)
 
 
-def test_partial_label_asks_only_for_the_other_classes():
+def test_partial_label_asks_only_for_the_possible_classes():
+    logits = torch.tensor([0.5, 0.3, 0.2]).log().view(1, 3, 1, 1).expand(2, 3, 1, 1)
+    target = torch.full((2, 1, 1), PARTIAL_CLASS)
+    possible = torch.tensor([[True, False, True], [True, True, True]])  # of each picture
+    loss = loss_of_classes(logits, target, gamma=0, possible=possible)
+    assert loss.item() == pytest.approx(-math.log(0.7) / 2, rel=1e-5)
+
+
+def test_partial_label_sends_finite_gradients():
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    target = torch.full((1, 2, 2), PARTIAL_CLASS)
+    loss_of_classes(logits, target, 2, possible=torch.tensor([[True, False, False]])).backward()
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[:, 0] < 0).all()
+
+
+def test_soft_label_shares_the_loss_with_the_background():
     logits = torch.tensor([0.5, 0.3, 0.2]).log().view(1, 3, 1, 1)
-    target = torch.full((1, 1, 1), PARTIAL_CLASS)
-    loss = semantic_loss(logits, target, gamma=0, partial_classes=(1,))
-    assert loss.item() == pytest.approx(-math.log(0.7), rel=1e-5)
-    assert semantic_loss(logits, target, gamma=0).item() == 0
+    loss = loss_of_classes(logits, torch.full((1, 1, 1), 2), gamma=0, certainty=CERTAIN // 5)
+    assert loss.item() == pytest.approx(-0.2 * math.log(0.2) - 0.8 * math.log(0.5), rel=1e-5)
+
+
+def test_pairs_of_soft_labels_are_not_known_but_those_with_objects_are():
+    ids = torch.full((1, 1, 3), UNLABELLED)
+    ids[0, 0, 1:] = torch.from_numpy(soft_label(np.array([1, 1]), np.array([3, 30])))
+    logits = torch.zeros(1, 9, 1, 3)
+    assert affinity_value(logits, ids) == 0
+    ids[0, 0, 0] = 1
+    assert affinity_value(logits, ids, drop_rate=0.0) > 0
 
 
 def test_nothing_known_is_zero_and_finite():
     target = torch.full((1, 2, 2), IGNORE_CLASS)
-    assert semantic_loss(torch.randn(1, 3, 2, 2), target, gamma=2).item() == 0
+    assert loss_of_classes(torch.randn(1, 3, 2, 2), target, gamma=2).item() == 0
     ids = torch.full((1, 2, 2), VOID)
     assert affinity_loss(torch.randn(1, 25, 2, 2), ids, LossConfig()).item() == 0
 
@@ -120,7 +167,7 @@ def test_total_is_equation_10():
     affinities = [torch.randn(1, 25, 16 // s, 16 // s) for s in strides]
     classes, ids = torch.randint(0, 3, (1, 16, 16)), torch.randint(0, 4, (1, 16, 16))
     config = LossConfig(alpha=0.5, lambdas=(0.1, 1.0), drop_rate=0.0)
-    total, terms = ssap_loss(semantic, affinities, classes, ids, strides, config)
+    total, terms = ssap_loss(semantic, affinities, batch_of(classes, ids), strides, config)
     assert total.item() == pytest.approx(sum(t.item() for t in terms.values()), rel=1e-5)
     raw = affinity_value(affinities[0], ids[:, 2::4, 2::4], drop_rate=0.0)
     assert terms["affinity_4"].item() == pytest.approx(0.5 * 0.1 * raw, rel=1e-5)
@@ -133,11 +180,11 @@ def test_either_task_can_be_learned_alone():
     classes, ids = torch.randint(0, 3, (1, 16, 16)), torch.randint(0, 4, (1, 16, 16))
     for settings, learns in (({"alpha": 0.0}, semantic), ({"semantic_weight": 0.0}, affinities)):
         config = LossConfig(lambdas=(1.0,), **settings)
-        total, _ = ssap_loss(semantic, affinities, classes, ids, (4,), config)
+        total, _ = ssap_loss(semantic, affinities, batch_of(classes, ids), (4,), config)
         for logits in (*semantic, *affinities):
             logits.grad = None
         total.backward()
         moved = [logits.grad.abs().sum() > 0 for logits in (*semantic, *affinities)]
         assert moved == [logits is learns[0] for logits in (*semantic, *affinities)]
-    _, terms = ssap_loss(semantic, [], classes, ids, (4,), LossConfig())
+    _, terms = ssap_loss(semantic, [], batch_of(classes, ids), (4,), LossConfig())
     assert list(terms) == ["semantic_4"]

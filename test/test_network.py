@@ -11,12 +11,8 @@ torch.set_num_threads(1)  # several would wait for each other on a busy machine
 
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from ssap_ros.errors import InputError  # noqa: E402
-from ssap_ros.network.backbones import (  # noqa: E402
-    BACKBONES,
-    MobileNetV2,
-    build_backbone,
-    load_folded_weights,
-)
+from ssap_ros.network.backbone import load_folded_weights, unfold_batch_norms  # noqa: E402
+from ssap_ros.network.backbones import BACKBONES, MobileNetV2, build_backbone  # noqa: E402
 from ssap_ros.network.export import (  # noqa: E402
     export_onnx,
     load_network,
@@ -33,6 +29,8 @@ from ssap_ros.types import ModelInfo  # noqa: E402
 
 # published parameter counts less those of the classifier (and of MobileNetV2's last convolution)
 PARAMETERS = {
+    # of the authors' 4,652,008: without the classifier, the last convolution and its batch norm
+    "efficientnet_lite0": 4_652_008 - 1_281_000 - 412_160,
     "resnet18": 11_689_512 - 513_000,
     "resnet34": 21_797_672 - 513_000,
     "resnet50": 25_557_032 - 2_049_000,
@@ -250,6 +248,44 @@ def test_folded_weights_give_convolution_plus_bias(tmp_path):
             depthwise, weights["features.1.conv.1.weight"], weights["features.1.conv.1.bias"]
         )
         torch.testing.assert_close(backbone.features[:2](image), linear)
+
+
+def test_folded_batch_norms_are_unfolded_without_a_change(tmp_path):
+    torch.manual_seed(0)
+    for name in ("mobilenet_v2", "efficientnet_lite0"):
+        backbone = build_backbone(name).eval()
+        arrays = {}
+        for path, module in backbone.named_modules():
+            if isinstance(module, torch.nn.Conv2d):
+                stored = backbone.folded_name(path)
+                arrays[f"{stored}.weight"] = module.weight.detach().numpy()
+                arrays[f"{stored}.bias"] = torch.randn(len(module.weight)).numpy() * 0.1
+        np.savez(tmp_path / "w.npz", **arrays)
+        load_folded_weights(backbone, tmp_path / "w.npz")
+        images = torch.randn(4, 3, 64, 64)
+        with torch.no_grad():
+            before = backbone(images)
+            unfold_batch_norms(backbone, images)
+            after = backbone(images)
+            assert not backbone.training
+            for a, b in zip(before, after, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+            for a, b in zip(before, backbone.train()(images), strict=True):
+                torch.testing.assert_close(a, b, rtol=0.05, atol=0.05)  # biased variances
+
+
+def test_separable_heads_cost_a_third():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def macs(**settings):
+        config = NetworkConfig("mobilenet_v2", 96, head_kernel=5, **settings)
+        network = SsapNetwork(config, 8).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, 3, 576, 768))
+        return counter.get_total_flops() / 2
+
+    lean = macs(separable=True)
+    assert lean < 4.2e9 < macs() / 3
 
 
 def test_folded_weights_of_another_network_are_refused(tmp_path):

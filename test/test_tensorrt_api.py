@@ -35,6 +35,7 @@ def contract(release: Path) -> Contract:
             "Builder.build_serialized_network": lambda *_: b"plan",
             "IBuilderConfig.add_optimization_profile": lambda *_: 0,
             "ITimingCache.serialize": lambda *_: b"timings",
+            "INetworkDefinition.num_layers": lambda *_: 2,
             "OnnxParser.num_errors": lambda *_: 1,
             "ParserError.desc": lambda *_: "no such operator",
             "EngineInspector.get_engine_information": lambda *_: json.dumps(report),
@@ -53,7 +54,9 @@ def test_an_fp16_engine_is_built(contract: Contract) -> None:
     network_flags = contract.module.NetworkDefinitionCreationFlag
     if contract.version.startswith("8."):
         assert flags == 1 << network_flags.EXPLICIT_BATCH
-        assert half_flags == [(contract.module.BuilderFlag.FP16,)]
+        flags_of = contract.module.BuilderFlag
+        assert half_flags == [(flags_of.FP16,), (flags_of.OBEY_PRECISION_CONSTRAINTS,)]
+        assert contract.called("INetworkDefinition.get_layer") == [(0,), (1,)]
     else:
         assert flags & 1 << network_flags.STRONGLY_TYPED
         assert half_flags == []
@@ -157,16 +160,8 @@ def test_convolutions_are_counted_by_precision(layer: object, kind: str | None) 
 
 
 @pytest.mark.parametrize("wrong", ["float", "other"])
-@pytest.mark.parametrize("certain", [False, True])
-def test_one_wrong_convolution_is_one_too_many(wrong: str, certain: bool) -> None:
+def test_one_wrong_convolution_is_one_too_many(wrong: str) -> None:
     counts = {"half": 80, "float": 0, "other": 0}
-    engine_builder.check_half(counts, certain_by_type=certain)
+    engine_builder.check_half(counts)
     with pytest.raises(ModelError, match="not all FP16"):
-        engine_builder.check_half(counts | {wrong: 1}, certain_by_type=certain)
-
-
-def test_a_report_without_convolutions_is_believed_of_typed_networks_only() -> None:
-    nothing = {"half": 0, "float": 0, "other": 0}
-    engine_builder.check_half(nothing, certain_by_type=True)
-    with pytest.raises(ModelError, match="not all FP16"):
-        engine_builder.check_half(nothing, certain_by_type=False)
+        engine_builder.check_half(counts | {wrong: 1})

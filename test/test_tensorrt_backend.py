@@ -184,8 +184,10 @@ def test_the_network_runs_as_a_graph_until_the_input_changes_shape(
 
 def test_without_graphs_the_network_runs_all_the_same(gpu: SimulatedGpu, load: Load) -> None:
     gpu.can_capture = False
-    pipeline = SsapPipeline(load(), SsapConfig())
+    backend = load()
+    pipeline = SsapPipeline(backend, SsapConfig())
     pipeline(picture())
+    assert backend.graph_error == "CudaError: capture is not permitted"
     gpu.log.clear()
     assert len(pipeline(picture(8)).instances) == 3
     assert "graph" not in gpu.log

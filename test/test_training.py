@@ -20,7 +20,6 @@ torch.set_num_threads(1)  # several would wait for each other on a busy machine
 from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from ssap_ros.datasets import cityscapes  # noqa: E402
 from ssap_ros.errors import InputError  # noqa: E402
-from ssap_ros.network.backbones import MobileNetV2  # noqa: E402
 from ssap_ros.network.export import export_onnx  # noqa: E402
 from ssap_ros.network.ssap import LEVELS  # noqa: E402
 from ssap_ros.segments import OTHER_CLASS, Segments  # noqa: E402
@@ -31,22 +30,36 @@ from ssap_ros.training.augment import (  # noqa: E402
     random_crop,
 )
 from ssap_ros.training.build import build_network, training_set  # noqa: E402
-from ssap_ros.training.datasets import TrainingSet  # noqa: E402
+from ssap_ros.training.datasets import Batch, TrainingSet  # noqa: E402
 from ssap_ros.training.losses import LossConfig  # noqa: E402
 from ssap_ros.training.samples import (  # noqa: E402
+    CERTAIN,
     IGNORE_CLASS,
     PARTIAL_CLASS,
+    SOFT_LEVELS,
     UNLABELLED,
     VOID,
     Sample,
     sample_of,
+    soft_label,
     stuff_segment,
     unknown_instance,
 )
-from ssap_ros.training.settings import load_train_config  # noqa: E402
-from ssap_ros.training.sources import CocoSource, SceneSource  # noqa: E402
-from ssap_ros.training.teacher import pseudo_labels  # noqa: E402
-from ssap_ros.training.train import train  # noqa: E402
+from ssap_ros.training.settings import OptimiserConfig, load_train_config  # noqa: E402
+from ssap_ros.training.sources import (  # noqa: E402
+    CocoSource,
+    FolderSource,
+    SceneSource,
+    Teacher,
+)
+from ssap_ros.training.teacher import (  # noqa: E402
+    NOT_KNOWN,
+    TeacherConfig,
+    read_boxes,
+    read_soft_labels,
+    soft_labels,
+)
+from ssap_ros.training.train import learning_rate_factor, train  # noqa: E402
 
 CONFIGS = Path(__file__).parents[1] / "config"
 ROAD_SEGMENT = {"id": 9, "category_id": 100}
@@ -75,6 +88,17 @@ def test_semantic_target_of_every_kind_of_label():
     )
     expected = [0, 3, 5, IGNORE_CLASS, PARTIAL_CLASS, 0, 7, 253, 0, 1, 253]
     assert sample.semantic_target().tolist() == [expected]
+    assert (sample.certainty() == CERTAIN).all()
+
+
+def test_soft_labels_keep_class_and_probability_through_16_bits():
+    class_id, level = np.meshgrid(np.arange(254), np.arange(SOFT_LEVELS), indexing="ij")
+    labels = soft_label(class_id, level).astype(np.int16).astype(np.int32)
+    assert len(np.unique(labels)) == labels.size
+    assert labels.max() < stuff_segment(253)
+    sample = Sample(np.zeros((*labels.shape, 3), np.uint8), labels, np.zeros(1, np.uint8))
+    np.testing.assert_array_equal(sample.semantic_target(), class_id)
+    np.testing.assert_allclose(sample.certainty() / 255, level / (SOFT_LEVELS - 1), atol=2e-3)
 
 
 def test_crop_keeps_labels_on_their_pixels():
@@ -148,7 +172,7 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
         "categories": [{"id": 3, "name": "car"}, {"id": 9, "name": "boat"}],
         "images": [
             {"id": 1, "file_name": "a.png"},
-            {"id": 2, "file_name": "a.png", "complete": False},
+            {"id": 2, "file_name": "a.png", "complete": False, "labelled": [3, 9]},
         ],
         "annotations": [
             {"image_id": i, "category_id": 3, "iscrowd": 0, "segmentation": square,
@@ -163,7 +187,7 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
         ],
     }  # fmt: skip
     (tmp_path / "a.json").write_text(json.dumps(data))
-    source = CocoSource(tmp_path / "a.json", tmp_path, CLASSES)
+    source = CocoSource(tmp_path / "a.json", tmp_path, CLASSES, {"person": {2}})
     rng = np.random.default_rng(0)
     complete, partial = source.sample(0, rng), source.sample(1, rng)
     assert complete.class_ids.tolist() == [0, CLASSES.index("car")]
@@ -173,8 +197,44 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
     assert partial.instances[0, 0] == UNLABELLED
     assert [c.mask.shape for c in source.cutouts(min_area=50)] == [(11, 11)] * 2
     assert source.incomplete() == [(2, tmp_path / "a.png")]
-    source.backgrounds = {2: np.full((40, 60), unknown_instance(5), np.int8)}
-    assert source.sample(1, rng).instances[0, 0] == unknown_instance(5)
+    assert complete.annotated is None
+    assert partial.annotated == {CLASSES.index("car"), CLASSES.index("person")}
+
+
+def test_the_teacher_labels_what_is_not_annotated(tmp_path):
+    labels = np.full((4, 6), 5 << 8 | 31, np.uint16)  # at half size: a bus
+    labels[0] = 1 << 8 | 20  # a person, though all persons are annotated
+    labels[1] = 1 << 8 | 1  # hardly one
+    labels[2, :3] = NOT_KNOWN
+    cv2.imwrite(str(tmp_path / "l.png"), labels)
+    teacher = Teacher({7: tmp_path / "l.png"}, {})
+    found = teacher.labels(7, (8, 12), frozenset({1}))
+    bus, none = (int(soft_label(np.array(c), np.array(v))) for c, v in ((5, 31), (1, 0)))
+    assert np.unique(found[6:]).tolist() == [bus]
+    assert (found[:2] == UNLABELLED).all()
+    assert (found[2:4] == none).all()
+    assert (found[4:6, :6] == UNLABELLED).all()
+    assert (found[4:6, 6:] == bus).all()
+
+
+def test_a_box_that_the_semantics_do_not_show_is_not_known(tmp_path):
+    labels = np.full((20, 30), 1 << 8, np.uint16)
+    labels[10:, 15:] = 3 << 8 | 31  # a car
+    cv2.imwrite(str(tmp_path / "l.png"), labels)
+    boxes = [
+        {"image_id": 7, "category_id": 8, "bbox": [4, 4, 10, 8], "score": 0.5},  # a truck
+        {"image_id": 7, "category_id": 3, "bbox": [30, 20, 30, 20], "score": 0.9},  # the car
+        {"image_id": 7, "category_id": 1, "bbox": [40, 2, 6, 6], "score": 0.1},  # hardly a person
+        {"image_id": 7, "category_id": 99, "bbox": [0, 0, 60, 40], "score": 0.9},
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    found = read_boxes(tmp_path / "boxes.json", {1: 1, 3: 3, 8: 7}, 0.3)[7]
+    soft = read_soft_labels(tmp_path / "l.png", (40, 60), found)
+    assert (soft[4:12, 4:14] == NOT_KNOWN).all()
+    assert (soft == NOT_KNOWN).sum() <= 12 * 14
+    (tmp_path / "boxes.json").write_text('{"image_id": 7}')
+    with pytest.raises(InputError, match="is not a list of COCO results"):
+        read_boxes(tmp_path / "boxes.json", {1: 1}, 0.3)
 
 
 def test_what_is_wrong_with_coco_instances_is_named(tmp_path):
@@ -202,16 +262,18 @@ def test_an_item_depends_on_seed_and_index_alone():
             (128, 96),
             0,
             (0.8, 1.5),
+            len(CLASSES),
             seed,
             length=8,
         )
 
     first, again, other = build(0)[5], build(0)[5], build(1)[5]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not torch.equal(first[0], other[0])
-    image, classes, ids = first
-    assert image.shape == (3, 128, 96)
-    assert ((classes > 0) & (classes < 8)).equal(ids > 0)
+    assert not torch.equal(first.image, other.image)
+    assert isinstance(first, Batch)
+    assert first.image.shape == (3, 128, 96)
+    assert ((first.classes > 0) & (first.classes < 8)).equal(first.ids > 0)
+    assert first.possible.all()
 
 
 def test_annotated_segments_become_labels():
@@ -260,7 +322,7 @@ def test_cityscapes_and_coco_panoptic_are_training_sources(tmp_path):
             data=f"{{root: {tmp_path}, crop: 192, crop_width: 256, scales: [1, 1], workers: 0, "
             f"sources: {source}}}",
         )
-        image, target, ids = training_set(load_train_config(config))[0]
+        image, target, _, ids, _ = training_set(load_train_config(config))[0]
         assert image.shape == (3, 192, 256)
         person, car, road = (classes.index(name) for name in ("person", "car", "road"))
         # counted from the left of either the picture or its mirror image
@@ -338,35 +400,80 @@ def test_a_run_logs_losses_per_level_pictures_and_throughput(tmp_path, capsys):
     np.testing.assert_allclose(shifts, (-0.5, 0, 1, 0, 0), atol=1e-4)
 
 
+def write_teacher(path: Path) -> None:
+    """A teacher (1, 3, 32, 32) -> 3 logits: a grey pixel above 0 is surely of channel 2."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.zeros((3, 3, 1, 1), np.float32)
+    weight[2] = 40.0
+    bias = np.array([20, 0, 0], np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weight", "bias"], ["logits"])],
+        "teacher",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 3, 32, 32))],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (1, 3, 32, 32))],
+        [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+
+
 def test_the_teacher_is_asked_once(tmp_path):
-    rng = np.random.default_rng(0)
-    arrays = {}
-    shapes = {"head.0": (256, 320), "head.1": (256, 320), "head.2": (256, 512), "head.3": (21, 256)}
-    for name, module in MobileNetV2().named_modules():
-        if isinstance(module, torch.nn.Conv2d):
-            shapes[name] = tuple(module.weight.shape)
-    for name, shape in shapes.items():
-        shape = (*shape, 1, 1) if len(shape) == 2 else shape
-        arrays[f"{name}.weight"] = rng.normal(0, 0.05, shape).astype("f4")
-        arrays[f"{name}.bias"] = rng.normal(0, 0.5, shape[0]).astype("f4")
-    weights = tmp_path / "teacher.npz"
-    np.savez(weights, **arrays)
-    pictures = []
-    for number in (7, 8):
-        pictures.append((number, tmp_path / f"{number}.png"))
-        cv2.imwrite(str(pictures[-1][1]), rng.integers(0, 255, (40, 50, 3), dtype=np.uint8))
-    folder = tmp_path / "runs" / "street"  # made where it is missing
-    asked = pseudo_labels(pictures, weights, CLASSES, folder)
-    assert {number: labels.shape for number, labels in asked.items()} == {7: (40, 50), 8: (40, 50)}
-    (cache,) = folder.glob("teacher_*.npz")
+    write_teacher(tmp_path / "t.onnx")
+    image = np.zeros((24, 64, 3), np.uint8)
+    image[:, 32:] = 255
+    pictures = [(n, tmp_path / f"{n}.png") for n in (7, 8)]
     for _, path in pictures:
-        path.unlink()  # what is stored needs no picture
-    again = pseudo_labels(pictures, weights, CLASSES, folder)
-    for number, labels in asked.items():
-        np.testing.assert_array_equal(again[number], labels)
-    with pytest.raises(InputError, match="cannot read the image"):
-        pseudo_labels(pictures, weights, CLASSES[:3], folder)  # other classes: asked anew
-    assert list(folder.iterdir()) == [cache]
+        cv2.imwrite(str(path), image)
+    config = TeacherConfig(semantic="t.onnx", channels={"person": 1, "car": 2})
+    cache = tmp_path / "runs" / "street"  # made where it is missing
+    files = soft_labels(pictures, config, tmp_path, CLASSES, cache)
+    soft = read_soft_labels(files[7], (24, 64))
+    car = CLASSES.index("car")
+    assert (soft[:, 36:] == car << 8 | SOFT_LEVELS - 1).all()
+    assert (soft[:, :28] & 0xFF == 0).all()
+    (tmp_path / "t.onnx").unlink()
+    for _, path in pictures:
+        path.unlink()  # what is stored needs neither picture nor model
+    assert soft_labels(pictures, config, tmp_path, CLASSES, cache) == files
+    with pytest.raises(InputError, match=r"the teacher's model at .*t.onnx: 2 pictures have no"):
+        soft_labels(pictures, config, tmp_path, CLASSES[:4], cache)  # other classes
+
+
+def test_pictures_without_labels_are_a_source(tmp_path):
+    write_teacher(tmp_path / "t.onnx")
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.full((32, 32, 3), 255, np.uint8))
+    config = TeacherConfig(semantic="t.onnx", channels={"car": 2})
+    teacher = Teacher(soft_labels([(0, path)], config, tmp_path, CLASSES, tmp_path), {})
+    sample = FolderSource([path], teacher).sample(0, np.random.default_rng(0))
+    assert sample.annotated == frozenset()
+    assert (sample.semantic_target() == CLASSES.index("car")).all()
+    assert (sample.certainty() == 255).all()
+    assert (sample.instances < 0).all()
+
+
+def test_a_run_ends_by_the_clock_and_leaves_snapshots(tmp_path):
+    config = write_config(tmp_path / "c.yaml", tmp_path / "run", 1000)
+    text = config.read_text().replace("milestones: [3]", "schedule: cosine")
+    config.write_text(f"{text}snapshots: [0.5]\n")
+    begin = time.monotonic()
+    checkpoint = train(config, minutes=0.05)
+    assert time.monotonic() - begin < 100
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["iteration"] < 1000
+    assert state["seconds"] >= 3
+    assert export_onnx(tmp_path / "run" / "average_0.50.pt", tmp_path / "s.onnx").classes == CLASSES
+
+
+def test_learning_rate_by_steps_and_by_cosine():
+    steps = OptimiserConfig(warmup=4, milestones=(10,))
+    assert [learning_rate_factor(steps, i, 0.0) for i in (1, 4, 10)] == [0.25, 1, 1]
+    assert learning_rate_factor(steps, 11, 0.0) == pytest.approx(0.1)
+    cosine = OptimiserConfig(schedule="cosine")
+    rates = [learning_rate_factor(cosine, 5, share) for share in (0, 0.5, 1, 1.1)]
+    np.testing.assert_allclose(rates, [1, 0.5, 0, 0], atol=1e-12)
 
 
 def test_training_goes_on_from_other_classes(tmp_path, capsys):
@@ -402,7 +509,7 @@ def test_shipped_configurations_hold_the_papers_numbers():
         load_train_config(CONFIGS / f"train_{name}.yaml")
         for name in ("street", "cityscapes", "coco_panoptic")
     )
-    assert street.network.backbone == "mobilenet_v2"
+    assert street.network.backbone == "efficientnet_lite0"
     assert (town.classes, town.thing_ids) == (cityscapes.CLASSES, cityscapes.THING_IDS)
     assert (len(coco.classes), coco.thing_ids) == (133, tuple(range(80)))
     for config in (town, coco):

@@ -24,7 +24,7 @@ from typing import Any
 from ssap_ros.backends.base import ModelError, OnProgress
 from ssap_ros.backends.engine_cache import EngineKey, write_atomically, write_engine
 
-FLAGS = "edge mask and JIT convolutions only"
+FLAGS = "edge mask and JIT convolutions only, types obeyed"
 """The build settings that are the same for every engine, as they stand in its key."""
 
 _PR_SET_PDEATHSIG = 1
@@ -110,8 +110,8 @@ def run(job: BuildJob) -> None:
     plan, timings = build_plan(trt, network, key, timings)
     seconds = time.monotonic() - start
     precisions = layer_precisions(trt, plan)
-    if key.precision == "fp16":
-        check_half(precisions, certain_by_type=_has(trt, "STRONGLY_TYPED"))
+    if key.precision == "fp16" and _has(trt, "STRONGLY_TYPED"):  # else they are told, in the file
+        check_half(precisions)
     with contextlib.suppress(OSError):
         write_atomically(timing_cache, timings)
     details = {"model": str(model), "build_seconds": round(seconds, 1), "convolutions": precisions}
@@ -139,14 +139,20 @@ def build_plan(trt: Any, network: bytes, key: EngineKey, timings: bytes) -> tupl
         raise ModelError(f"TensorRT {trt.__version__} cannot read it: {'; '.join(errors)}")
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
+    config.avg_timing_iterations = 1
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     sources = (trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS)
     config.set_tactic_sources(sum(1 << int(source) for source in sources))
-    if key.precision == "fp16":
-        if not _has(trt, "STRONGLY_TYPED"):
-            config.set_flag(trt.BuilderFlag.FP16)
-    else:
+    attempts: list[Any] = [None]
+    if key.precision != "fp16":
         config.clear_flag(trt.BuilderFlag.TF32)
+    elif not _has(trt, "STRONGLY_TYPED"):  # left to itself it takes FP32 where that is faster
+        config.set_flag(trt.BuilderFlag.FP16)
+        for layer in (definition.get_layer(i) for i in range(definition.num_layers)):
+            if layer.type == trt.LayerType.CONVOLUTION:
+                layer.precision = trt.DataType.HALF
+        flags = trt.BuilderFlag
+        attempts = [flags.OBEY_PRECISION_CONSTRAINTS, flags.PREFER_PRECISION_CONSTRAINTS]
     profile = builder.create_optimization_profile()
     profile.set_shape("image", key.min_shape, key.opt_shape, key.max_shape)
     if config.add_optimization_profile(profile) < 0:
@@ -155,7 +161,15 @@ def build_plan(trt: Any, network: bytes, key: EngineKey, timings: bytes) -> tupl
         cache = config.create_timing_cache(content)
         if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
             break
-    plan = builder.build_serialized_network(definition, config)
+    plan = None
+    for constraint in attempts:
+        if constraint is not None:
+            config.set_flag(constraint)
+        plan = builder.build_serialized_network(definition, config)
+        if plan is not None:
+            break
+        if constraint is not None:
+            config.clear_flag(constraint)
     if plan is None:
         raise ModelError(f"TensorRT {trt.__version__} failed: {'; '.join(logger.errors)}")
     return bytes(plan), bytes(config.get_timing_cache().serialize())
@@ -195,14 +209,12 @@ def count_precisions(report: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-def check_half(precisions: dict[str, int], *, certain_by_type: bool) -> None:
-    """Raise ModelError unless the convolutions are in half precision.
+def check_half(precisions: dict[str, int]) -> None:
+    """Raise ModelError if convolutions are not in half precision though it was bound to be so.
 
-    certain_by_type: TensorRT was bound to the types of the model; then convolutions that its report
-        does not show under that name are no reason to doubt.
+    Those that TensorRT's report does not show under that name are no reason to doubt.
     """
-    wrong = precisions["float"] + precisions["other"]
-    if wrong or not (precisions["half"] or certain_by_type):
+    if precisions["float"] + precisions["other"]:
         raise ModelError(f"the convolutions of the engine are not all FP16: {precisions}")
 
 

@@ -20,6 +20,8 @@ from ssap_ros.backends.base import DeviceError
 
 T = TypeVar("T")
 
+_NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: what others do on the legacy stream breaks no capture
+
 _GPU_ERRORS = (
     cuda.Error,
     cupy.cuda.runtime.CUDARuntimeError,
@@ -33,6 +35,7 @@ class GpuWorker:
     """A thread with a CUDA context, on which functions are run one after the other.
 
     stream: the stream, for pycuda. cupy_stream: the same, for CuPy.
+    graph_error: why the last capture failed, empty if it did not.
     Raises DeviceError where the GPU does not serve.
     """
 
@@ -43,6 +46,7 @@ class GpuWorker:
         self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._lock = Lock()
         self._closed = False
+        self.graph_error = ""
         self._context: Any = None
         # pycuda aborts the process where a thread ends with a context. This one ends by `close`
         # or, being a daemon, never.
@@ -64,8 +68,7 @@ class GpuWorker:
         try:
             return future.result()
         except _GPU_ERRORS as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise DeviceError(f"the GPU failed: {reason}") from error
+            raise DeviceError(f"the GPU failed: {_one_line(error)}") from error
 
     def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
         """A function that does again what `enqueue` puts on the stream, faster if that can be.
@@ -73,14 +76,15 @@ class GpuWorker:
         To be called on this thread, after `enqueue` has run once. It is recorded as a CUDA graph;
         where that cannot be, `enqueue` itself is returned.
         """
-        stream = self.cupy_stream
+        stream, self.graph_error = self.cupy_stream, ""
         try:
             stream.begin_capture()
             try:
                 enqueue()
             finally:
                 graph = stream.end_capture()
-        except (DeviceError, *_GPU_ERRORS):
+        except (DeviceError, *_GPU_ERRORS) as error:
+            self.graph_error = _one_line(error)
             return enqueue
         return lambda: graph.launch(stream)
 
@@ -112,7 +116,7 @@ class GpuWorker:
         # From now on the CUDA runtime holds the primary context as well. So it outlives this
         # worker, and the modules that CuPy remembers stay valid for the next one.
         cupy.cuda.runtime.free(0)
-        self.stream = cuda.Stream()
+        self.stream = cuda.Stream(_NON_BLOCKING)
         self.cupy_stream = cupy.cuda.ExternalStream(self.stream.handle, gpu_id)
 
     def _release(self) -> None:
@@ -121,3 +125,7 @@ class GpuWorker:
             self.cupy_stream = self.stream = None
             context.pop()
             context.detach()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -97,6 +97,11 @@ class TensorRTBackend:
         self._worker.close()
         atexit.unregister(self.close)
 
+    @property
+    def graph_error(self) -> str:
+        """Why the network does not run as a CUDA graph, empty if it does."""
+        return self._worker.graph_error
+
     # On the worker's thread
 
     def _open(self, plan: bytes) -> None:
@@ -118,7 +123,9 @@ class TensorRTBackend:
             cells = (height // stride) * (width // stride)
             engine.bind(name, memory.device(name, 4 * self.max_batch * channels * cells))
         classes = partition_classes(self.info)
-        cuda.memcpy_htod(memory.device("partition_classes", classes.nbytes), classes)
+        address = memory.device("partition_classes", classes.nbytes)
+        cuda.memcpy_htod_async(address, classes, self._worker.stream)
+        self._worker.stream.synchronize()
 
     def _preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Shape, float]:
         fitted, *_ = [fit_input(image, self.info, long_side) for image in images]

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-root", type=Path, metavar="DIR", help="folder of the data (default: data.root)"
     )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: out)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="end after this time, schedule included (default: optimiser.minutes)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
 
 
@@ -35,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     require_torch()
     from ssap_ros.training.train import train
 
-    checkpoint = train(options.config, options.resume, options.data_root)
+    checkpoint = train(
+        options.config, options.resume, options.data_root, options.out, options.minutes
+    )
     if os.environ.get("RANK", "0") == "0":
         print(f"checkpoint: {checkpoint}")
     return 0

@@ -6,21 +6,11 @@ Sources: He et al., CVPR 2016 (ResNet); Sandler et al., CVPR 2018 (MobileNetV2).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-
-class Backbone(nn.Module):
-    """Maps an image (B, 3, H, W) to four features, at strides 4, 8, 16 and 32, `channels` wide."""
-
-    channels: tuple[int, int, int, int]
-
-    def blocks(self) -> list[nn.Module]:
-        """The parts in the order that the image passes them."""
-        raise NotImplementedError
+from ssap_ros.network.backbone import Backbone, SameConv2d
+from ssap_ros.network.efficientnet_lite import EfficientNetLite0
 
 
 class ResNet(Backbone):
@@ -173,18 +163,11 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.residual else self.conv(x)
 
 
-class _SameConv2d(nn.Conv2d):
-    """Stride-2 3x3 convolution, padded right and bottom by one pixel (TensorFlow SAME)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(nn.functional.pad(x, (0, 1, 0, 1)))
-
-
 def _conv_bn_relu6(
     width: int, out: int, kernel: int, stride: int = 1, groups: int = 1, same: bool = False
 ) -> nn.Sequential:
     pad_same = same and stride == 2
-    conv = (_SameConv2d if pad_same else nn.Conv2d)(
+    conv = (SameConv2d if pad_same else nn.Conv2d)(
         width,
         out,
         kernel,
@@ -197,6 +180,7 @@ def _conv_bn_relu6(
 
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "efficientnet_lite0": EfficientNetLite0,
     "mobilenet_v2": MobileNetV2,
     "resnet18": lambda: ResNet(BasicBlock, (2, 2, 2, 2)),
     "resnet34": lambda: ResNet(BasicBlock, (3, 4, 6, 3)),
@@ -210,36 +194,3 @@ def build_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise ValueError(f"backbone must be one of {sorted(BACKBONES)}, got {name!r}")
     return BACKBONES[name]()
-
-
-def load_folded_weights(backbone: nn.Module, path: Path) -> None:
-    """Load an .npz whose batch norms are folded into one weight and one bias per convolution.
-
-    Each convolution takes its weight, the batch norm that follows becomes a plain shift by the
-    bias: scale 1, mean 0, variance 1 - eps. Such batch norms have no statistics of their own and
-    must stay in evaluation mode while training. Raises ValueError if a layer is missing or of
-    another shape.
-    """
-    arrays = np.load(path)
-    state = backbone.state_dict()
-    modules = dict(backbone.named_modules())
-    convolutions = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
-    for name in convolutions:
-        stem, _, index = name.rpartition(".")
-        norm = f"{stem}.{int(index) + 1}"  # a convolution's batch norm is the next module
-        if f"{name}.weight" not in arrays:
-            raise ValueError(f"{path}: no weights for the convolution {name}")
-        weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
-        if weight.shape != tuple(state[f"{name}.weight"].shape):
-            raise ValueError(
-                f"{path}: {name} must have shape {tuple(state[f'{name}.weight'].shape)}, "
-                f"got {weight.shape}"
-            )
-        state[f"{name}.weight"] = torch.from_numpy(weight)
-        state[f"{norm}.weight"] = torch.ones_like(state[f"{norm}.weight"])
-        state[f"{norm}.bias"] = torch.from_numpy(bias)
-        state[f"{norm}.running_mean"] = torch.zeros_like(state[f"{norm}.running_mean"])
-        state[f"{norm}.running_var"] = torch.full_like(
-            state[f"{norm}.running_var"], 1.0 - modules[norm].eps
-        )
-    backbone.load_state_dict(state)

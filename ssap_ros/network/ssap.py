@@ -33,6 +33,8 @@ class NetworkConfig:
         the decoder feature of the level, "single" = the finest decoder feature, with a stride,
         "dilated" = the same with convolutions as wide as the stride.
     head_kernel: kernel size of the first convolution of each head (Table 6: 3 or 5).
+    separable: build fuse and heads of depthwise convolutions of head_kernel and 1x1 convolutions: a
+        third of the cost.
     context: add image-level pooling to the stride-32 feature (as the DeepLab weights do).
     """
 
@@ -41,6 +43,7 @@ class NetworkConfig:
     window: int = 5
     affinity_features: str = "hierarchical"
     head_kernel: int = 5
+    separable: bool = False
     context: bool = False
 
     def __post_init__(self) -> None:
@@ -68,16 +71,23 @@ class SsapNetwork(nn.Module):
             channels[-1] = self.context.width
         self.extra = _conv_bn_relu(channels[-1], width, 3, stride=2)  # stride 64
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in (*channels, width))
-        self.fuse = nn.ModuleList(_conv_bn_relu(width, width, 3) for _ in LEVELS)
+        fuse_kernel = kernel if config.separable else 3
+        mix = _separable if config.separable else _conv_bn_relu
+        self.fuse = nn.ModuleList(mix(width, width, fuse_kernel) for _ in LEVELS)
         # start from what is most common: the first class, and pairs within one segment
         classes = torch.tensor([2.0] + [0.0] * (n_classes - 1))
         pairs = torch.ones(config.window**2)
-        self.semantic_heads = nn.ModuleList(_head(width, kernel, classes) for _ in LEVELS)
+        self.semantic_heads = nn.ModuleList(
+            _head(mix(width, width, kernel), classes) for _ in LEVELS
+        )
         self.affinity_heads = nn.ModuleList()
         for level in LEVELS if config.window else ():
             stride = 1 if config.affinity_features == "hierarchical" else level // LEVELS[0]
             dilation = stride if config.affinity_features == "dilated" else 1
-            self.affinity_heads.append(_head(width, kernel, pairs, stride, dilation))
+            first = mix(width, width, kernel, stride, dilation)
+            if stride > 1:
+                first[0] = nn.Sequential(_FromCentre(stride), first[0])
+            self.affinity_heads.append(_head(first, pairs))
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         features = self.backbone(image)
@@ -140,17 +150,25 @@ def _conv_bn_relu(
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
 
 
-def _head(
-    width: int, kernel: int, bias: Tensor, stride: int = 1, dilation: int = 1
+def _separable(
+    width: int, out: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    """A prediction of len(bias) channels whose bias starts as given."""
+    """A depthwise convolution, then a 1x1 convolution; three layers like `_conv_bn_relu`."""
+    padding = kernel // 2 * dilation
+    depthwise = nn.Conv2d(width, width, kernel, stride, padding, dilation, groups=width, bias=False)
+    pair = nn.Sequential(depthwise, nn.BatchNorm2d(width), nn.Conv2d(width, out, 1, bias=False))
+    return nn.Sequential(pair, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+def _head(first: nn.Sequential, bias: Tensor) -> nn.Sequential:
+    """The layers of `first`, then a prediction of len(bias) channels whose bias starts as given."""
+    norm = first[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    width = norm.num_features
     last = nn.Conv2d(width, len(bias), 1)
     with torch.no_grad():
         last.bias.copy_(bias)  # type: ignore[union-attr]
-    layers: list[nn.Module] = [*_conv_bn_relu(width, width, kernel, stride, dilation), last]
-    if stride > 1:
-        layers[0] = nn.Sequential(_FromCentre(stride), layers[0])
-    return nn.Sequential(*layers)
+    return nn.Sequential(*first, last)
 
 
 class _FromCentre(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssap_ros.training.samples import UNLABELLED, VOID, is_unknown
+from ssap_ros.training.samples import VOID, is_unknown, is_unlabelled
 
 
 def sample_level(ids: Tensor, stride: int) -> Tensor:
@@ -27,7 +27,7 @@ def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     same = neighbours == centre
     valid = (neighbours != VOID) & (centre != VOID)
     valid &= ~(same & is_unknown(centre))
-    unlabelled = (neighbours == UNLABELLED) | (centre == UNLABELLED)
+    unlabelled = is_unlabelled(neighbours) | is_unlabelled(centre)
     valid &= ~(unlabelled & (torch.maximum(neighbours, centre) <= 0))
     return same, valid
 

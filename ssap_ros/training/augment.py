@@ -68,6 +68,7 @@ def random_crop(
             instances.astype(np.int16), warp, size[::-1], flags=cv2.INTER_NEAREST, borderValue=VOID
         ).astype(np.int32),
         sample.class_ids,
+        sample.annotated,
     )
 
 
@@ -89,6 +90,7 @@ def flip(sample: Sample) -> Sample:
         np.ascontiguousarray(sample.image[:, ::-1]),
         np.ascontiguousarray(sample.instances[:, ::-1]),
         sample.class_ids,
+        sample.annotated,
     )
 
 
@@ -125,7 +127,7 @@ def paste_group(
         shape = _paste(image, instances, cutout, scale, x, bottom, len(class_ids), rng)
         class_ids.append(cutout.class_id)
         x += rng.choice((-1.0, 1.0)) * shape * rng.uniform(0.4, 1.1)
-    return Sample(image, instances, np.array(class_ids, np.uint8))
+    return Sample(image, instances, np.array(class_ids, np.uint8), sample.annotated)
 
 
 def paste_beside(
@@ -164,7 +166,7 @@ def paste_beside(
         image = _blend(image, sample.image, weight)
         instances[mask] = anchor
     class_ids = np.append(sample.class_ids, cutout.class_id).astype(np.uint8)
-    return Sample(image, instances, class_ids)
+    return Sample(image, instances, class_ids, sample.annotated)
 
 
 def _large_objects(sample: Sample) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,23 @@ from torch.utils.data import DataLoader
 from ssap_ros.datasets.cityscapes import CityscapesSet
 from ssap_ros.datasets.coco_panoptic import CocoPanopticSet
 from ssap_ros.errors import InputError
-from ssap_ros.network.backbones import load_folded_weights
+from ssap_ros.network.backbone import load_folded_weights
 from ssap_ros.network.ssap import SsapNetwork
 from ssap_ros.training.augment import Cutout
-from ssap_ros.training.datasets import TrainingSet
+from ssap_ros.training.datasets import Batch, TrainingSet
 from ssap_ros.training.parallel import Processes, wait_for_all
 from ssap_ros.training.settings import DataConfig, SourceConfig, TrainConfig
-from ssap_ros.training.sources import CocoSource, SceneSource, SetSource, Source
-from ssap_ros.training.teacher import pseudo_labels
+from ssap_ros.training.sources import (
+    CocoSource,
+    FolderSource,
+    SceneSource,
+    SetSource,
+    Source,
+    Teacher,
+)
+from ssap_ros.training.teacher import read_boxes, soft_labels
 
 _MIN_CUTOUT_AREA = 900.0  # square pixels of its box
-
-Batch = tuple[Tensor, Tensor, Tensor]
 
 
 def build_network(config: TrainConfig) -> SsapNetwork:
@@ -50,12 +56,16 @@ def build_network(config: TrainConfig) -> SsapNetwork:
         _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
+    return network
+
+
+def set_training_mode(network: SsapNetwork, config: TrainConfig) -> None:
+    """Everything trains, but the batch norms of the backbone where the configuration says so."""
     network.train()
     if not config.backbone_norm:
         for module in network.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-    return network
 
 
 def _start_from(network: SsapNetwork, weights: dict[str, Tensor]) -> None:
@@ -122,8 +132,11 @@ def training_set(config: TrainConfig) -> TrainingSet:
     cutouts: list[Cutout] = []
     for entry in data.sources:
         source = _open_source(entry, config)
-        if entry.cutouts and isinstance(source, CocoSource):
-            cutouts += source.cutouts(_MIN_CUTOUT_AREA)
+        if isinstance(source, CocoSource):
+            if data.in_memory:
+                source.decode()
+            if entry.cutouts:
+                cutouts += source.cutouts(_MIN_CUTOUT_AREA)
         if entry.share > 0:
             sources.append((source, entry.share))
     if not sources:
@@ -139,6 +152,7 @@ def training_set(config: TrainConfig) -> TrainingSet:
         (data.crop, data.crop_width or data.crop),
         data.long_side,
         data.scales,
+        len(config.classes),
         config.seed,
         config.optimiser.iterations * config.optimiser.batch_size,
     )
@@ -149,19 +163,56 @@ def _open_source(entry: SourceConfig, config: TrainConfig) -> Source:
     if entry.type == "scenes":
         return SceneSource(_scene_size(config.data))
     if entry.type == "coco":
-        source = CocoSource(root / entry.annotations, root / entry.images, config.classes)
+        source = CocoSource(
+            root / entry.annotations,
+            root / entry.images,
+            config.classes,
+            {name: _read_list(root, where) for name, where in entry.complete_for.items()},
+        )
         if entry.teacher:
-            source.backgrounds = pseudo_labels(
-                source.incomplete(), root / entry.teacher, config.classes, Path(config.out)
-            )
+            source.teacher = _teacher(source.incomplete(), source.class_of, config)
         return source
+    if entry.type == "folder":
+        pictures = _pictures(root / entry.images)
+        return FolderSource(pictures, _teacher(list(enumerate(pictures)), {}, config))
     if entry.type == "coco_panoptic":
         images = CocoPanopticSet(root / entry.annotations, root / entry.images, config.classes)
         return _checked(SetSource(images), config)
     if entry.type == "cityscapes":
         return _checked(SetSource(CityscapesSet(root / entry.root, entry.split)), config)
-    known = "coco, coco_panoptic, cityscapes or scenes"
+    known = "coco, coco_panoptic, cityscapes, folder or scenes"
     raise InputError(f"source type must be {known}, got {entry.type!r}")
+
+
+def _teacher(
+    pictures: Sequence[tuple[int, Path]], class_of: Mapping[int, int], config: TrainConfig
+) -> Teacher:
+    teacher, root = config.teacher, Path(config.data.root)
+    if not teacher.semantic:
+        raise InputError("a source asks for a teacher: expected teacher.semantic, got none")
+    boxes = {}
+    if teacher.boxes and class_of:
+        boxes = read_boxes(root / teacher.boxes, class_of, teacher.box_score)
+    cache = root / teacher.cache if teacher.cache else Path(config.out)
+    return Teacher(soft_labels(pictures, teacher, root, config.classes, cache), boxes)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(p for p in folder.glob("*") if cv2.haveImageReader(str(p)))
+    if not found:
+        raise InputError(f"expected a folder of pictures, found none in {folder}")
+    return found
+
+
+def _read_list(root: Path, where: str) -> frozenset[int]:
+    """The image ids of `SourceConfig.complete_for`."""
+    name, _, key = where.rpartition(":")
+    try:
+        return frozenset(int(number) for number in json.loads((root / name).read_text())[key])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"complete_for: expected FILE:LIST with a list of image ids, got {where!r}: {error!r}"
+        ) from error
 
 
 def _checked(source: SetSource, config: TrainConfig) -> SetSource:

@@ -5,7 +5,9 @@ A training item depends on the seed and its index alone, so a resumed run sees t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,10 +26,28 @@ from ssap_ros.training.samples import Sample
 from ssap_ros.training.sources import Source
 
 
-class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Augmented crops from several sources.
+class Batch(NamedTuple):
+    """Crops, or with one dimension less one of them.
 
-    Item i: (image uint8 (3, H, W), classes int64 (H, W), ids int64 (H, W)), (H, W) = crop.
+    image: uint8 (B, 3, H, W) RGB.
+    classes, certainty: uint8 (B, H, W), see `Sample.semantic_target` and `Sample.certainty`.
+    ids: int16 (B, H, W), labels of `samples`.
+    possible: bool (B, C), the classes that a pixel of PARTIAL_CLASS may be of.
+    """
+
+    image: Tensor
+    classes: Tensor
+    certainty: Tensor
+    ids: Tensor
+    possible: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """On that device."""
+        return Batch(*(t.to(device, non_blocking=True) for t in self))
+
+
+class TrainingSet(Dataset[Batch]):
+    """Augmented crops from several sources, (H, W) = crop.
 
     long_side: pictures are first scaled to this longer side, 0 = they stay; then by `scales`.
     sources: (source, share of the items) pairs. cutouts: pasted by class, each class as likely as
@@ -44,6 +64,7 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         crop: tuple[int, int],
         long_side: int,
         scales: tuple[float, float],
+        n_classes: int,
         seed: int,
         length: int,
     ) -> None:
@@ -59,18 +80,23 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.paste_rate = paste_rate if self.paste_classes else 0.0
         self.beside_rate = beside_rate
         self.crop, self.long_side, self.scales = crop, long_side, scales
-        self.seed, self.length = seed, length
+        self.n_classes, self.seed, self.length = n_classes, seed, length
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         rng = np.random.default_rng((self.seed, index))
         sample = self._draw(rng)
-        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
-        classes = sample.semantic_target().astype(np.int64)
-        ids = sample.instances.astype(np.int64)
-        return torch.from_numpy(image), torch.from_numpy(classes), torch.from_numpy(ids)
+        possible = np.ones(self.n_classes, bool)
+        possible[list(sample.annotated or ())] = False
+        return Batch(
+            torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1))),
+            torch.from_numpy(sample.semantic_target()),
+            torch.from_numpy(sample.certainty()),
+            torch.from_numpy(sample.instances.astype(np.int16)),
+            torch.from_numpy(possible),
+        )
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         which = rng.choice(len(self.sources), p=self.shares)
@@ -86,4 +112,4 @@ class TrainingSet(Dataset[tuple[Tensor, Tensor, Tensor]]):
         while rng.random() < self.paste_rate:
             pool = self.pools[self.paste_classes[rng.choice(len(self.pools), p=self.paste_shares)]]
             sample = paste_group(sample, pool, int(rng.integers(1, 5)), rng)
-        return Sample(jitter_colours(sample.image, rng), sample.instances, sample.class_ids)
+        return dataclasses.replace(sample, image=jitter_colours(sample.image, rng))

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ssap_ros.network.ssap import LEVELS
+from ssap_ros.training.datasets import Batch
 from ssap_ros.training.samples import IGNORE_CLASS
 from ssap_ros.training.settings import TrainConfig
 
@@ -23,12 +24,13 @@ class Journal:
     """Losses per level, sample pictures, throughput and time left.
 
     config: of the run; its `out` gets log.jsonl and tensorboard/. start: the iteration that the run
-    goes on from; what an interrupted run wrote after it is dropped. Of several processes the first
-    one writes it, with the losses of its own share of the batch.
+    goes on from, and share: of the run done by then; what an interrupted run wrote after it is
+    dropped. Of several processes the first one writes it, with the losses of its own share of the
+    batch.
     """
 
-    def __init__(self, config: TrainConfig, start: int) -> None:
-        self._steps, self._batch_size = config.optimiser.iterations, config.optimiser.batch_size
+    def __init__(self, config: TrainConfig, start: int, share: float) -> None:
+        self._batch_size = config.optimiser.batch_size
         self._every = config.log_every
         folder = Path(config.out)
         self._log = folder / "log.jsonl"
@@ -38,14 +40,16 @@ class Journal:
             kept = [line for line in lines if _iteration(line) <= start]
         self._log.write_text("".join(f"{line}\n" for line in kept))
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
-        self._clock, self._since = time.monotonic(), start
+        self._clock = self._began = time.monotonic()
+        self._since, self._share = start, share
 
-    def losses(self, iteration: int, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        """Note the losses of an iteration, if it is one to be noted."""
+    def losses(self, iteration: int, share: float, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        """Note the losses of an iteration, if it is one to be noted; share: of the run done."""
         if iteration % self._every:
             return
         now = time.monotonic()
         speed = (iteration - self._since) / (now - self._clock)
+        left = (now - self._began) * (1 - share) / max(share - self._share, 1e-9)
         self._clock, self._since = now, iteration
         values = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
         with self._log.open("a") as log:
@@ -59,9 +63,9 @@ class Journal:
             if f"{kind}_{LEVELS[0]}" in values
         ]
         print(
-            f"{iteration}/{self._steps} loss {values['loss']:.3f} | {' | '.join(kinds)} | "
+            f"{iteration} {share:.1%} loss {values['loss']:.3f} | {' | '.join(kinds)} | "
             f"{speed:.2f} it/s, {speed * self._batch_size:.1f} images/s, "
-            f"{(self._steps - iteration) / speed / 60:.0f} min left",
+            f"{left / 60:.0f} min left",
             file=sys.stderr,
             flush=True,
         )
@@ -69,16 +73,16 @@ class Journal:
     def pictures(
         self,
         iteration: int,
-        image: Tensor,
-        classes: Tensor,
+        batch: Batch,
         semantic: Sequence[Tensor],
         affinities: Sequence[Tensor],
     ) -> None:
         """Show the first picture of a batch: itself, true and predicted classes, affinities.
 
-        image: uint8 (B, 3, H, W); classes: (B, H, W); semantic and affinities: logits per level.
-        The affinities of a level are shown as their mean over the window.
+        semantic and affinities: logits per level. The affinities of a level are shown as their
+        mean over the window.
         """
+        image, classes = batch.image, batch.classes
         size = image.shape[2:]
         predicted = _enlarged(semantic[0][:1].argmax(1)[:, None].float(), size)[0, 0].long()
         panels = [image[0].cpu(), _coloured(classes[0].cpu()), _coloured(predicted.cpu())]

@@ -15,8 +15,9 @@ from ssap_ros.training.affinity_targets import (
     both_objects,
     sample_level,
 )
+from ssap_ros.training.datasets import Batch
 from ssap_ros.training.parallel import mean_over_processes
-from ssap_ros.training.samples import IGNORE_CLASS, PARTIAL_CLASS
+from ssap_ros.training.samples import CERTAIN, IGNORE_CLASS, PARTIAL_CLASS
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class LossConfig:
     object_weight: factor of the affinity loss on pixels of object instances (Table 6, OL).
     contact_weight: further factor where the window of such a pixel holds another instance. Most
         borders are against the background, which the classes alone tell; these are the others.
-    partial_classes: classes that are annotated completely in partially labelled pictures.
     """
 
     semantic_weight: float = 1.0
@@ -47,32 +47,37 @@ class LossConfig:
     drop_rate: float = 0.8
     object_weight: float = 3.0
     contact_weight: float = 1.0
-    partial_classes: tuple[int, ...] = ()
 
 
 def semantic_loss(
-    logits: Tensor, target: Tensor, gamma: float, partial_classes: Sequence[int] = ()
+    logits: Tensor, target: Tensor, certainty: Tensor, possible: Tensor, gamma: float
 ) -> Tensor:
     """Multi-class focal loss (Lin et al., ICCV 2017), mean over the pixels of known class.
 
     The mean is over the batch of all processes: the mean of their losses is that of the whole.
 
-    logits: (B, C, H, W); target: integer (B, H, W). IGNORE_CLASS pixels do not count. Of a
-    PARTIAL_CLASS pixel only that it is not of `partial_classes` is known: its probability is the
-    sum over all other classes.
+    Args:
+        logits: (B, C, H, W).
+        target: integer (B, H, W). IGNORE_CLASS pixels do not count. Of a PARTIAL_CLASS pixel only
+            that it is of a possible class is known: its probability is the sum over those.
+        certainty: uint8 (B, H, W), probability of the target class, 255 = 1; the rest is class 0.
+        possible: bool (B, C).
+        gamma: focusing exponent.
     """
     log_p = torch.log_softmax(logits.float(), dim=1)
+    target = target.long()
     partial = target == PARTIAL_CLASS
-    known = torch.where(partial | (target == IGNORE_CLASS), 0, target)
-    log_pt = log_p.gather(1, known[:, None])[:, 0]
-    if len(partial_classes) > 0:
-        others = [c for c in range(logits.shape[1]) if c not in partial_classes]
-        log_pt = torch.where(partial, torch.logsumexp(log_p[:, others], dim=1), log_pt)
-        weight = target != IGNORE_CLASS
-    else:
-        weight = (target != IGNORE_CLASS) & ~partial
-    focal = -((1 - log_pt.exp()).clamp(min=0) ** gamma) * log_pt
-    return (focal * weight).sum() / mean_over_processes(weight.sum()).clamp(min=1)
+    counts = target != IGNORE_CLASS
+    known = target.masked_fill(partial | ~counts, 0)
+    of_possible = log_p.masked_fill(~possible[:, :, None, None], -torch.inf).logsumexp(dim=1)
+    log_pt = torch.where(partial, of_possible, log_p.gather(1, known[:, None])[:, 0])
+    p = certainty.float() / CERTAIN
+    loss = p * _focal(log_pt, gamma) + (1 - p) * _focal(log_p[:, 0], gamma)
+    return (loss * counts).sum() / mean_over_processes(counts.sum()).clamp(min=1)
+
+
+def _focal(log_p: Tensor, gamma: float) -> Tensor:
+    return -((1 - log_p.exp()).clamp(min=0) ** gamma) * log_p
 
 
 def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
@@ -106,24 +111,22 @@ def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
 def ssap_loss(
     semantic: Sequence[Tensor],
     affinities: Sequence[Tensor],
-    classes: Tensor,
-    ids: Tensor,
+    batch: Batch,
     strides: Sequence[int],
     config: LossConfig,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 10: sum over levels of L_s + alpha * lambda * L_a, and each weighted term by name.
 
-    affinities: none for a network without them. classes: semantic target (B, H, W) and ids: segment
-    ids (B, H, W), both at full resolution.
+    affinities: none for a network without them.
     """
     terms: dict[str, Tensor] = {}
     for logits, stride in zip(semantic, strides, strict=True):
-        target = sample_level(classes, stride)
-        loss = semantic_loss(logits, target, config.focal_gamma, config.partial_classes)
+        target, certainty = (sample_level(t, stride) for t in (batch.classes, batch.certainty))
+        loss = semantic_loss(logits, target, certainty, batch.possible, config.focal_gamma)
         terms[f"semantic_{stride}"] = config.semantic_weight * loss
     if affinities:
         for logits, stride, weight in zip(affinities, strides, config.lambdas, strict=True):
-            loss = affinity_loss(logits, sample_level(ids, stride), config)
+            loss = affinity_loss(logits, sample_level(batch.ids, stride), config)
             terms[f"affinity_{stride}"] = config.alpha * weight * loss
     total = torch.stack(list(terms.values())).sum()
     return total, {name: term.detach() for name, term in terms.items()}

@@ -132,3 +132,12 @@ def mean_over_processes(value: Tensor) -> Tensor:
     total = value.detach().to(torch.float32)
     dist.all_reduce(total)
     return total / dist.get_world_size()
+
+
+def from_first(value: float, processes: Processes) -> float:
+    """The number of the first process, in all of them."""
+    if processes.count == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64, device=processes.device)
+    dist.broadcast(shared, src=0)
+    return float(shared)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ssap_ros.segments import OTHER_CLASS, Segments
@@ -18,8 +20,12 @@ _UNKNOWN_INSTANCE = -3  # minus the class id: the class is known, the instance i
 _MAX_CLASSES = 254
 _STUFF = _UNKNOWN_INSTANCE - _MAX_CLASSES  # minus the class id: the one segment of a stuff class
 
+SOFT_LEVELS = 32  # of the probability of a soft label
+_SOFT = _STUFF - _MAX_CLASSES  # minus SOFT_LEVELS * class + level
+
 IGNORE_CLASS = 255  # semantic target of VOID
 PARTIAL_CLASS = 254  # semantic target of UNLABELLED
+CERTAIN = 255  # of a target that is not soft
 
 
 def unknown_instance(class_id: int) -> int:
@@ -35,9 +41,34 @@ def stuff_segment(class_id: int) -> int:
     return _STUFF - class_id if class_id else 0
 
 
+def soft_label(class_id: NDArray[Any], level: NDArray[Any]) -> LabelArray:
+    """Labels of pixels of no annotated object that are of a class with a probability, else of
+    class 0; level 0 to SOFT_LEVELS - 1 stands for 0 to 1.
+    """
+    return (_SOFT - SOFT_LEVELS * class_id.astype(np.int32) - level).astype(np.int32)
+
+
+def is_unlabelled(ids: Tensor) -> Tensor:
+    """Where pixels are of no annotated object, and of which other object is not known."""
+    return (ids == UNLABELLED) | (ids <= _SOFT)
+
+
 def is_unknown(ids: Tensor) -> Tensor:
     """Where it is not known whether pixels of this one label belong together."""
     return (ids < 0) & (ids > _STUFF)
+
+
+def _negative_labels() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Class and certainty of the labels below 0, the lowest first, to be indexed from the end."""
+    known = np.arange(_MAX_CLASSES)[::-1]
+    soft_class, soft_level = np.divmod(np.arange(_MAX_CLASSES * SOFT_LEVELS)[::-1], SOFT_LEVELS)
+    classes = np.concatenate([soft_class, known, known, [PARTIAL_CLASS, IGNORE_CLASS]])
+    certainty = np.full(classes.size, CERTAIN)
+    certainty[: soft_level.size] = np.round(soft_level * (CERTAIN / (SOFT_LEVELS - 1)))
+    return classes.astype(np.uint8), certainty.astype(np.uint8)
+
+
+_NEGATIVE_CLASSES, _NEGATIVE_CERTAINTY = _negative_labels()
 
 
 @dataclass(frozen=True)
@@ -46,20 +77,25 @@ class Sample:
 
     image: uint8 (H, W, 3) RGB.
     instances: int32 (H, W); k > 0 = object k, 0 = the segment of class 0, else
-        `stuff_segment(class)`, VOID, UNLABELLED or `unknown_instance(class)`.
+        `stuff_segment(class)`, VOID, UNLABELLED, `unknown_instance(class)` or `soft_label(...)`.
     class_ids: uint8 (N + 1,), class of each object; class_ids[0] = 0.
+    annotated: classes of which every object of the picture is annotated: an UNLABELLED pixel is of
+        none of them. All, if None.
     """
 
     image: ImageArray
     instances: LabelArray
     class_ids: ClassArray
+    annotated: frozenset[int] | None = None
 
     def semantic_target(self) -> ClassArray:
         """Class per pixel, uint8 (H, W), with IGNORE_CLASS and PARTIAL_CLASS."""
-        # negative labels index from the end: VOID, UNLABELLED, then twice the classes in order
-        known = np.arange(_MAX_CLASSES)[::-1]
-        lut = np.concatenate([self.class_ids, known, known, [PARTIAL_CLASS, IGNORE_CLASS]])
-        return lut.astype(np.uint8)[self.instances]
+        return np.concatenate([self.class_ids, _NEGATIVE_CLASSES])[self.instances]
+
+    def certainty(self) -> ClassArray:
+        """Probability of the target class per pixel, uint8 (H, W), 255 = 1; the rest is class 0."""
+        certain = np.full(self.class_ids.size, CERTAIN, np.uint8)
+        return np.concatenate([certain, _NEGATIVE_CERTAINTY])[self.instances]
 
 
 def sample_of(image: ImageArray, truth: Segments, thing_ids: Sequence[int]) -> Sample:

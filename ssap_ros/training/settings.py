@@ -6,13 +6,14 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
 from ssap_ros.errors import InputError
 from ssap_ros.network.ssap import LEVELS, NetworkConfig
 from ssap_ros.training.losses import LossConfig
+from ssap_ros.training.teacher import TeacherConfig
 
 T = TypeVar("T")
 
@@ -22,10 +23,11 @@ class SourceConfig:
     """One source of samples and its share of the items.
 
     type: `coco` (instances: annotations, images), `coco_panoptic` (annotations, images),
-        `cityscapes` (root, split) or `scenes`.
+        `cityscapes` (root, split), `folder` (pictures without labels: images) or `scenes`.
     cutouts: of `coco`, also take its objects as cut-outs for pasting; share 0 means only that.
-    teacher: of `coco`, DeepLabv3 MobileNetV2 weights (.npz, VOC classes) that label the unlabelled
-        background of incompletely annotated pictures where they are sure.
+    complete_for: of `coco`, by class name a JSON file and the name of the list in it, "FILE:LIST",
+        of image ids in which all objects of that class are annotated.
+    teacher: let the teacher label what is not annotated. Always so for a `folder`.
     """
 
     type: str
@@ -35,7 +37,8 @@ class SourceConfig:
     root: str = ""
     split: str = "train"
     cutouts: bool = False
-    teacher: str = ""
+    complete_for: dict[str, str] = field(default_factory=dict)
+    teacher: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class DataConfig:
     pictures are first scaled to this longer side, 0 = they stay; scales: range of zoom factors.
     paste_rate: chance of pasting one more group of cut-outs; paste_weights: by class name.
     beside_rate: chance of pasting one more object beside one that is there.
+    in_memory: keep the pictures of `coco` sources decoded.
     """
 
     root: str = "data"
@@ -57,20 +61,26 @@ class DataConfig:
     paste_rate: float = 0.0
     beside_rate: float = 0.0
     paste_weights: dict[str, float] = field(default_factory=dict)
+    in_memory: bool = False
     workers: int = 2
 
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """NAdam with a stepped learning rate, multiplied by 0.1 at each milestone.
+    """NAdam and its learning rate.
 
+    schedule: "steps", multiplied by 0.1 at each milestone, or "cosine", to 0 at the end.
+    minutes: the run also ends after this time, 0 = never; the cosine follows whichever of
+        iterations and time is nearer its end.
     backbone_factor: learning rate of the backbone against the rest. average: decay of the running
     average of the weights, which is what gets exported; 0 = none.
     """
 
     batch_size: int = 24
     iterations: int = 70_000
+    minutes: float = 0.0
     learning_rate: float = 1e-4
+    schedule: Literal["steps", "cosine"] = "steps"
     milestones: tuple[int, ...] = (30_000, 50_000)
     warmup: int = 0
     weight_decay: float = 1e-4
@@ -85,8 +95,10 @@ class TrainConfig:
     pretrained: backbone weights, a file under data.root (.npz with folded batch norms, or a PyTorch
     state). initial: a checkpoint of this program whose averaged weights the run starts from, a path
     under data.root or absolute. frozen_blocks: leading backbone blocks that are not trained.
-    backbone_norm: train the statistics of the backbone's batch norms. bfloat16: mixed precision.
-    checkpoint_every, log_every: iterations.
+    backbone_norm: train the backbone's batch norms; folded ones are unfolded first.
+    bfloat16: mixed precision.
+    checkpoint_every, log_every: iterations. snapshots: shares of the run after which the averaged
+    weights are kept apart, for means of checkpoints (`ssap export --average-with`).
     """
 
     classes: tuple[str, ...]
@@ -103,10 +115,12 @@ class TrainConfig:
     backbone_norm: bool = True
     bfloat16: bool = False
     loss: LossConfig = LossConfig()
+    teacher: TeacherConfig = TeacherConfig()
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     checkpoint_every: int = 1000
     log_every: int = 20
+    snapshots: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.loss.lambdas) != len(LEVELS):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,11 @@ from ssap_ros.errors import InputError
 from ssap_ros.image_files import read_annotated_image
 from ssap_ros.scenes import street_scene
 from ssap_ros.training.augment import Cutout, cut_out
-from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of
+from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of, soft_label
+from ssap_ros.training.teacher import NOT_KNOWN, Box, read_soft_labels
+from ssap_ros.types import ImageArray, LabelArray
+
+_SURELY_NONE = 2  # level of a teacher's label from which on down it is class 0
 
 
 class Source(Protocol):
@@ -30,21 +35,28 @@ class Source(Protocol):
 class CocoSource:
     """COCO instance annotations (polygons); crowds are void.
 
-    An image entry with `"complete": false` has only some classes annotated: its background is
-    UNLABELLED, or what `backgrounds` says. Pictures weigh more the more objects they show, and the
-    rarer these are. Raises InputError when the annotation file or the image folder is missing or
-    not what it should be.
+    An image entry with `"complete": false` has only some classes annotated, those whose categories
+    its `"labelled"` lists: its background is UNLABELLED, or what the teacher says. Pictures weigh
+    more the more objects they show, and the rarer these are. Raises InputError when the annotation
+    file or the image folder is missing or not what it should be.
 
-    backgrounds: by image id, labels of `samples` (H, W) where there is no annotated object.
+    complete_for: by class name the ids of further images in which all objects of it are annotated.
     """
 
-    def __init__(self, annotations: Path, images: Path, class_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        annotations: Path,
+        images: Path,
+        class_names: Sequence[str],
+        complete_for: Mapping[str, Set[int]] | None = None,
+    ) -> None:
         if not annotations.is_file():
             raise InputError(f"expected a COCO annotation file, found none at {annotations}")
         if not images.is_dir():
             raise InputError(f"expected a folder of images, found none at {images}")
         self.folder = images
-        self.backgrounds: Mapping[int, np.ndarray] = {}
+        self.teacher: Teacher | None = None
+        self.decoded: dict[int, ImageArray] = {}
         self.objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
         try:
             data = json.loads(annotations.read_text())
@@ -63,6 +75,21 @@ class CocoSource:
         if not self.objects:
             raise InputError(f"{annotations} has no object of the classes {list(class_names)}")
         self.weights = self._weights()
+        self.annotated = {
+            entry["id"]: self._annotated(entry, class_names, complete_for or {})
+            for entry in self.images
+            if not entry.get("complete", True)
+        }
+
+    def _annotated(
+        self,
+        entry: dict[str, Any],
+        class_names: Sequence[str],
+        complete_for: Mapping[str, Set[int]],
+    ) -> frozenset[int]:
+        listed = {self.class_of[c] for c in entry.get("labelled", ()) if c in self.class_of}
+        also = {class_names.index(c) for c, ids in complete_for.items() if entry["id"] in ids}
+        return frozenset(listed | also)
 
     def _weights(self) -> np.ndarray:
         frequency: dict[int, int] = defaultdict(int)
@@ -83,20 +110,31 @@ class CocoSource:
 
     def incomplete(self) -> list[tuple[int, Path]]:
         """Id and file of the images with `"complete": false`."""
-        return [
-            (entry["id"], self.folder / entry["file_name"])
-            for entry in self.images
-            if not entry.get("complete", True)
-        ]
+        return [(e["id"], self._path(e)) for e in self.images if e["id"] in self.annotated]
+
+    def _path(self, entry: dict[str, Any]) -> Path:
+        return self.folder / str(entry["file_name"])
+
+    def decode(self) -> None:
+        """Keep all pictures in memory, decoded."""
+        with ThreadPoolExecutor() as pool:
+            pictures = pool.map(read_annotated_image, [self._path(e) for e in self.images])
+            self.decoded = {e["id"]: p for e, p in zip(self.images, pictures, strict=True)}
+
+    def _image(self, entry: dict[str, Any]) -> ImageArray:
+        decoded = self.decoded.get(entry["id"])
+        return read_annotated_image(self._path(entry)) if decoded is None else decoded
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         entry = self.images[index]
-        image = read_annotated_image(self.folder / entry["file_name"])
-        if entry["id"] in self.backgrounds:
-            instances = self.backgrounds[entry["id"]].astype(np.int32)
+        image = self._image(entry)
+        annotated = self.annotated.get(entry["id"])
+        if annotated is None:
+            instances = np.zeros(image.shape[:2], np.int32)
+        elif self.teacher is None:
+            instances = np.full(image.shape[:2], UNLABELLED, np.int32)
         else:
-            background = 0 if entry.get("complete", True) else UNLABELLED
-            instances = np.full(image.shape[:2], background, np.int32)
+            instances = self.teacher.labels(entry["id"], image.shape[:2], annotated)
         class_ids = [0]
         # small objects last: they are mostly in front
         for annotation in sorted(self.objects[entry["id"]], key=lambda a: -_box_area(a)):
@@ -107,7 +145,7 @@ class CocoSource:
                 continue
             _fill(instances, annotation["segmentation"], len(class_ids))
             class_ids.append(self.class_of[annotation["category_id"]])
-        return Sample(image, instances, np.array(class_ids, np.uint8))
+        return Sample(image, instances, np.array(class_ids, np.uint8), annotated)
 
     def cutouts(self, min_area: float) -> list[Cutout]:
         """All objects of at least `min_area` square pixels, cut out of their pictures."""
@@ -120,7 +158,7 @@ class CocoSource:
             ]
             if not objects:
                 continue
-            image = read_annotated_image(self.folder / entry["file_name"])
+            image = self._image(entry)
             for annotation in objects:
                 mask = np.zeros(image.shape[:2], np.uint8)
                 _fill(mask, annotation["segmentation"], 255)
@@ -128,6 +166,46 @@ class CocoSource:
                 if min(cutout.mask.shape) > 1:
                     pool.append(cutout)
         return pool
+
+
+class Teacher:
+    """Soft labels of pictures, by id.
+
+    files: of `teacher.soft_labels`. boxes: of detected objects.
+    """
+
+    def __init__(self, files: Mapping[int, Path], boxes: Mapping[int, Sequence[Box]]) -> None:
+        self.files, self.boxes = files, boxes
+
+    def labels(
+        self, number: int, shape: tuple[int, int], annotated: frozenset[int] = frozenset()
+    ) -> LabelArray:
+        """Labels of `samples`, int32 `shape`.
+
+        A pixel that the teacher takes for an annotated class, yet no annotation covers, is
+        UNLABELLED: one of the two is wrong.
+        """
+        boxes = [box for box in self.boxes.get(number, ()) if box[0] not in annotated]
+        soft = read_soft_labels(self.files[number], shape, boxes)
+        class_id, level = soft >> 8, (soft & 0xFF).astype(np.int32)
+        level[level <= _SURELY_NONE] = 0
+        labels = soft_label(class_id, level)
+        disputed = np.isin(class_id, list(annotated)) & (level > 0)
+        labels[disputed | (soft == NOT_KNOWN)] = UNLABELLED
+        return labels
+
+
+class FolderSource:
+    """Pictures without any annotation, labelled by a teacher; the numbers are their places."""
+
+    def __init__(self, pictures: Sequence[Path], teacher: Teacher) -> None:
+        self.pictures, self.teacher = pictures, teacher
+        self.weights = np.ones(len(pictures))
+
+    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        image = read_annotated_image(self.pictures[index])
+        labels = self.teacher.labels(index, image.shape[:2])
+        return Sample(image, labels, np.zeros(1, np.uint8), frozenset())
 
 
 class SceneSource:

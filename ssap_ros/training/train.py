@@ -1,96 +1,167 @@
-"""The training loop: NAdam, stepped learning rate, checkpoints that a run can be resumed from."""
+"""The training loop: learning rate by iterations or by time, checkpoints to resume from."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ssap_ros.network.backbone import unfold_batch_norms
 from ssap_ros.network.ssap import LEVELS
-from ssap_ros.training.build import build_network, build_optimiser, training_batches
+from ssap_ros.training.build import (
+    build_network,
+    build_optimiser,
+    set_training_mode,
+    training_batches,
+)
 from ssap_ros.training.journal import Journal
 from ssap_ros.training.losses import ssap_loss
-from ssap_ros.training.parallel import Processes, distribute, join_processes
-from ssap_ros.training.settings import TrainConfig, load_train_config
+from ssap_ros.training.parallel import Processes, distribute, from_first, join_processes
+from ssap_ros.training.settings import OptimiserConfig, TrainConfig, load_train_config
 
 
-def train(config_path: Path, resume: bool = False, data_root: Path | None = None) -> Path:
+def train(
+    config_path: Path,
+    resume: bool = False,
+    data_root: Path | None = None,
+    out: Path | None = None,
+    minutes: float | None = None,
+) -> Path:
     """Run the training that a configuration file describes.
 
-    Writes checkpoint.pt, log.jsonl and tensorboard/ to the configuration's `out` folder and returns
-    the checkpoint's path. `resume` goes on from that checkpoint exactly, whenever the run stopped.
-    `data_root` overrides data.root. Started by torchrun, all processes share each batch and give
-    the result of one. Raises InputError for a bad configuration or missing data.
+    Writes checkpoint.pt, log.jsonl and tensorboard/ to the configuration's `out` folder. Started by
+    torchrun, all processes share each batch and give the result of one.
+
+    Args:
+        config_path: YAML file of a `TrainConfig`.
+        resume: go on from the checkpoint, whenever the run stopped.
+        data_root: overrides data.root.
+        out: overrides the configuration's.
+        minutes: overrides optimiser.minutes.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        InputError: the configuration is wrong or data are missing.
     """
     config = load_train_config(config_path)
     if data_root is not None:
         data = dataclasses.replace(config.data, root=str(data_root))
         config = dataclasses.replace(config, data=data)
+    if out is not None:
+        config = dataclasses.replace(config, out=str(out))
+    if minutes is not None:
+        optimiser = dataclasses.replace(config.optimiser, minutes=minutes)
+        config = dataclasses.replace(config, optimiser=optimiser)
     with join_processes() as processes:
         return _train(config, resume, processes)
 
 
 def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
-    out, steps, device = Path(config.out), config.optimiser.iterations, processes.device
+    out, device = Path(config.out), processes.device
+    torch.backends.cudnn.benchmark = True
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
 
     torch.manual_seed(config.seed)
     network = build_network(config).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = distribute(network, processes)
-    optimiser = build_optimiser(network, config)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _learning_rate(i, config))
-    average = {k: v.detach().clone() for k, v in network.state_dict().items()}
-    start = 0
+    state = None
     if resume and checkpoint.is_file():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         network.load_state_dict(state["network"])
+    start = state["iteration"] if state else 0
+    batches = training_batches(config, start, processes)
+    if state is None and config.backbone_norm and config.pretrained.endswith(".npz"):
+        first = next(batches)
+        unfold_batch_norms(network.backbone, normalised(first.image.to(device), config))
+        batches = itertools.chain([first], batches)
+    set_training_mode(network, config)
+    model = distribute(network, processes)
+    optimiser = build_optimiser(network, config)
+    base_rates = [group["lr"] for group in optimiser.param_groups]
+    average = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    if state is not None:
         optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        average, start = state["average"], state["iteration"]
+        average = state["average"]
         if processes.first:
             print(f"resumed at iteration {start}", file=sys.stderr)
 
-    batches = training_batches(config, start, processes)
-    journal = Journal(config, start) if processes.first else None
-    mean = torch.tensor(config.mean, device=device).view(3, 1, 1)
-    std = torch.tensor(config.std, device=device).view(3, 1, 1)
-    for iteration in range(start + 1, steps + 1):
+    clock = Clock(config.optimiser, start, state["seconds"] if state else 0.0)
+    journal = Journal(config, start, clock.share) if processes.first else None
+    for iteration in range(start + 1, config.optimiser.iterations + 1):
         # the dropped pixels depend on the iteration alone, so a resumed run drops the same
         torch.manual_seed(_seed(config.seed, iteration, processes.rank))
-        image, classes, ids = (t.to(device, non_blocking=True) for t in next(batches))
-        normal = ((image - mean) / std).contiguous(memory_format=torch.channels_last)
+        batch = next(batches).to(device)
+        for group, rate in zip(optimiser.param_groups, base_rates, strict=True):
+            group["lr"] = rate * learning_rate_factor(config.optimiser, iteration, clock.share)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-            semantic, affinities = model(normal)
-        loss, terms = ssap_loss(semantic, affinities, classes, ids, LEVELS, config.loss)
+            semantic, affinities = model(normalised(batch.image, config))
+        loss, terms = ssap_loss(semantic, affinities, batch, LEVELS, config.loss)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        schedule.step()
         _update_average(average, network, config.optimiser.average, iteration)
 
-        if journal is None:
-            continue
-        journal.losses(iteration, loss, terms)
-        if iteration % config.checkpoint_every == 0 or iteration == steps:
-            journal.pictures(iteration, image, classes, semantic, affinities)
-            state = {
-                "iteration": iteration,
-                "network": network.state_dict(),
-                "average": average,
-                "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(),
-                "config": dataclasses.asdict(config),
-            }
-            _save(state, checkpoint)
+        share_before = clock.share
+        clock.tick(iteration, processes)
+        last = clock.share >= 1
+        if journal is not None:
+            journal.losses(iteration, clock.share, loss, terms)
+            for share in config.snapshots:
+                if share_before < share <= clock.share:
+                    snapshot = {"average": average, "config": dataclasses.asdict(config)}
+                    _save(snapshot, out / f"average_{share:.2f}.pt")
+            if iteration % config.checkpoint_every == 0 or last:
+                journal.pictures(iteration, batch, semantic, affinities)
+                progress = {"iteration": iteration, "seconds": clock.seconds}
+                weights = {"network": network.state_dict(), "average": average}
+                settings = {"config": dataclasses.asdict(config)}
+                _save(
+                    {**progress, **weights, "optimiser": optimiser.state_dict(), **settings},
+                    checkpoint,
+                )
+        if last:
+            break
     if journal is not None:
         journal.close()
     return checkpoint
+
+
+def normalised(image: Tensor, config: TrainConfig) -> Tensor:
+    """Network input, float32 (B, 3, H, W), of uint8 images."""
+    mean, std = (image.new_tensor(v, dtype=torch.float32) for v in (config.mean, config.std))
+    normal = (image - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    return normal.contiguous(memory_format=torch.channels_last)
+
+
+class Clock:
+    """How much of a run is done, by iterations or, where it has a time limit, by time.
+
+    iteration, seconds: where the run goes on from.
+    """
+
+    def __init__(self, settings: OptimiserConfig, iteration: int, seconds: float) -> None:
+        self._settings = settings
+        self._started = time.monotonic() - seconds
+        self.seconds = seconds
+        self.share = iteration / settings.iterations
+
+    def tick(self, iteration: int, processes: Processes) -> None:
+        """Note the end of an iteration. All processes go by the clock of the first."""
+        self.seconds = time.monotonic() - self._started
+        self.share = iteration / self._settings.iterations
+        if self._settings.minutes:
+            seconds = from_first(self.seconds, processes)
+            self.share = max(self.share, seconds / 60 / self._settings.minutes)
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:
@@ -104,10 +175,12 @@ def _save(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def _learning_rate(iteration: int, config: TrainConfig) -> float:
-    settings = config.optimiser
-    warm = min(1.0, (iteration + 1) / settings.warmup) if settings.warmup else 1.0
-    return warm * 0.1 ** sum(iteration >= m for m in settings.milestones)
+def learning_rate_factor(settings: OptimiserConfig, iteration: int, share: float) -> float:
+    """Learning rate of an iteration against the configured one; share: of the run that is done."""
+    warm = min(1.0, iteration / settings.warmup) if settings.warmup else 1.0
+    if settings.schedule == "cosine":
+        return warm * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+    return warm * 0.1 ** sum(iteration > m for m in settings.milestones)
 
 
 @torch.no_grad()
@@ -115,8 +188,11 @@ def _update_average(
     average: dict[str, Tensor], network: nn.Module, decay: float, iteration: int
 ) -> None:
     decay = min(decay, iteration / (iteration + 10))  # follow closely at first
+    means, values = [], []
     for name, value in network.state_dict().items():
         if value.is_floating_point():
-            average[name].lerp_(value, 1 - decay)
+            means.append(average[name])
+            values.append(value)
         else:
             average[name].copy_(value)
+    torch._foreach_lerp_(means, values, 1 - decay)

@@ -1,0 +1,118 @@
+"""A backend on procedural street frames: against another backend, and against the clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import cache
+from typing import Any
+
+import numpy as np
+from gpu_check_compare import agreement, relative_error, same_pixels
+from gpu_report import percentiles
+
+from ssap_ros.config import SsapConfig
+from ssap_ros.frame_queue import FrameQueue
+from ssap_ros.frame_worker import FrameWorker
+from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.scenes import street_scene
+from ssap_ros.types import ImageArray
+
+FRAMES, RUNS, WARM_UPS = 4, 200, 20
+
+
+@cache
+def street_frames(size: tuple[int, int]) -> list[ImageArray]:
+    """Images (height, width, 3) of one size."""
+    return [street_scene(seed, size).image for seed in range(FRAMES)]
+
+
+def compare(backend: Any, reference: Any, config: SsapConfig, size: tuple[int, int]) -> Any:
+    """Logits and labels of a backend that has `fetch` against those of ONNX Runtime in FP32."""
+    reference.info = backend.info
+    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    errors, classes, labels = {}, [], []
+    for frame in street_frames(size)[:2]:
+        ours, theirs = (SsapPipeline(b, config) for b in (backend, reference))
+        [got] = backend.fetch(backend.infer(backend.preprocess([frame], max(size))[0], levels))
+        [expected] = reference.infer(reference.preprocess([frame], max(size))[0], levels)
+        for kind in ("semantic", "affinities"):
+            pairs = zip(levels, getattr(got, kind), getattr(expected, kind), strict=True)
+            for level, a, b in pairs:
+                name = f"{kind}_{level}"
+                errors[name] = max(errors.get(name, 0.0), relative_error(a, b))
+        classes.append(agreement(got.semantic[0], expected.semantic[0]))
+        labels.append(same_pixels(ours(frame).labels, theirs(frame).labels))
+    return {
+        "relative_error": errors,
+        "class_agreement": min(classes),
+        "label_agreement": min(labels),
+        "ok": max(errors.values()) < 2e-2 and min(classes) >= 0.99 and min(labels) >= 0.99,
+    }
+
+
+def stage_times(backend: Any, config: SsapConfig, size: tuple[int, int]) -> dict[str, Any]:
+    """Milliseconds of every stage, by the GPU's events and by the wall clock, frame by frame.
+
+    And frames per second where one is seen while another is segmented, as in the node.
+    """
+    pipeline, frames = SsapPipeline(backend, config), street_frames(size)
+    device: dict[str, list[float]] = {}
+    wall: dict[str, list[float]] = {}
+    for run in range(-WARM_UPS, RUNS):
+        start = time.perf_counter()
+        result = pipeline(frames[run % len(frames)])
+        total = 1e3 * (time.perf_counter() - start)
+        if run >= 0:
+            for name, value in backend.device_ms.items():
+                device.setdefault(name, []).append(value)
+            for name, value in {**result.stage_ms, "total": total}.items():
+                wall.setdefault(name, []).append(value)
+    return {
+        "device_ms": {name: percentiles(values) for name, values in device.items()},
+        "wall_ms": {name: percentiles(values) for name, values in wall.items()},
+        "overlapped_frames_per_s": overlapped_rate(pipeline, frames),
+    }
+
+
+def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
+    """Frames per second through the node's worker, which sees one while it segments another."""
+    queue: FrameQueue[Any] = FrameQueue([""], "every")
+    room = threading.Semaphore(2)
+    errors: list[Exception] = []
+
+    def finish(percept: Percept) -> str:
+        pipeline.segment(percept)
+        return "processed"
+
+    worker = FrameWorker(
+        queue,
+        lambda batch: pipeline.perceive([frame for _, frame in batch]),
+        finish,
+        errors.append,
+        room.release,
+    )
+    worker.start(overlap=True)
+    start = time.perf_counter()
+    for run in range(RUNS):
+        room.acquire()
+        queue.put("", frames[run % len(frames)])
+    while queue.counts("").waiting:
+        time.sleep(1e-3)
+    rate = RUNS / (time.perf_counter() - start)
+    worker.stop()
+    if errors:
+        raise errors[0]
+    return rate
+
+
+def worst_batch_agreement(pipeline: SsapPipeline, images: list[ImageArray]) -> float:
+    """How many pixels carry the same object where images are seen together and one by one."""
+    alone = [pipeline(image).labels for image in images]
+    together = [pipeline.segment(percept).labels for percept in pipeline.perceive(images)]
+    return min(same_pixels(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def median(values: list[float]) -> float:
+    """As a plain number."""
+    return float(np.median(values))

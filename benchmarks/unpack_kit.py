@@ -1,0 +1,67 @@
+"""unpack_kit.py PIECES FOLDER: check and unpack what make_tensorrt_kit.sh packed.
+
+Each piece holds a part of one tar archive, compressed for itself. Python's own lzma is used, on all
+cores, because a bare machine may have no xz.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import shutil
+import sys
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+
+def unpack(pieces: Path, folder: Path) -> None:
+    """Put the content of the kit into `folder`. Raises ValueError for a piece that is damaged."""
+    chunks: list[Path] = []
+    for line in (pieces / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        path = pieces / name
+        if not path.is_file():
+            raise ValueError(f"{path} is missing")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ValueError(f"{path} is damaged: it is not what SHA256SUMS says")
+        chunks.append(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    with ThreadPoolExecutor() as pool:
+        stream = io.BufferedReader(_Joined(pool.map(_decompress, sorted(chunks))))
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            archive.extractall(folder, filter="tar")
+
+
+def _decompress(path: Path) -> bytes:
+    return lzma.decompress(path.read_bytes())
+
+
+class _Joined(io.RawIOBase):
+    """Blocks of bytes as one stream."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._rest = blocks, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = block
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+
+if __name__ == "__main__":
+    try:
+        unpack(Path(sys.argv[1]), Path(sys.argv[2]))
+    except (OSError, ValueError, lzma.LZMAError) as error:
+        print(f"unpack_kit: error: {error}", file=sys.stderr)
+        sys.exit(1)
