@@ -88,9 +88,10 @@ def cascaded_graph_partition(
 
     The coarsest level given is partitioned first. The inner regions of its segments become single
     nodes of the next level, and so on. Each level is solved by contraction, the two clusters that
-    attract each other most first; two proposals are merged only after everything else. The work is
-    O(H W) for the classes and O(E log E) in the E pixel pairs outside of proposals; only their
-    costs are computed or looked at.
+    attract each other most first; two proposals are merged only after everything else, and never if
+    the costs between their segments sum up to -20 or less at a coarser level. The work is O(H W)
+    for the classes and O(E log E) in the E pixel pairs outside of proposals; only their costs are
+    computed or looked at.
 
     costs: one float32 or float16 array per level, finest level first; each level has half the size
         of the one before, rounded up. Either (12, H, W) costs as from `edge_costs`, or
