@@ -21,8 +21,8 @@ setup(
     ext_modules=[
         Pybind11Extension(
             f"{NAME}._core",
-            sorted(glob(f"{NAME}/csrc/*.cpp")),
-            depends=sorted(glob(f"{NAME}/csrc/*.hpp")),
+            sorted(glob(f"{NAME}/csrc/**/*.cpp", recursive=True)),
+            depends=sorted(glob(f"{NAME}/csrc/**/*.hpp", recursive=True)),
             include_dirs=[f"{NAME}/csrc"],
             cxx_std=17,
             extra_compile_args=["-O3", "-Wall", "-Wextra", "-Wpedantic"],

@@ -62,18 +62,15 @@ class Stack {
   T& operator[](std::size_t i) { return buffer_[i]; }
   const T& operator[](std::size_t i) const { return buffer_[i]; }
   std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
   std::size_t bytes() const { return buffer_.bytes(); }
   T* begin() { return buffer_.data(); }
   T* end() { return buffer_.data() + size_; }
   void clear() { size_ = 0; }
-  void cut(std::size_t size) { size_ = size; }
 
   void push(const T& value) {
     if (size_ == buffer_.capacity()) buffer_.grow(size_ + 16, size_);
     buffer_[size_++] = value;
   }
-  T& pop() { return buffer_[--size_]; }
 
  private:
   Buffer<T> buffer_;

@@ -18,9 +18,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "buffer.hpp"
-#include "grid.hpp"
-#include "simd.hpp"
+#include "pixel/grid.hpp"
+#include "pixel/simd.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 

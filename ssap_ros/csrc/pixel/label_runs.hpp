@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "grid.hpp"
+#include "pixel/grid.hpp"
 
 namespace ssap {
 

@@ -8,9 +8,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "avx2.hpp"
-#include "elementary.hpp"
-#include "grid.hpp"
+#include "pixel/elementary.hpp"
+#include "pixel/grid.hpp"
+#include "util/avx2.hpp"
 
 namespace ssap {
 

@@ -4,6 +4,9 @@
 // `join` is the weight of a pair whose parts were two pairs before, and a pair whose `priority` is
 // positive attracts. The pair of the highest priority is contracted first. `total` is the sum of
 // the costs, as far as the weight tells.
+//
+// The product takes the sum. The two others are library functions of ssap_ros.partition, to compare
+// with; they are compiled in, and take no memory unless they are called.
 #pragma once
 
 #include <cmath>

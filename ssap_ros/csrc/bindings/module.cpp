@@ -14,16 +14,16 @@
 #include <utility>
 #include <vector>
 
-#include "area_resize.hpp"
-#include "cascade.hpp"
-#include "class_maps.hpp"
-#include "edge_costs.hpp"
-#include "kernighan_lin.hpp"
-#include "label_runs.hpp"
-#include "multicut.hpp"
-#include "pool.hpp"
-#include "stopwatch.hpp"
-#include "upsample.hpp"
+#include "cascade/cascade.hpp"
+#include "graph/kernighan_lin.hpp"
+#include "graph/multicut.hpp"
+#include "pixel/area_resize.hpp"
+#include "pixel/class_maps.hpp"
+#include "pixel/edge_costs.hpp"
+#include "pixel/label_runs.hpp"
+#include "pixel/upsample.hpp"
+#include "util/pool.hpp"
+#include "util/stopwatch.hpp"
 
 namespace py = pybind11;
 

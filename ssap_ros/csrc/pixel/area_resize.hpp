@@ -14,8 +14,8 @@
 #include <cstring>
 #include <vector>
 
-#include "avx2.hpp"
-#include "grid.hpp"
+#include "pixel/grid.hpp"
+#include "util/avx2.hpp"
 
 namespace ssap {
 

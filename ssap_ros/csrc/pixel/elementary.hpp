@@ -10,7 +10,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
+
+#include "util/bit_cast.hpp"
 
 namespace ssap {
 
@@ -20,14 +21,6 @@ struct Half {
 };
 
 namespace detail {
-
-template <typename To, typename From>
-inline To bit_cast(From from) {
-  static_assert(sizeof(To) == sizeof(From), "the sizes must agree");
-  To to;
-  std::memcpy(&to, &from, sizeof to);
-  return to;
-}
 
 inline constexpr float kLn2High = 0.693359375f;  // few bits: n * kLn2High is exact
 inline constexpr float kLn2Low = -2.12194440e-4f;

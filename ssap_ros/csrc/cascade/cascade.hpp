@@ -22,12 +22,12 @@
 #include <tuple>
 #include <vector>
 
-#include "buffer.hpp"
-#include "contraction.hpp"
-#include "inner_regions.hpp"
-#include "level_graph.hpp"
-#include "linkage.hpp"
-#include "stopwatch.hpp"
+#include "cascade/inner_regions.hpp"
+#include "cascade/level_graph.hpp"
+#include "graph/contraction.hpp"
+#include "graph/linkage.hpp"
+#include "util/buffer.hpp"
+#include "util/stopwatch.hpp"
 
 namespace ssap {
 
@@ -74,18 +74,21 @@ class Cascade {
       const bool is_start = i + 1 == levels.size();
       const CascadeLevel& level = is_start ? start : levels[i];
       const GridSize size = level.affinities.size;
-      LevelReport& told = report.levels.emplace_back();
+      LevelReport& spent = report.levels.emplace_back();
+
       Stopwatch stage;
       level_graph_.start(level, proposals, options.joint_finest && i == 0, kernels, graph);
       for (const auto& [a, b] : kept_apart_) graph.connect(a, b, Linkage::of(-kInfinity));
       bool in_time = level_graph_.add_edges(graph, stop);
-      told.costs_ms = level_graph_.costs_ms();
-      told.graph_ms = stage.ms() - told.costs_ms;
-      told.n_nodes = level_graph_.n_nodes();
+      spent.n_nodes = level_graph_.n_nodes();
+      spent.costs_ms = level_graph_.costs_ms();
+      spent.graph_ms = stage.ms() - spent.costs_ms;
       report.is_valid &= level_graph_.is_valid();
+
       stage = Stopwatch();
       in_time = in_time && (is_start || graph.contract(true, stop)) && graph.contract(false, stop);
-      told.solve_ms = stage.ms();
+      spent.solve_ms = stage.ms();
+
       stage = Stopwatch();
       report.is_complete = in_time;
       if (!in_time && !is_start) {
@@ -101,7 +104,7 @@ class Cascade {
         find_kept_apart<Linkage>(graph);
         proposals = {&inner_regions_, level.classes, size.width, n_labels};
       }
-      told.labels_ms = stage.ms();
+      spent.labels_ms = stage.ms();
     }
     report.bytes = bytes();
     return report;
