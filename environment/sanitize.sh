@@ -24,7 +24,7 @@ includes=$("$python" -m pybind11 --includes | sed 's/-I/-isystem /g')
 suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
 # shellcheck disable=SC2086
 g++ "${flags[@]}" -fsanitize=address,undefined -fvisibility=hidden -shared -fPIC $includes \
-    ssap_ros/csrc/*.cpp -o "$out/ssap_ros/_core$suffix"
+    ssap_ros/csrc/bindings/*.cpp -o "$out/ssap_ros/_core$suffix"
 cd "$out"
 SSAP_FUZZ_CASES=${SSAP_FUZZ_CASES:-100000} PYTHONPATH=$out PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0 \

@@ -1,4 +1,4 @@
-"""Types of the compiled core, see csrc/bindings.cpp; ssap_ros.stages.core alone calls it."""
+"""Types of the compiled core, see csrc/bindings/; ssap_ros.stages.core alone calls it."""
 
 from collections.abc import Sequence
 from typing import Any
