@@ -2,15 +2,15 @@
 //
 // At the coarsest level every pixel of a thing class is a node, and the multicut cuts them into
 // segments. A segment's inner region, away from other segments, is beyond doubt: at the next level,
-// twice as fine, it is one node, a proposal, and only the remaining pixels are decided anew.
+// twice as fine, it is one node, a proposal, and only the remaining pixels are decided again.
 // A proposal may consist of several parts, e.g. an object behind a pole: it stays one node. A fine
 // pixel leaves the proposal where its own class is another one. The weight between two nodes is the
-// sum over all pixel pairs between them, and pairs within a proposal are never looked at.
+// sum over all pixel pairs between them, and pairs within a proposal are never read.
 //
 // Two segments that a level is sure of, since the costs between them sum up to a strong repulsion,
 // are kept apart at all finer levels. Else two proposals would be merged wherever their border has
 // moved further from one level to the next than the remaining pixels reach: these then all belong
-// to one of the two, attract the other as well, and the border itself is never looked at.
+// to one of the two, attract the other as well, and the border itself is never read.
 //
 // Pixels of different classes are kept apart, except at the finest level if it is joint.
 #pragma once
@@ -46,7 +46,7 @@ struct LevelReport {
 };
 
 struct CascadeReport {
-  bool is_valid = true;             // what was looked at of affinities and scores
+  bool is_valid = true;             // of the affinities that were read and scores
   bool is_complete = true;          // no level was given up for lack of time
   std::vector<LevelReport> levels;  // coarsest first
   std::size_t bytes = 0;
@@ -95,7 +95,7 @@ class Cascade {
         carry(levels, i + 1, labels);
         break;
       }
-      std::int32_t* const out = i == 0 ? labels : segments_.room(size.area());
+      std::int32_t* const out = i == 0 ? labels : segments_.reserve(size.area());
       const std::size_t n_labels = level_graph_.label(graph, out);
       if (!in_time && i > 0) carry(levels, i, labels);
       if (!in_time) break;
@@ -140,7 +140,7 @@ class Cascade {
     long_range_.clear();
     long_range_costs_.resize(std::max(long_range_costs_.size(), coarser.size()));
     for (std::size_t i = 0; i < coarser.size(); ++i) {
-      float* const costs = long_range_costs_[i].room(kNumOffsets * coarser[i].size.area());
+      float* const costs = long_range_costs_[i].reserve(kNumOffsets * coarser[i].size.area());
       is_valid &= edge_costs(coarser[i], kernels, costs);
       long_range_.push_back({coarser[i].size, std::ptrdiff_t{2} << i, costs});
     }
@@ -149,7 +149,8 @@ class Cascade {
     return is_valid;
   }
 
-  // The segments of level `i`, the last one that was finished, for the things of the finest level.
+  // The segments of level `i`, the last one that was finished, for the pixels of thing classes at
+  // the finest level.
   void carry(const std::vector<CascadeLevel>& levels, std::size_t i, std::int32_t* labels) {
     const GridSize size = levels[0].affinities.size;
     const std::ptrdiff_t width = levels[i].affinities.size.width;

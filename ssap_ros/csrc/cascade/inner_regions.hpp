@@ -43,9 +43,9 @@ class InnerRegions {
   // Keeps the labels of the cells whose square neighbourhood holds no other segment.
   void find_isolated_cells(std::ptrdiff_t radius) {
     const auto [height, width] = size_;
-    isolated_.room(size_.area());
-    lowest_.room(static_cast<std::size_t>(width));
-    highest_.room(static_cast<std::size_t>(width));
+    isolated_.reserve(size_.area());
+    lowest_.reserve(static_cast<std::size_t>(width));
+    highest_.reserve(static_cast<std::size_t>(width));
     for (std::ptrdiff_t y = 0; y < height; ++y) {
       // of each column; label - 1 makes 0 the highest
       std::fill_n(lowest_.data(), width, ~std::uint32_t{0});

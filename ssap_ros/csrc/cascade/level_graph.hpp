@@ -1,7 +1,7 @@
 // The graph of one cascade level, built in one sweep over the image.
 //
-// A proposal, an inner region of a coarser segment, is one node; every other pixel of a thing is a
-// leaf. Only the leaves' edges are looked at and their costs computed, in batches: pairs within a
+// A proposal, an inner region of a coarser segment, is one node; every other pixel of a thing class
+// is a leaf. Only the leaves' edges are read and their costs computed, in batches: pairs within a
 // proposal never are. An edge between two leaves is computed from either end, which costs less than
 // to look it up. A few pixels of a proposal are within reach of another proposal: their edges are
 // summed up at once.
@@ -37,7 +37,7 @@ struct LongRange {
 
 struct CascadeLevel {
   Affinities affinities;
-  const std::uint8_t* classes = nullptr;  // (height, width), 0 = not a thing
+  const std::uint8_t* classes = nullptr;  // (height, width), 0 = not a thing class
   const LongRange* long_range = nullptr;  // only for a level without proposals
   std::size_t n_long_range = 0;
 };
@@ -85,7 +85,7 @@ class LevelGraph {
       const std::ptrdiff_t row_end = row + size_.width;
       if (level_.affinities.scores) {
         rows.open();  // before the distributions that it needs are overwritten
-        look_ahead(y);
+        load_scores(y);
       }
       for (; leaf != leaf_pixels_.end() && *leaf < row_end; ++leaf) {
         add_leaf(y, *leaf - row, steps, rows, graph);
@@ -172,7 +172,7 @@ class LevelGraph {
     n_nodes_ = n_proposals_ + leaf_pixels_.size();
   }
 
-  // Room for the rows of all leaves.
+  // Capacity for the rows of all leaves.
   std::size_t max_edges() const {
     std::size_t n = leaf_pixels_.size();
     for (std::size_t i = 0; i < level_.n_long_range; ++i) {
@@ -215,12 +215,12 @@ class LevelGraph {
   }
 
   // The class distributions that the leaves of row y need and those before did not.
-  void look_ahead(std::ptrdiff_t y) {
+  void load_scores(std::ptrdiff_t y) {
     const Stopwatch watch;
     const std::ptrdiff_t last_row = std::min(y + kReach, size_.height - 1);
     for (std::ptrdiff_t row = y == 0 ? 0 : y + kReach; row <= last_row; ++row) {
       for_each_run(map_.groups(row), size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-        costs_.look_at(row * size_.width + first, last - first);
+        costs_.load_scores(row * size_.width + first, last - first);
       });
     }
     costs_ms_ += watch.ms();

@@ -19,7 +19,7 @@ class NodeMap {
     stride_ = size.width + kReach;
     const auto n = static_cast<std::size_t>((size.height + 2 * kReach) * stride_ + kReach);
     groups_.fill(n, 0);
-    if (n > nodes_.capacity()) nodes_.fill(n, 0);  // elsewhere it has nodes that are not looked at
+    if (n > nodes_.capacity()) nodes_.fill(n, 0);  // elsewhere it has nodes that are not read
   }
 
   std::uint8_t* groups(std::ptrdiff_t y) {

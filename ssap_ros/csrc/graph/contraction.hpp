@@ -55,15 +55,15 @@ class Contraction {
 
   // --- building ---
 
-  // `n_edges`: room for the rows of all leaves.
+  // `n_edges`: capacity for the rows of all leaves.
   void start(std::size_t n_nodes, std::size_t n_edges) {
     order_.start();
     n_nodes_ = n_nodes;
     has_deferred_ = false;
     sets_.start(n_nodes);
     leaves_.start(n_nodes);
-    rows_.room(n_nodes);
-    edges_.room(n_edges);
+    rows_.reserve(n_nodes);
+    edges_.reserve(n_edges);
     lists_.start(n_nodes);
     kinds_.fill(n_nodes, kPlain);
     pairs_.clear();
@@ -199,17 +199,17 @@ class Contraction {
     const float bound = bounds_.priority(leaf);
     float best = -kInfinity;
     Node partner = leaf;
-    const auto look_at = [&](Node other, Weight weight) {
+    const auto consider = [&](Node other, Weight weight) {
       const float priority = Linkage::priority(weight);
       if (priority > best) {
         best = priority;
         partner = other;
       }
     };
-    leaves_.for_each(leaf, look_at);
+    leaves_.for_each(leaf, consider);
     if (best < bound) {
       for (std::size_t i = first; i < first + size; ++i) {
-        if (is_leaf(edges_[i].other)) look_at(edges_[i].other, edges_[i].weight);
+        if (is_leaf(edges_[i].other)) consider(edges_[i].other, edges_[i].weight);
       }
     }
     if (best < bound) {
@@ -268,7 +268,7 @@ class Contraction {
     });
   }
 
-  // Tells a leaf that its neighbour `from` has become part of `to`. True if that is a new
+  // Notes for a leaf that its neighbour `from` has become part of `to`. True if that is a new
   // neighbour; nothing happens if `from` is no neighbour.
   bool redirect_leaf(Node leaf, Node from, Node to) {
     Weight weight{};

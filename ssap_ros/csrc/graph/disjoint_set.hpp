@@ -16,7 +16,7 @@ namespace ssap {
 class DisjointSet {
  public:
   void start(std::size_t size) {
-    parent_.room(size);
+    parent_.reserve(size);
     std::iota(parent_.data(), parent_.data() + size, std::uint32_t{0});
   }
 

@@ -35,7 +35,7 @@ struct MeanLinkage {
 };
 
 // The cost of the largest magnitude: the mutex watershed (Wolf et al., ECCV 2018). Two clusters
-// between which the strongest opinion is a repulsion stay apart for good, and attractions are
+// between which the strongest cost is a repulsion stay apart for good, and attractions are
 // served from the strongest to the weakest, which is what its sorted list of edges does.
 struct MutexLinkage {
   using Weight = float;
