@@ -30,7 +30,7 @@ test-tensorrt-8: setup-all  ## what we call of TensorRT 8.5 [PYTHON310=python3.1
 	@python="$$($(PYTHON310) -c 'import sys; print(sys.executable)')" || { \
 		echo "test-tensorrt-8: expected a Python 3.10; say PYTHON310=..." >&2; exit 2; }; \
 	environment/tensorrt_api.sh 8.5.3.1 && PYTHON310="$$python" .venv/bin/python -m pytest \
-		-k 8.5.3.1 test/test_tensorrt_api.py test/test_tensorrt_backend.py
+		-k 8.5.3.1 test/backends/tensorrt
 
 sanitize:  ## the compiled core under the sanitizers of g++
 	@environment/sanitize.sh
@@ -43,8 +43,7 @@ lint: setup-all  ## ruff, mypy, clang-format and compiler warnings
 
 format: setup-all  ## formats Python and C++
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
-	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp \
-		test/*.cpp test/core/*.cpp
+	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp
 
 clean:  ## removes what was built: .venv, out/, build/, caches
 	rm -rf .venv .cache out build install log *.egg-info ssap_ros/_core*.so \

@@ -25,7 +25,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from ssap_ros.benchmark.null_node import NullBackend
-from ssap_ros.node import SsapNode
+from ssap_ros.node.node import SsapNode
 
 # Bytes per pixel, and the pixels that share a colour sample in width and height.
 LAYOUTS = {

@@ -19,13 +19,13 @@ from gpu_check_frames import median, stage_times, street_frames, worst_batch_agr
 from gpu_report import Part, Report, memcheck, tell, this_machine
 
 from ssap_ros.backends import DeviceError, choose_backend
-from ssap_ros.backends.engine_cache import engine_path
-from ssap_ros.backends.engines import cache_folder, engine_key, find_engine
-from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-from ssap_ros.backends.portable_onnx import read_info
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+from ssap_ros.backends.resources import default_model_path
+from ssap_ros.backends.tensorrt.cache import engine_path
+from ssap_ros.backends.tensorrt.lookup import cache_folder, engine_key, find_engine
+from ssap_ros.backends.tensorrt.portable_onnx import read_info
 from ssap_ros.config import SsapConfig
 from ssap_ros.pipeline import SsapPipeline
-from ssap_ros.resources import default_model_path
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((512, 1024), (1024, 2048))
@@ -162,7 +162,7 @@ def _request(model: Path, cache: str, size: tuple[int, int], batch: int) -> tupl
 
 
 def _load(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> tuple[Any, SsapConfig]:
-    from ssap_ros.backends.tensorrt_backend import TensorRTBackend
+    from ssap_ros.backends.tensorrt.backend import TensorRTBackend
 
     config, key, info = _request(model, cache, size, batch)
     plan = find_engine(model, key, config, _progress)

@@ -15,8 +15,8 @@
 #   --seconds N        no part begins after so many
 #   --checkpoint FILE  kernels: a training checkpoint instead of the default model
 #   --kit FOLDER       tensorrt: pieces made by make_tensorrt_kit.sh, to be unpacked first
-#   --add FILE         tensorrt: put a piece aside, for pieces that come one by one; the last comes
-#                      with SHA256SUMS
+#   --add FOLDER       tensorrt: put a piece aside, for pieces that come one by one; the last brings
+#                      the checksums, and with it the kit is unpacked
 #   --work FOLDER      tensorrt: where pieces, kit and engines stay, default /var/tmp/ssap_gpu
 #
 # The compiled core is built where it is not there for this Python. PYTHON chooses the interpreter.
@@ -68,7 +68,7 @@ if [[ $mode == kernels ]]; then
 fi
 
 mkdir -p "$work/pieces"
-[[ ${#pieces[@]} -eq 0 ]] || cp "${pieces[@]}" "$work/pieces/"
+for piece in "${pieces[@]}"; do cp "$piece"/* "$work/pieces/"; done
 if [[ -z $kit && -f $work/pieces/SHA256SUMS ]]; then
     kit=$work/pieces
 elif [[ ${#pieces[@]} -gt 0 ]]; then

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ssap_ros.backends.portable_onnx import portable_onnx
+from ssap_ros.backends.tensorrt.portable_onnx import portable_onnx
 
 
 def relative_error(got: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

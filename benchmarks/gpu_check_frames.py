@@ -12,10 +12,10 @@ from gpu_check_compare import agreement, relative_error, same_pixels
 from gpu_report import percentiles
 
 from ssap_ros.config import SsapConfig
-from ssap_ros.frame_queue import FrameQueue
-from ssap_ros.frame_worker import FrameWorker
+from ssap_ros.data.scenes.street import street_scene
+from ssap_ros.node.queue import FrameQueue, Outcome
+from ssap_ros.node.worker import FrameWorker
 from ssap_ros.pipeline import Percept, SsapPipeline
-from ssap_ros.scenes import street_scene
 from ssap_ros.types import ImageArray
 
 FRAMES, RUNS, WARM_UPS = 4, 200, 20
@@ -83,7 +83,7 @@ def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
 
     def finish(percept: Percept) -> str:
         pipeline.segment(percept)
-        return "processed"
+        return Outcome.PROCESSED
 
     worker = FrameWorker(
         queue,

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.affinity import content_cells
-from ssap_ros.backends.frame_layout import FrameLayout
-from ssap_ros.backends.gpu_kernels import EPS, GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.kernels import EPS, GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.layout import FrameLayout
+from ssap_ros.stages.affinity import content_cells
 from ssap_ros.types import ModelInfo
 
 LEVELS = (4, 8, 16, 32, 64)

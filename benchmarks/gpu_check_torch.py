@@ -16,10 +16,10 @@ import onnx
 import onnxruntime
 from gpu_report import Part, Report, memcheck, tell, this_machine
 
-from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-from ssap_ros.backends.portable_onnx import read_info
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+from ssap_ros.backends.resources import default_model_path
+from ssap_ros.backends.tensorrt.portable_onnx import read_info
 from ssap_ros.config import SsapConfig
-from ssap_ros.resources import default_model_path
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((1024, 2048), (576, 768))

@@ -3,7 +3,7 @@
 # an x86_64 machine with an NVIDIA GPU and no network, as pieces of one archive.
 #
 #   OUT       the pieces are the folders OUT/1, OUT/2, ...; default out/tensorrt_kit
-#   PIECE_MB  largest size of a piece, default 58
+#   PIECE_MB  largest size of a piece in MiB, default 46
 #
 # In it: a CPython 3.10 (the last that this TensorRT serves), TensorRT without its plugins, CuPy, pycuda,
 # ONNX, ONNX Runtime, OpenCV, the compiled core of this checkout. Of TensorRT's GPU code only that for
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-out/tensorrt_kit}")
-piece_mb=${2:-58}
+piece_mb=${2:-46}
 arch=${ARCH:-90}
 python=${PYTHON310:-python3.10}
 for cuda in ${CUDA_ROOT:-} /usr/local/cuda-13.* /usr/local/cuda; do
@@ -111,16 +111,22 @@ archive() {
         --exclude='site/onnxruntime/transformers' --exclude='*.pxd' --exclude='*.pyx' -cf - . |
         split -d -a 3 -b 32M - "$work/chunks/kit.tar."
     find "$work/chunks" -type f -print0 | xargs -0 -n 1 -P "$(nproc)" xz -3
-    local chunk size piece=1 bytes=0
-    for chunk in "$work"/chunks/*; do
-        size=$(stat -c %s "$chunk")
-        if ((bytes + size > piece_mb << 20)); then piece=$((piece + 1)) bytes=0; fi
-        bytes=$((bytes + size))
+    deal_out
+    (cd "$out" && sha256sum [0-9]/kit.tar.*) | sed 's|  [0-9]/|  |' >"$work/SHA256SUMS"
+    mv "$work/SHA256SUMS" "$(ls -d "$out"/[0-9] | tail -n 1)"
+}
+
+# Largest first, each to the first piece with room for it.
+deal_out() {
+    local chunk size piece
+    local -A bytes
+    for chunk in $(ls -S "$work"/chunks/*); do
+        size=$(stat -c %s "$chunk") piece=1
+        while ((${bytes[$piece]:-0} + size > piece_mb << 20)); do piece=$((piece + 1)); done
+        bytes[$piece]=$((${bytes[$piece]:-0} + size))
         mkdir -p "$out/$piece"
         mv "$chunk" "$out/$piece"
     done
-    (cd "$out" && sha256sum [0-9]/kit.tar.*) | sed 's|  [0-9]/|  |' >"$work/SHA256SUMS"
-    mv "$work/SHA256SUMS" "$out/$piece"
 }
 
 step interpreter interpreter

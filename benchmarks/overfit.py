@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 import torch
 
-from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
-from ssap_ros.datasets.annotated import AnnotatedImage
-from ssap_ros.datasets.scenes import SceneSet
-from ssap_ros.evaluation.average_precision import CocoAveragePrecision
+from ssap_ros.data.annotated import AnnotatedImage
+from ssap_ros.data.scene_set import SceneSet
+from ssap_ros.evaluation.metrics.average_precision import CocoAveragePrecision
 from ssap_ros.evaluation.predict import PredictionSettings, Predictor
 from ssap_ros.network.export import write_onnx
 from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork

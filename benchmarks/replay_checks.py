@@ -91,14 +91,14 @@ def compare_procedural(
 def throughput(work: Path) -> dict[str, Any]:
     """See above."""
     from ssap_ros.backends import load_backend
+    from ssap_ros.common.progress import hide_progress
     from ssap_ros.config import SsapConfig
-    from ssap_ros.evaluation.progress import ProgressLine
     from ssap_ros.pipeline import SsapPipeline
-    from ssap_ros.replay.play import PlayOptions
+    from ssap_ros.replay.play.play import PlayOptions
     from ssap_ros.replay.replay import ReplayOptions, replay
     from ssap_ros.replay.sources import open_source
 
-    ProgressLine.enabled = False
+    hide_progress(True)
     bag = work / "throughput.mcap"
     ssap("make-bag", "scenes:7", bag, "--frames", _ROUND_FRAMES)
     images = [frame.rgb() for frame in open_source(str(bag))]
@@ -111,7 +111,7 @@ def throughput(work: Path) -> dict[str, Any]:
         for image in images:
             pipeline(image)
         alone.append(len(images) / (time.perf_counter() - start))
-        summary = replay(str(bag), work / "throughput", options).summary
+        summary = replay(str(bag), work / "throughput", options).summary.as_dict()
         through.append(summary["fps"])
     return {
         "frames": len(images),
@@ -126,8 +126,8 @@ def throughput(work: Path) -> dict[str, Any]:
 
 def faults(work: Path) -> dict[str, Any]:
     """See above."""
-    from bag_files import break_bag, write_painted_bag
-    from toy_model import write_toy_model
+    from support.bag_files import break_bag, write_painted_bag
+    from support.toy_model import write_toy_model
 
     good = write_painted_bag(work / "good.mcap", 12)
     write_toy_model(work / "toy.onnx")

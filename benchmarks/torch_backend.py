@@ -18,11 +18,11 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ssap_ros.affinity import AffinityPyramid, content_cells
-from ssap_ros.backends.frame_layout import FrameLayout
-from ssap_ros.backends.gpu_kernels import GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.kernels import GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.layout import FrameLayout
 from ssap_ros.network.ssap import SsapNetwork
-from ssap_ros.preprocess import fit_input
+from ssap_ros.stages.affinity import AffinityPyramid, content_cells
+from ssap_ros.stages.preprocess import fit_input
 from ssap_ros.types import ImageArray, ModelInfo, NetworkOutput
 
 torch.backends.cudnn.benchmark = True

@@ -33,19 +33,19 @@ add() {
 
 run() {
     [[ $# -eq 2 ]] || usage 2
-    local out=$2
+    out=$2
     mkdir -p "$work/data" "$out"
     (cd "$work/pieces" && sha256sum --quiet -c SHA256SUMS && cat data.tar.*) | tar -C "$work/data" -xf -
     # the log and the weights survive whatever ends the run
-    trap 'collect "$out"' EXIT
+    trap collect EXIT
     cd "$root"
     PYTHONUNBUFFERED=1 "$python" -m ssap_ros.cli train --config config/train_street.yaml \
         --data-root "$work/data" --out "$work/run" --minutes "$1" 2>&1 | tee "$out/train.log"
 }
 
 collect() {
-    cp "$work/run/log.jsonl" "$1/" || true
-    "$python" "$root/benchmarks/split_checkpoint.py" "$work/run" "$1"
+    cp "$work/run/log.jsonl" "$out/" || true
+    "$python" "$root/benchmarks/split_checkpoint.py" "$work/run" "$out"
 }
 
 case ${1:-} in

@@ -26,7 +26,7 @@ run "ruff check" .venv/bin/ruff check .
 run "ruff format" .venv/bin/ruff format --check .
 run "mypy" .venv/bin/mypy
 run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.{cpp,hpp} \
-    test/*.cpp test/core/*.cpp
+    test/*/*.cpp
 run "compiler warnings" warnings
 
 [[ ${#failed[@]} -eq 0 ]] && echo "lint: all good" && exit

@@ -30,4 +30,4 @@ SSAP_FUZZ_CASES=${SSAP_FUZZ_CASES:-100000} PYTHONPATH=$out PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0 \
     LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)" \
     "$python" -c 'import pytest, sys; sys.exit(pytest.main(["-q", "-s", "-p", "no:cacheprovider", *sys.argv[1:]]))' \
-    test/test_fuzz.py test/test_core.py
+    test/stages/test_fuzz.py test/stages/test_core.py

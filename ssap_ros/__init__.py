@@ -1,6 +1,51 @@
 """Single-shot instance segmentation with an affinity pyramid (SSAP) for ROS 2.
 
-Start reading at `ssap_ros.pipeline`: it tells the way of an image to its instances.
+Start reading at `ssap_ros.pipeline`: it tells the way of an image to its instances. The names below
+are the public API; they are imported when they are first used, so that `import ssap_ros` needs
+neither ROS nor a network runtime.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssap_ros.config import SsapConfig
+    from ssap_ros.errors import SsapError
+    from ssap_ros.partition import (
+        cascaded_graph_partition,
+        edge_costs,
+        greedy_additive,
+        kernighan_lin,
+        multicut_objective,
+    )
+    from ssap_ros.pipeline import SsapPipeline
+    from ssap_ros.types import FrameResult, Instance
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "FrameResult",
+    "Instance",
+    "SsapConfig",
+    "SsapError",
+    "SsapPipeline",
+    "cascaded_graph_partition",
+    "edge_costs",
+    "greedy_additive",
+    "kernighan_lin",
+    "multicut_objective",
+]
+
+_HOMES = {
+    "FrameResult": "types",
+    "Instance": "types",
+    "SsapConfig": "config",
+    "SsapError": "errors",
+    "SsapPipeline": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"ssap_ros.{_HOMES.get(name, 'partition')}"), name)

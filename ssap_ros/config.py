@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ssap_ros.errors import InputError
+
 _CAMERA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -17,7 +19,7 @@ def _setting(default: Any, description: str, **metadata: Any) -> Any:
 
 @dataclass(frozen=True)
 class SsapConfig:
-    """Settings of the pipeline. Raises ValueError on construction when a value is out of range."""
+    """Settings of the pipeline. Raises InputError on construction when a value is out of range."""
 
     model_file_path: str = _setting(
         "", "ONNX model; empty means the default model shipped with the package"
@@ -72,7 +74,7 @@ class SsapConfig:
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """Settings of the ROS node that the pipeline does not know. Raises ValueError like SsapConfig.
+    """Settings of the ROS node that the pipeline does not know. Raises InputError like SsapConfig.
 
     A camera called "" is the only one, and its topics have no prefix.
     """
@@ -122,20 +124,20 @@ class NodeConfig:
             check_setting(field, getattr(self, field.name))
         names = self.cameras
         if len(set(names)) != len(names) or not names or ("" in names and len(names) > 1):
-            raise ValueError(f'cameras must be distinct names or [""], got {list(names)}')
+            raise InputError(f'cameras must be distinct names or [""], got {list(names)}')
         for name in filter(None, names):
             if not _CAMERA_NAME.fullmatch(name):
-                raise ValueError(
+                raise InputError(
                     f"cameras must be words of a-z, A-Z, 0-9 and _ that do not start with a digit, "
                     f"got {name!r}"
                 )
 
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raise ValueError, with the expected and the given value, if `value` does not fit."""
+    """Raise InputError, with the expected and the given value, if `value` does not fit."""
     choices = field.metadata.get("choices")
     if choices and value not in choices:
-        raise ValueError(f"{field.name} must be one of {choices}, got {value!r}")
+        raise InputError(f"{field.name} must be one of {choices}, got {value!r}")
     low, high = field.metadata.get("range", (None, None))
     if low is not None and not low <= value <= high:
-        raise ValueError(f"{field.name} must be in [{low}, {high}], got {value!r}")
+        raise InputError(f"{field.name} must be in [{low}, {high}], got {value!r}")

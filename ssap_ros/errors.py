@@ -1,9 +1,34 @@
-"""Errors that the command line tells in one line."""
+"""All errors that this package raises on purpose; the message is one line for the user."""
 
 
-class InputError(ValueError):
-    """Something the user gave (a path, a file, a setting) cannot be used; the message says why."""
+class SsapError(Exception):
+    """The root of them all."""
 
 
-class NodeError(RuntimeError):
-    """The node process did not start, died or stopped answering; the message says what it wrote."""
+class InputError(SsapError, ValueError):
+    """Something given (a path, a file, a setting, an array) cannot be used; it says why."""
+
+
+class MessageError(SsapError, ValueError):
+    """An image message that cannot be read; it says what was expected and what came."""
+
+
+class ModelError(SsapError, RuntimeError):
+    """A model file that is missing or incompatible."""
+
+
+class DeviceError(SsapError, RuntimeError):
+    """The GPU, its driver or its libraries failed.
+
+    The backend that raised it is to be closed; a new one may be loaded in its place. Where the
+    error broke the CUDA context for good (an illegal memory access), only a new process helps.
+    """
+
+
+class NodeError(SsapError, RuntimeError):
+    """The node process did not start, died or stopped responding; it says what the node wrote."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
-from ssap_ros.affinity import AffinityPyramid
-from ssap_ros.backends.base import InferenceBackend
+from ssap_ros.backends import AnyBackend, load_backend
 from ssap_ros.config import SsapConfig
-from ssap_ros.instances import extract_instances
-from ssap_ros.partition import CascadeReport, cascaded_graph_partition
-from ssap_ros.preprocess import content_size
-from ssap_ros.types import ClassArray, FloatArray, FrameResult, ImageArray, LabelArray
+from ssap_ros.errors import InputError
+from ssap_ros.stages.affinity import AffinityPyramid
+from ssap_ros.stages.instances import extract_instances
+from ssap_ros.stages.partition import CascadeReport, cascaded_graph_partition
+from ssap_ros.stages.preprocess import content_size
+from ssap_ros.types import (
+    ClassArray,
+    FloatArray,
+    FrameResult,
+    ImageArray,
+    LabelArray,
+    ModelInfo,
+)
+
+_LOG = logging.getLogger(__name__)
 
 STAGES = ("preprocess", "inference", "affinity", "partition", "instances")
 """The timed stages of a frame, in order; the keys of `FrameResult.stage_ms`."""
@@ -59,7 +71,7 @@ class SsapPipeline:
 
     def __init__(
         self,
-        backend: InferenceBackend,
+        backend: AnyBackend,
         config: SsapConfig,
         partition: Partition = cascaded_graph_partition,
     ) -> None:
@@ -67,33 +79,54 @@ class SsapPipeline:
         self._partition = partition
         self.config = config
 
+    @classmethod
+    def from_model(cls, path: str | Path = "", config: SsapConfig | None = None) -> SsapPipeline:
+        """Load a model into the backend that the node would choose here; the choice is logged.
+
+        Args:
+            path: The ONNX file; empty means the model shipped with the package.
+            config: Settings, the defaults of the node if None; `path` replaces its
+                `model_file_path`.
+
+        Raises:
+            ModelError: The model is missing or incompatible.
+            DeviceError: The GPU that `config` asks for cannot be used.
+        """
+        config = replace(config or SsapConfig(), model_file_path=str(path))
+        return cls(load_backend(config, _LOG.info), config)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says about itself; `info.classes[instance.class_id]` names a class."""
+        return self._backend.info
+
     @property
     def config(self) -> SsapConfig:
-        """The settings in use. Assigning ones that the network cannot serve raises ValueError."""
+        """The settings in use. Assigning ones that the network cannot serve raises InputError."""
         return self._config
 
     @config.setter
     def config(self, config: SsapConfig) -> None:
         levels = self._backend.info.levels
         if config.initial_level not in levels:
-            raise ValueError(f"initial_level must be one of {levels}, got {config.initial_level}")
+            raise InputError(f"initial_level must be one of {levels}, got {config.initial_level}")
         self._config = config
 
     def __call__(self, image: ImageArray) -> FrameResult:
-        """The instances of `image`, uint8 (H, W, 3) RGB. Raises ValueError for another array."""
+        """The instances of `image`, uint8 (H, W, 3) RGB. Raises InputError for another array."""
         return self.segment(self.perceive([image])[0])
 
     def perceive(self, images: Sequence[ImageArray]) -> list[Percept]:
         """The network's half of the way, for one to `max_batch` images of one size.
 
-        One thread may perceive the next images while another segments these. Raises ValueError for
+        One thread may perceive the next images while another segments these. Raises InputError for
         other arrays.
         """
         config, backend = self.config, self._backend
         if not 1 <= len(images) <= backend.max_batch:
-            raise ValueError(f"expected 1 to {backend.max_batch} images, got {len(images)}")
+            raise InputError(f"expected 1 to {backend.max_batch} images, got {len(images)}")
         if len({image.shape for image in images}) > 1:
-            raise ValueError(f"images must be of one size, got {[i.shape for i in images]}")
+            raise InputError(f"images must be of one size, got {[i.shape for i in images]}")
         size = images[0].shape[:2]
         timer = _StageTimer()
 

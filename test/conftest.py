@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from toy_model import write_toy_model
 
-from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+from support.toy_model import write_toy_model
 
 if TYPE_CHECKING:
-    from node_client import Starter
+    from support.node_client import Starter
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def start(tmp_path_factory: pytest.TempPathFactory, toy_model_path: Path) -> Ite
     """Starts a node as a process, on a DDS domain that other runs on this machine hardly use."""
     pytest.importorskip("rclpy", reason="rclpy is not installed")
     pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
-    from node_client import Starter
+    from support.node_client import Starter
 
     starter = Starter(
         1 + os.getpid() % 100, toy_model_path, lambda: tmp_path_factory.mktemp("node") / "log.txt"

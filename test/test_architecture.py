@@ -1,7 +1,8 @@
-"""Who may import whom, by the syntax trees; and the parameter file agrees with the defaults."""
+"""Who may import whom, room by room; and the parameter file agrees with the defaults."""
 
 import ast
 import dataclasses
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,66 +13,26 @@ from ssap_ros.config import NodeConfig, SsapConfig
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ssap_ros"
 
-# Lower layers first; a module imports from its own layer and from those below, never upward.
-# A folder counts as one module here.
-LAYERS = (
-    {
-        "types",
-        "config",
-        "errors",
-        "finding",
-        "resources",
-        "model_info",
-        "image_files",
-        "segments",
-        "_core",
-    },
-    {
-        "preprocess",
-        "affinity",
-        "partition",
-        "stages",
-        "instances",
-        "backends",
-        "tracking",
-        "overlay",
-        "scenes",
-        "scene_parts",
-        "datasets",
-        "network",
-    },
-    {
-        "parameter_docs",
-        "pipeline",
-        "training",
-        "frame_queue",
-        "frame_worker",
-        "stage_times",
-        "status",
-        "semantics",
-    },
-    {"messages", "image_messages", "compressed_messages", "connection"},
-    {"node_parts"},
-    {"node", "evaluation"},
-    {"replay"},
-    {"doctor", "topic_check"},
-    {"commands", "benchmark"},
-    {"cli"},
+# The rooms, upper floors first: a module imports from its own floor and from those below.
+FLOORS = (
+    "cli benchmark",
+    "replay",
+    "replay.review",
+    "replay.report",
+    "replay.play",
+    "replay.sources replay.summary",
+    "replay.bags",
+    "node evaluation training",
+    "messages visualization network",
+    "pipeline",
+    "backends",
+    "stages data partition",
+    "common",
+    "config types errors _core",
 )
-
-# Who alone may import a package from outside, as path prefixes inside ssap_ros/.
-ROS = (
-    "node.py",
-    "node_parts/",
-    "messages.py",
-    "image_messages.py",
-    "compressed_messages.py",
-    "connection.py",
-    "topic_check.py",
-    "benchmark/node_link.py",
-    "replay/link.py",
-)
-RESTRICTED = {
+ROS = "node messages"
+OUTSIDE = {  # who alone may import a package from outside
+    "ssap_ros._core": "stages.core",
     "rclpy": ROS,
     "builtin_interfaces": ROS,
     "cv_bridge": ROS,
@@ -83,83 +44,81 @@ RESTRICTED = {
     "std_srvs": ROS,
     "autoware_internal_debug_msgs": ROS,
     "vision_msgs": ROS,
-    "rosbags": ("replay/bag_",),
-    "mcap": ("replay/bag_",),
-    "distributed": ("evaluation/workers.py",),
-    "onnxruntime": ("backends/onnxruntime_backend.py",),
-    "tensorrt": ("backends/tensorrt_engine.py", "backends/engine_builder.py"),
-    "pycuda": ("backends/tensorrt_backend.py", "backends/gpu_"),
-    "cupy": ("backends/gpu_",),
-    "torch": ("network/", "training/"),
-    "onnx": ("network/", "training/", "backends/portable_onnx.py"),
-    "pycocotools": ("evaluation/", "replay/", "training/"),
-    "ssap_ros._core": ("stages/core.py",),
+    "rosbags": "replay.bags",
+    "mcap": "replay.bags",
+    "distributed": "evaluation",
+    "onnxruntime": "backends.onnxruntime training",
+    "tensorrt": "backends.tensorrt",
+    "pycuda": "backends.tensorrt",
+    "cupy": "backends.tensorrt",
+    "torch": "network training",
+    "onnx": "network training backends.tensorrt",
+    "pycocotools": "data evaluation replay.bags",
 }
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+
+def dotted(file: Path) -> str:
+    """`stages.partition`, and `node` for its __init__.py."""
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
 
-def layer(module: str) -> int:
-    for index, names in enumerate(LAYERS):
-        if module in names:
-            return index
-    raise AssertionError(f"{module} has no place in the layers of {Path(__file__).name}")
+MODULES = {dotted(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imports(file: Path) -> set[str]:
-    """Full names of everything that `file` imports, names inside a package included."""
-    parts = ("ssap_ros", *file.relative_to(PACKAGE).with_suffix("").parts)
+def inside(module: str, rooms: str) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms.split())
+
+
+def floor(module: str) -> int:
+    """The one whose room is the smallest around the module; 0 is the top."""
+    rooms = {room: n for n, floor in enumerate(FLOORS) for room in floor.split()}
+    around = [room for room in rooms if inside(module, room)]
+    assert around, f"{module} stands in no room of {Path(__file__).name}"
+    return rooms[max(around, key=len)]
+
+
+def imports(module: str) -> set[str]:
+    """Everything that a module imports, also within functions: `torch`, `ssap_ros.types`."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(parts[: -node.level]) if node.level else ""
-            module = ".".join(filter(None, [base, node.module]))
-            names |= {f"{module}.{alias.name}" for alias in node.names}
+            assert not node.level, f"{module} imports relatively"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                known = name.removeprefix("ssap_ros.") in MODULES or name == "ssap_ros._core"
+                names.add(name if known else str(node.module))
     return names
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_never_go_upward(file):
-    own = file.relative_to(PACKAGE).with_suffix("").parts[0]
-    if own == "__init__":
-        assert not {name for name in imports(file) if name.startswith("ssap_ros")}
-        return
-    for name in imports(file):
-        if name.startswith("ssap_ros.") and (other := name.split(".")[1]) != "__version__":
-            assert layer(other) <= layer(own), f"{own} imports {other}"
+def own_imports(module: str) -> set[str]:
+    """Those of ours, without the package itself: `types`, `stages.partition`."""
+    names = {name for name in imports(module) if name.startswith("ssap_ros.")}
+    return {name.removeprefix("ssap_ros.") for name in names} - {module}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_outside_packages_stay_where_they_belong(file):
-    where = file.relative_to(PACKAGE).as_posix()
-    for name in imports(file):
-        for package, homes in RESTRICTED.items():
-            if name == package or name.startswith(f"{package}."):
-                assert where.startswith(homes), f"{where} imports {package}"
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"__init__"}))
+def test_imports_never_go_upward(module):
+    for other in own_imports(module):
+        assert floor(other) >= floor(module), f"{module} imports {other}"
 
 
-def test_the_pipeline_knows_no_ros():
-    reached, waiting = set(), ["pipeline"]
-    while waiting:
-        module = waiting.pop()
-        if module in reached:
-            continue
-        reached.add(module)
-        folder = PACKAGE / module
-        files = folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]
-        for file in filter(Path.is_file, files):
-            names = {name for name in imports(file) if name.startswith("ssap_ros.")}
-            waiting += [name.split(".")[1] for name in names]
-    assert "partition" in reached
-    assert not reached & {"messages", "node", "evaluation", "replay"}
+def test_imports_make_no_circles():
+    sorter = TopologicalSorter({module: own_imports(module) for module in MODULES})
+    assert len(list(sorter.static_order())) >= len(MODULES)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_outside_packages_stay_where_they_belong(module):
+    for name in imports(module):
+        for package, rooms in OUTSIDE.items():
+            if inside(name, package):
+                assert inside(module, rooms), f"{module} imports {package}"
 
 
 def test_headers_of_the_core_know_no_python():
-    headers = sorted(
-        path for path in (PACKAGE / "csrc").rglob("*.hpp") if path.parent.name != "bindings"
-    )
+    headers = set((PACKAGE / "csrc").glob("*/*.hpp")) - set((PACKAGE / "csrc/bindings").iterdir())
     assert headers
     for header in headers:
         included = [line for line in header.read_text().splitlines() if line.startswith("#include")]

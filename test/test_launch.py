@@ -98,7 +98,7 @@ def panels(layout: Any) -> list[str]:
 
 def test_foxglove_layout_shows_what_the_node_publishes() -> None:
     pytest.importorskip("rclpy", reason="rclpy is not installed")
-    from ssap_ros.node_parts.outputs import NODE_STAGES
+    from ssap_ros.node.publishers import NODE_STAGES
 
     layout = json.loads((ROOT / "foxglove" / "ssap.json").read_text())
     assert set(layout) == {

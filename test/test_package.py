@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ssap_ros
-from ssap_ros.resources import DEFAULT_MODEL, default_model_path, share_path
+from ssap_ros.backends.resources import DEFAULT_MODEL, default_model_path, share_path
 
 ROOT = Path(__file__).resolve().parents[1]
 TYPE_HASHES = {
@@ -103,9 +103,14 @@ def test_installed_package_finds_its_share_folder(tmp_path):
     package.mkdir(parents=True)
     share.mkdir(parents=True)
     (share / DEFAULT_MODEL).touch()
-    (package / "resources.py").write_bytes((ROOT / "ssap_ros" / "resources.py").read_bytes())
+    (package / "backends").mkdir()
     (package / "__init__.py").touch()
-    program = "from ssap_ros.resources import default_model_path; print(default_model_path())"
+    (package / "backends" / "__init__.py").touch()
+    resources = ROOT / "ssap_ros" / "backends" / "resources.py"
+    (package / "backends" / "resources.py").write_bytes(resources.read_bytes())
+    program = (
+        "from ssap_ros.backends.resources import default_model_path; print(default_model_path())"
+    )
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=package.parent, capture_output=True, text=True
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_model import paint, probability, write_toy_model
 
-from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.pipeline import SsapPipeline
 from ssap_ros.types import FrameResult
+from support.toy_model import paint, probability, write_toy_model
 
 PERSON, CAR, BUS = 1, 3, 5
 STAGES = ["preprocess", "inference", "affinity", "partition", "instances"]

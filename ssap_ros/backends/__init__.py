@@ -5,14 +5,15 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ssap_ros.backends.base import DeviceError, InferenceBackend, ModelError, OnProgress
-from ssap_ros.backends.cuda_driver import Gpu, probe
+from ssap_ros.backends.base import AnyBackend, OnProgress
+from ssap_ros.backends.resources import default_model_path
+from ssap_ros.backends.tensorrt.driver import Gpu, probe
 from ssap_ros.config import SsapConfig
-from ssap_ros.resources import default_model_path
+from ssap_ros.errors import DeviceError, ModelError
 
 __all__ = [
+    "AnyBackend",
     "DeviceError",
-    "InferenceBackend",
     "ModelError",
     "choose_backend",
     "load_backend",
@@ -22,7 +23,7 @@ __all__ = [
 _GPU_PACKAGES = ("tensorrt", "pycuda", "cupy", "onnx")
 
 
-def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -> InferenceBackend:
+def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -> AnyBackend:
     """Load `config.model_file_path` into an engine, building it first where that is needed.
 
     on_progress: is told which backend was chosen and why, and how a build goes on.
@@ -32,11 +33,11 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
     gpu, reason = choose_backend(config)
     on_progress(f"{'TensorRT' if gpu else 'ONNX Runtime'}: {reason}")
     if gpu:
-        from ssap_ros.backends.tensorrt_backend import load_tensorrt
+        from ssap_ros.backends.tensorrt.backend import load_tensorrt
 
         return load_tensorrt(path, config, gpu, on_progress)
     try:
-        from ssap_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+        from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
     except ImportError as error:
         raise ModelError(f"ONNX Runtime cannot be imported: {error}") from error
     return OnnxRuntimeBackend(path, config.num_threads)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ssap_ros.affinity import AffinityPyramid, affinity_pyramid
+from ssap_ros.errors import DeviceError as DeviceError
+from ssap_ros.errors import ModelError as ModelError
+from ssap_ros.stages.affinity import AffinityPyramid, affinity_pyramid
 from ssap_ros.types import ImageArray, ModelInfo, NetworkOutput
 
 PARTITION_WINDOW = 5
 """The affinity window that a model must have."""
+
+Tensor = TypeVar("Tensor")
+Logits = TypeVar("Logits")
 
 OnProgress = Callable[[str], None]
 """Is told what goes on while a backend is being loaded, e.g. "building engine, 41 s".
@@ -20,23 +25,12 @@ build and comes out of `load_backend`.
 """
 
 
-class ModelError(RuntimeError):
-    """A model file that is missing or does not fit; the message is one line for the user."""
-
-
-class DeviceError(RuntimeError):
-    """The GPU, its driver or its libraries failed; the message is one line for the user.
-
-    The backend that raised it is to be closed; a new one may be loaded in its place. Where the
-    error broke the CUDA context for good (an illegal memory access), only a new process helps.
-    """
-
-
-class InferenceBackend(Protocol):
+class InferenceBackend(Protocol[Tensor, Logits]):
     """A loaded network with the stages that lead to and from it, wherever it keeps their arrays.
 
     The three stages are called in this order, by one thread at a time. What one returns goes to the
-    next and is valid until the first is called again; the pyramids stay valid.
+    next and is valid until the first is called again; the pyramids stay valid. Tensor and Logits
+    are what the backend keeps the network's input and output in.
 
     name: what runs the network, for reports.
     info: what the model file says about itself; an engine built for one input size says that.
@@ -47,15 +41,15 @@ class InferenceBackend(Protocol):
     info: ModelInfo
     max_batch: int
 
-    def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Any, float]:
-        """Fit images of one size into the network input; see `ssap_ros.preprocess.preprocess`.
+    def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Tensor, float]:
+        """Fit images of one size into the network input; see `stages.preprocess.preprocess`.
 
         images: uint8 (H, W, 3) RGB each, 1 to `max_batch` of them.
         Returns the network input (n, 3, h, w) and the scale, network pixels per source pixel.
         """
         ...
 
-    def infer(self, tensor: Any, levels: Sequence[int]) -> Any:
+    def infer(self, tensor: Tensor, levels: Sequence[int]) -> Logits:
         """Run the network on the input that `preprocess` made.
 
         Returns the logits of `levels`, the finest ones of `info.levels`.
@@ -63,14 +57,18 @@ class InferenceBackend(Protocol):
         ...
 
     def affinity_pyramids(
-        self, logits: Any, content: tuple[int, int], segmentation_refinement: bool
+        self, logits: Logits, content: tuple[int, int], segmentation_refinement: bool
     ) -> list[AffinityPyramid]:
-        """Turn the logits into one pyramid per image; see `ssap_ros.affinity.affinity_pyramid`."""
+        """Turn the logits into one pyramid per image; see `stages.affinity.affinity_pyramid`."""
         ...
 
     def close(self) -> None:
         """Release what the backend holds; it cannot be used any more. May be called twice."""
         ...
+
+
+AnyBackend = InferenceBackend[Any, Any]
+"""A backend whose arrays concern nobody but itself."""
 
 
 class CpuPyramids:

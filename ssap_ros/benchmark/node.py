@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ssap_ros.commands.options import make_parent, positive, require_ros
+from ssap_ros.cli.options import make_parent, positive, require_ros
 from ssap_ros.errors import InputError, NodeError
 from ssap_ros.pipeline import STAGES
 

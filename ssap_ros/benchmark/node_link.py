@@ -5,21 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from autoware_internal_debug_msgs.msg import Float64Stamped
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray
 
-from ssap_ros.connection import Connection
 from ssap_ros.errors import NodeError
-from ssap_ros.messages import rgb_image
+from ssap_ros.node.client import NodeClient, Part, header_of, image_message
 from ssap_ros.types import ImageArray
-
-_DEPTH = 100
 
 
 @dataclass
@@ -47,23 +38,18 @@ class NodeLink:
         width, height = size
         rng = np.random.default_rng(7)
         self.image: ImageArray = rng.integers(0, 256, (height, width, 3), np.uint8)
-        self._msg = rgb_image(Header(frame_id="camera"), self.image)
-        self._connection = Connection("benchmark", "/bench", domain)
-        node = self._connection.node
-        camera = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._publisher = node.create_publisher(Image, "image", camera)
-        subscribe = node.create_subscription
-        subscribe(Image, "ssap/instances", self._on_part, _DEPTH)
-        subscribe(Detection2DArray, "ssap/detections", self._on_part, _DEPTH)
+        self._msg = image_message(0, "camera", self.image)
+        self._client = NodeClient("benchmark", "/bench", domain, reliable=False, image_depth=1)
+        self._client.on_result(self._on_part)
         for stage in stages:
-            subscribe(Float64Stamped, f"ssap/debug/{stage}_ms", self._on_time(stage), _DEPTH)
+            self._client.on_stage_time(stage, self._on_time(stage))
 
     def __enter__(self) -> NodeLink:
-        self._connection.__enter__()
+        self._client.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.__exit__()
+        self._client.__exit__()
 
     def wait_until_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
         """Until an image is answered. Raises NodeError if none is."""
@@ -85,28 +71,24 @@ class NodeLink:
         time.sleep(drain_s)
 
     def _send(self) -> None:
-        self._connection.check()
+        self._client.check()
         stamp = time.time_ns()
         self._msg.header.stamp.sec, self._msg.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
         self.frames[stamp] = SentFrame(time.monotonic())
-        self._publisher.publish(self._msg)
+        self._client.publish(0, self._msg)
 
-    def _on_part(self, msg: Any) -> None:
+    def _on_part(self, _camera: int, _part: Part, raw: bytes) -> None:
         now_s = time.monotonic()
-        frame = self.frames.get(_nanoseconds(msg.header.stamp))
+        frame = self.frames.get(header_of(raw)[0])
         if frame is not None:
             frame.parts -= 1
             if frame.parts == 0:
                 frame.answered_s = now_s
 
-    def _on_time(self, stage: str) -> Callable[[Float64Stamped], None]:
-        def keep(msg: Float64Stamped) -> None:
-            frame = self.frames.get(_nanoseconds(msg.stamp))
+    def _on_time(self, stage: str) -> Callable[[int, float], None]:
+        def keep(stamp: int, milliseconds: float) -> None:
+            frame = self.frames.get(stamp)
             if frame is not None:
-                frame.stage_ms[stage] = msg.data
+                frame.stage_ms[stage] = milliseconds
 
         return keep
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

@@ -14,8 +14,8 @@ import numpy as np
 from ssap_ros.backends.base import CpuPyramids, OnProgress
 from ssap_ros.benchmark.affinity_scenes import AffinityScene, affinity_scene
 from ssap_ros.config import SsapConfig
-from ssap_ros.node import main
-from ssap_ros.preprocess import preprocess
+from ssap_ros.node.node import main
+from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import ClassArray, FloatArray, ImageArray, ModelInfo, NetworkOutput
 
 FOREGROUND = 0.25

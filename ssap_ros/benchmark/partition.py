@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.commands.options import make_parent, positive, require
+from ssap_ros.cli.options import make_parent, positive, require
 from ssap_ros.errors import InputError
 
 HELP = "the graph partition: time, objective and quality, beside other solvers"

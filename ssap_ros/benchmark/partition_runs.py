@@ -20,7 +20,7 @@ from ssap_ros.benchmark.affinity_scenes import EASY, HARD, AffinityScene, affini
 from ssap_ros.benchmark.flat_graph import flat_graph
 from ssap_ros.benchmark.peers import PEERS, Solver
 from ssap_ros.benchmark.quality import adapted_rand_error, panoptic_quality
-from ssap_ros.partition import (
+from ssap_ros.stages.partition import (
     CascadeReport,
     cascaded_graph_partition,
     edge_costs,

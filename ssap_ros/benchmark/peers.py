@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.benchmark.flat_graph import OFFSETS, FlatGraph
-from ssap_ros.commands.options import require
+from ssap_ros.cli.options import require
 from ssap_ros.types import FloatArray
 
 # The solver of one problem, made outside of the measurement: a call returns labels per node, (n,).

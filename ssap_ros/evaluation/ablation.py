@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ssap_ros.backends.base import InferenceBackend
-from ssap_ros.evaluation.judges import ImageSet, open_judge
+from ssap_ros.backends.base import AnyBackend
+from ssap_ros.evaluation.evaluators import ImageSet, open_judge
 from ssap_ros.evaluation.predict import PredictionSettings, Predictor, load_model
 from ssap_ros.evaluation.scoring import Scores, bootstrap, merged
-from ssap_ros.evaluation.tricks import SCALES
+from ssap_ros.evaluation.test_time_augmentation import SCALES
 from ssap_ros.evaluation.workers import Workers, map_items
-from ssap_ros.partition import cascaded_graph_partition
+from ssap_ros.stages.partition import cascaded_graph_partition
 from ssap_ros.types import ClassArray, FloatArray, LabelArray
 
 METRICS = ("AP", "AP50", "PQ_th", "PQ")
@@ -115,7 +115,7 @@ def ablate(
 def score_rows(images: ImageSet, rows: tuple[Row, ...], index: int) -> list[tuple[Scores, float]]:
     """Scores and partition time of one image for every row; the network sees it once."""
     answers = []
-    backend: InferenceBackend = RememberingBackend(load_model(rows[0].settings.config))
+    backend: AnyBackend = RememberingBackend(load_model(rows[0].settings.config))
     judge = open_judge(images, backend.info)
     image = judge.image(index)
     for row in rows:
@@ -160,7 +160,7 @@ class RememberingBackend:
 
     max_batch = 1
 
-    def __init__(self, backend: InferenceBackend) -> None:
+    def __init__(self, backend: AnyBackend) -> None:
         self._backend = backend
         self.name, self.info = backend.name, backend.info
         self._inputs: dict[int, tuple[Any, float]] = {}

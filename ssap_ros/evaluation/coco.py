@@ -1,26 +1,21 @@
-"""COCO instance annotations: objects as polygons or run-length codes, which may overlap."""
+"""Average precision on COCO instance annotations, whose objects may overlap."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as rle
-from pycocotools.coco import COCO
 
+from ssap_ros.data.coco import CocoAnnotations
+from ssap_ros.data.image_files import read_image
+from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.average_precision import CocoAveragePrecision
+from ssap_ros.evaluation.metrics.average_precision import CocoAveragePrecision
 from ssap_ros.evaluation.predict import Prediction
 from ssap_ros.evaluation.scoring import Scores
-from ssap_ros.image_files import read_annotated_image
-from ssap_ros.segments import Segments
 from ssap_ros.types import ImageArray, ModelInfo
-
-_USED_KEYS = {"images": ("file_name", "height", "width"), "categories": ("id", "name")}
 
 
 class CocoInstances:
@@ -34,26 +29,29 @@ class CocoInstances:
     """
 
     def __init__(self, annotations: Path, images: Path, info: ModelInfo) -> None:
-        self._truth, self._folder = _load(annotations), images
-        names = {c["name"]: c["id"] for c in self._truth.dataset["categories"]}
+        self._truth, self._folder = CocoAnnotations(annotations), images
+        names = {name: number for number, name in self._truth.categories.items()}
         self._class_of = {names[name]: k for k, name in enumerate(info.classes) if name in names}
         if not self._class_of:
             raise InputError(
                 f"no category is a class of the model: {sorted(names)} against {list(info.classes)}"
             )
         self._classes = {k: info.classes[k] for k in self._class_of.values()}
-        self._ids = sorted(self._truth.imgs)
+        self._ids = list(self._truth.images)
+        for image_id in self._ids:
+            for annotation in self._truth.objects(image_id):
+                self._truth.encode(annotation)  # what is wrong is told before the work
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def name(self, index: int) -> str:
-        return Path(self._truth.imgs[self._ids[index]]["file_name"]).stem
+        return Path(self._truth.images[self._ids[index]]["file_name"]).stem
 
     def image(self, index: int) -> ImageArray:
-        entry = self._truth.imgs[self._ids[index]]
+        entry = self._truth.images[self._ids[index]]
         path = self._folder / entry["file_name"]
-        image = read_annotated_image(path)
+        image = read_image(path)
         if image.shape[:2] != (entry["height"], entry["width"]):
             raise InputError(
                 f"image {path} must be {entry['width']} x {entry['height']}, "
@@ -64,7 +62,7 @@ class CocoInstances:
     def things(self, index: int) -> Segments:
         """The true objects, as masks of the model's classes."""
         objects = self._objects(index)
-        entry = self._truth.imgs[self._ids[index]]
+        entry = self._truth.images[self._ids[index]]
         masks = np.zeros((len(objects), entry["height"], entry["width"]), bool)
         for mask, annotation in zip(masks, objects, strict=True):
             mask[:] = rle.decode(annotation["segmentation"]) > 0
@@ -97,29 +95,9 @@ class CocoInstances:
         return [
             {
                 "category_id": self._class_of[annotation["category_id"]],
-                "iscrowd": annotation["iscrowd"],
-                "segmentation": self._truth.annToRLE(annotation),
+                "iscrowd": annotation.get("iscrowd", 0),
+                "segmentation": self._truth.encode(annotation),
             }
-            for annotation in self._truth.imgToAnns[self._ids[index]]
+            for annotation in self._truth.objects(self._ids[index])
             if annotation["category_id"] in self._class_of
         ]
-
-
-def _load(path: Path) -> COCO:
-    try:
-        truth = COCO()
-        truth.dataset = json.loads(path.read_bytes())
-        with contextlib.redirect_stdout(io.StringIO()):
-            truth.createIndex()
-        for annotation in truth.dataset["annotations"]:
-            annotation.setdefault("iscrowd", 0)
-            truth.annToRLE(annotation)
-        for part, keys in _USED_KEYS.items():
-            for entry in truth.dataset[part]:
-                if missing := [key for key in keys if key not in entry]:
-                    raise KeyError(f"{part} without {', '.join(missing)}")
-    except OSError as error:
-        raise InputError(f"cannot read the annotations {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is not a COCO annotation file: {error!r}") from error
-    return truth

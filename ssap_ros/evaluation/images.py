@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 
 from ssap_ros.backends import model_path
+from ssap_ros.data.segments import Segments, bounding_box
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.judges import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_judge
 from ssap_ros.evaluation.predict import PredictionSettings, load_predictor
 from ssap_ros.evaluation.scoring import Scores, merged
 from ssap_ros.evaluation.workers import Workers, map_items
-from ssap_ros.overlay import OverlayRenderer
-from ssap_ros.segments import Segments
 from ssap_ros.types import FrameResult, ImageArray, Instance
+from ssap_ros.visualization.overlay import OverlayRenderer
 
 _HEADER = 28  # pixels above the pictures of the worst images, for what they show
 
@@ -79,12 +79,7 @@ def draw_worst(
         image = judge.image(int(index))
         prediction = predictor(image)
         instances = prediction.instances
-        shown = int((instances.scores >= prediction.shown_score).sum())
-        left = Segments(
-            np.where(instances.ids <= shown, instances.ids, 0),
-            instances.class_ids[:shown],
-            instances.scores[:shown],
-        )
+        left = instances.keep(instances.scores >= prediction.shown_score)
         halves = [
             OverlayRenderer(predictor.info.classes).draw(
                 image, _frame(segments), range(1, len(segments.class_ids) + 1)
@@ -107,15 +102,10 @@ def _frame(segments: Segments) -> FrameResult:
     for k in sorted(range(len(masks)), key=lambda k: -int(masks[k].sum())):
         labels[masks[k]] = k + 1
     instances = [
-        Instance(int(class_id), float(score), _box(mask), int(mask.sum()))
+        Instance(int(class_id), float(score), bounding_box(mask), int(mask.sum()))
         for class_id, score, mask in zip(segments.class_ids, segments.scores, masks, strict=True)
     ]
     return FrameResult(labels, tuple(instances), {})
-
-
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return x, y, width, height
 
 
 def _beside(halves: list[ImageArray], title: str) -> ImageArray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.segments import Segments
+from ssap_ros.data.segments import Segments
 from ssap_ros.types import ClassArray, FloatArray
 
 MIN_STUFF_AREA = 2048

@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 
 from ssap_ros.backends import load_backend
-from ssap_ros.backends.base import InferenceBackend
+from ssap_ros.backends.base import AnyBackend
 from ssap_ros.config import SsapConfig
+from ssap_ros.data.segments import Segments
 from ssap_ros.evaluation.panoptic import (
     MIN_STUFF_AREA,
     full_resolution_classes,
     panoptic_segments,
 )
-from ssap_ros.evaluation.tricks import TestTimeBackend
-from ssap_ros.partition import cascaded_graph_partition
+from ssap_ros.evaluation.test_time_augmentation import TestTimeBackend
 from ssap_ros.pipeline import Partition, Percept, SsapPipeline
-from ssap_ros.segments import Segments
+from ssap_ros.stages.partition import cascaded_graph_partition
 from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
 
 Grouping = Literal["affinity", "components"]
@@ -71,7 +71,7 @@ class Predictor:
     def __init__(
         self,
         settings: PredictionSettings,
-        backend: InferenceBackend,
+        backend: AnyBackend,
         partition: Partition = cascaded_graph_partition,
     ) -> None:
         if settings.flip or settings.scales != (1.0,):
@@ -92,13 +92,8 @@ class Predictor:
             np.array([i.score for i in result.instances]),
         )
         threshold = self.settings.config.score_threshold
-        shown = int((instances.scores >= threshold).sum())  # the first ones
         panoptic = panoptic_segments(
-            Segments(
-                np.where(instances.ids <= shown, instances.ids, 0),
-                instances.class_ids[:shown],
-                instances.scores[:shown],
-            ),
+            instances.keep(instances.scores >= threshold),
             classes,
             self.info.thing_ids,
             self.settings.min_stuff_area,
@@ -111,7 +106,7 @@ class Predictor:
 
 
 @lru_cache(maxsize=1)
-def load_model(config: SsapConfig) -> InferenceBackend:
+def load_model(config: SsapConfig) -> AnyBackend:
     """The model of these settings, loaded once per process. Raises ModelError."""
     return load_backend(config)
 

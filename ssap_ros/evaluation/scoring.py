@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.segments import IntArray
+from ssap_ros.data.segments import IntArray
 
 
 class Metric(Protocol):

@@ -11,8 +11,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from ssap_ros.backends.model_info import METADATA_KEY, model_info_to_json
 from ssap_ros.errors import InputError
-from ssap_ros.model_info import METADATA_KEY, model_info_to_json
 from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork
 from ssap_ros.types import ModelInfo
 

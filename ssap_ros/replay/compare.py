@@ -12,15 +12,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ssap_ros.common.files import write_atomically
 from ssap_ros.errors import InputError
-from ssap_ros.replay import html
-from ssap_ros.replay.bag_messages import stamp_of_raw
-from ssap_ros.replay.bag_reader import BagMessage, BagReader
-from ssap_ros.replay.camera_record import topic_prefix
-from ssap_ros.replay.gallery import Exhibit, fit, jpeg
-from ssap_ros.replay.play import camera_names
+from ssap_ros.replay.bags.messages import stamp_of_raw
+from ssap_ros.replay.bags.reader import BagMessage, BagReader
+from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import FRAMES, SUMMARY
-from ssap_ros.replay.review import RECORDING
+from ssap_ros.replay.report import html
+from ssap_ros.replay.report.sample_frames import Exhibit, fit, jpeg
+from ssap_ros.replay.review.camera_record import topic_prefix
+from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.summary import SCORES
 
 _MAX_EXHIBITS = 12
@@ -188,7 +189,7 @@ def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, A
             "Changed frames", *map(html.figure, _exhibits(before, after, result["changed"]))
         ),
     ]
-    path.write_text(html.page(title, sections))
+    write_atomically(path, html.page(title, sections))
 
 
 def _cell(value: float | None) -> str:

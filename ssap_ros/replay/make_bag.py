@@ -10,20 +10,19 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
-from pycocotools.coco import COCO
 
-from ssap_ros.datasets.cityscapes import CityscapesSet
+from ssap_ros.data.cityscapes import CityscapesSet
+from ssap_ros.data.coco import CocoAnnotations
+from ssap_ros.data.image_files import read_image
+from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, street_video
+from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.errors import InputError
-from ssap_ros.image_files import read_annotated_image
-from ssap_ros.replay import bag_messages
-from ssap_ros.replay.bag_messages import Detection
-from ssap_ros.replay.bag_writer import BagWriter
-from ssap_ros.replay.coco_files import CocoExport, read_coco
-from ssap_ros.replay.ground_truth import VOID
+from ssap_ros.replay.bags import messages as bag_messages
+from ssap_ros.replay.bags.coco_export import CocoExport
+from ssap_ros.replay.bags.ground_truth import VOID
+from ssap_ros.replay.bags.messages import Detection
+from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import open_source
-from ssap_ros.scenes import CLASSES, FRAME_RATE, street_video
-from ssap_ros.segments import OTHER_CLASS, Segments
 from ssap_ros.types import ImageArray
 
 IMAGE_TOPIC = "/camera/image"
@@ -194,15 +193,14 @@ def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:
 
 def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
     """COCO instances; where annotations overlap, the smaller one is in front."""
-    coco: COCO = read_coco(annotations)
-    ids = sorted(coco.imgs)[:frames]
-    classes = {c["id"]: c["name"] for c in coco.dataset["categories"]}
+    coco = CocoAnnotations(annotations)
+    ids = list(coco.images)[:frames]
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):
-            image = read_annotated_image(folder / coco.imgs[image_id]["file_name"])
-            found = [coco.anns[k] for k in coco.getAnnIds(imgIds=[image_id])]
-            masks = [rle.decode(coco.annToRLE(a)).astype(bool) for a in found]
+            image = read_image(folder / coco.images[image_id]["file_name"])
+            found = coco.objects(image_id)
+            masks = [coco.mask(annotation) for annotation in found]
             for mask in masks:
                 if mask.shape != image.shape[:2]:
                     raise InputError(
@@ -220,7 +218,7 @@ def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
             )
             yield TruthFrame(round(position * 1e9 / _FOLDER_FPS), image, labels, entries)
 
-    return BagSource(classes, len(ids), read())
+    return BagSource(coco.categories, len(ids), read())
 
 
 def truth_of(
@@ -231,32 +229,23 @@ def truth_of(
     A crowd, and a segment of OTHER_CLASS, which then is void, are told by score 0 and VOID.
     """
     hidden = segments.class_ids == OTHER_CLASS
+    void = void | np.append(False, hidden)[segments.ids]
     areas = np.bincount(segments.ids.ravel(), minlength=len(hidden) + 1)[1:]
-    kept = np.flatnonzero((areas > 0) & ~hidden)
-    number = np.zeros(len(hidden) + 1, np.uint16)
-    number[1 + kept] = 1 + np.arange(len(kept))
-    number[1:][hidden] = VOID
-    labels = np.where(void, np.uint16(VOID), number[segments.ids])
+    kept = (areas > 0) & ~hidden
+    shown = segments.keep(kept)
     entries = tuple(
-        Detection(
-            str(segments.class_ids[k]),
-            0.0 if segments.crowd[k] else 1.0,
-            _box(labels == rank),
-            tracks[k] if tracks else "",
+        Detection(str(class_id), 0.0 if crowd else 1.0, bounding_box(mask), track)
+        for class_id, crowd, mask, track in zip(
+            shown.class_ids,
+            shown.crowd,
+            shown.masks(),
+            np.array(tracks)[kept] if tracks else [""] * len(shown.class_ids),
+            strict=True,
         )
-        for rank, k in enumerate(kept.tolist(), start=1)
     )
-    return labels, entries
+    return np.where(void, VOID, shown.ids).astype(np.uint16), entries
 
 
 def _things(truth: Segments, thing_ids: tuple[int, ...]) -> Segments:
     """The truth without its stuff."""
-    kept = np.isin(truth.class_ids, [*thing_ids, OTHER_CLASS])
-    number = np.zeros(len(kept) + 1, np.int64)
-    number[1:][kept] = np.arange(1, kept.sum() + 1)
-    return Segments(number[truth.ids], truth.class_ids[kept], crowd=truth.crowd[kept])
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return float(x), float(y), float(width), float(height)
+    return truth.keep(np.isin(truth.class_ids, [*thing_ids, OTHER_CLASS]))

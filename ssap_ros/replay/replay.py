@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ssap_ros.backends import model_path
+from ssap_ros.common.files import write_json
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.replay.bag_messages import DETECTIONS, IMAGE
-from ssap_ros.replay.bag_reader import BagReader
-from ssap_ros.replay.environment import describe_environment, describe_model
-from ssap_ros.replay.ground_truth import GroundTruth
-from ssap_ros.replay.parameters import checked_parameters
-from ssap_ros.replay.play import PlayOptions, play
-from ssap_ros.replay.report import write_report
-from ssap_ros.replay.review import RECORDING, review
-from ssap_ros.replay.scores import ReplayScores
+from ssap_ros.replay.bags.ground_truth import GroundTruth
+from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.play.parameters import checked_parameters
+from ssap_ros.replay.play.play import PlayOptions, play
+from ssap_ros.replay.report.report import write_report
+from ssap_ros.replay.review.environment import describe_environment, describe_model
+from ssap_ros.replay.review.review import RECORDING, review
+from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.review.summarise import summarise
 from ssap_ros.replay.sources import FrameSource, bag_of, open_source
-from ssap_ros.replay.summary import summarise
+from ssap_ros.replay.summary import ReplaySummary
 
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
-_NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line
 _OWN = (
     SUMMARY,
     FRAMES,
@@ -58,9 +55,9 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """summary: what summary.json holds. scores: None without truth, to be merged over bags."""
+    """scores: None without truth, to be merged over bags."""
 
-    summary: dict[str, Any]
+    summary: ReplaySummary
     scores: ReplayScores | None
 
 
@@ -89,20 +86,25 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
         reviewed = review(_open(source, options), playback, truths, threshold, out)
         damage = [line for truth in truths for line in truth.damage]
     playback.answers.unlink()
-    summary = {
-        "source": source,
-        **summarise(frames, playback, reviewed, options.play.policy, damage),
-        "policy": options.play.policy,
-        "rate": options.play.rate,
-        "score_threshold": threshold,
-        "parameters": parameters,
-        "model": str(model),
-        "model_card": describe_model(model, playback.names),
-        "environment": describe_environment(),
-    }
+    summary = summarise(
+        frames,
+        playback,
+        reviewed,
+        options.play.policy,
+        damage,
+        {
+            "source": source,
+            "rate": options.play.rate,
+            "score_threshold": threshold,
+            "parameters": parameters,
+            "model": str(model),
+            "model_card": describe_model(model, playback.names),
+            "environment": describe_environment(),
+        },
+    )
     write_report(out / REPORT, summary, reviewed.rows, reviewed.galleries)
     write_json(out / FRAMES, reviewed.rows)
-    write_json(out / SUMMARY, summary)  # last: it says that all is there
+    write_json(out / SUMMARY, summary.as_dict())  # last: it says that all is there
     return ReplayResult(summary, reviewed.scores)
 
 
@@ -132,17 +134,6 @@ def open_truths(
 
 def _listed(truth: GroundTruth) -> str:
     return ", ".join(truth.classes.values())
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file that is there as a whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    if isinstance(values, list):
-        text = "[\n" + ",\n".join(json.dumps(value) for value in values) + "\n]"
-    else:
-        text = _NUMBERS.sub(lambda m: " ".join(m[0].split()), json.dumps(values, indent=2))
-    part.write_text(text + "\n")
-    os.replace(part, path)
 
 
 def _open(source: str, options: ReplayOptions) -> FrameSource:

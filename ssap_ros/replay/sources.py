@@ -12,10 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ssap_ros.data.image_files import read_image
+from ssap_ros.data.scenes.street import FRAME_RATE, street_video
 from ssap_ros.errors import InputError
-from ssap_ros.replay.bag_messages import COMPRESSED_IMAGE, IMAGE, stamp_of
-from ssap_ros.replay.bag_reader import BagMessage, BagReader, find_bags, is_bag
-from ssap_ros.scenes import FRAME_RATE, street_video
+from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE, stamp_of
+from ssap_ros.replay.bags.reader import BagMessage, BagReader, find_bags, is_bag
 from ssap_ros.types import ImageArray
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -177,12 +178,13 @@ def _open_images(path: Path) -> _Opened:
     def read(source: FrameSource) -> Iterator[Frame]:
         index = 0
         for position, file in enumerate(files):
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if image is None:
-                source.skip(f"{file.name} is not a picture that OpenCV can read")
-            else:
-                yield _picture(index, position, _FOLDER_FPS, _rgb(image))
-                index += 1
+            try:
+                image = read_image(file)
+            except InputError as error:
+                source.skip(str(error))
+                continue
+            yield _picture(index, position, _FOLDER_FPS, image)
+            index += 1
 
     return FrameSource(path.name, _FOLDER_FPS, len(files)), read
 
@@ -265,7 +267,8 @@ def _decode(reader: BagReader, message: BagMessage, index: int, camera: int) -> 
     try:
         compressed = reader.topics[message.topic].msgtype == COMPRESSED_IMAGE
         used = ("header", "format", "data") if compressed else _IMAGE_FIELDS
-        values = {name: getattr(msg, name) for name in used}
+        for name in used:
+            getattr(msg, name)
         stamp, frame_id = stamp_of(msg), str(msg.header.frame_id)
     except AttributeError as error:
         raise InputError(
@@ -279,8 +282,6 @@ def _decode(reader: BagReader, message: BagMessage, index: int, camera: int) -> 
         frame = Frame(index, camera, stamp, message.logged, frame_id, msg=msg)
         frame.rgb()
         return frame
-    data = np.frombuffer(values["data"], np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ValueError(f"not a picture that OpenCV can read ({values['format']!r})")
-    return Frame(index, camera, stamp, message.logged, frame_id, _rgb(np.asarray(image, np.uint8)))
+    from ssap_ros.messages import compressed_to_rgb
+
+    return Frame(index, camera, stamp, message.logged, frame_id, compressed_to_rgb(msg))

@@ -1,105 +1,121 @@
-"""The figures of a replay: counts, speed, scores, and whether the result is whole."""
+"""What summary.json says: of one replay, and of several merged."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.replay.digest import run_digest
-from ssap_ros.replay.play import Playback
-from ssap_ros.replay.review import Review
-from ssap_ros.replay.sources import FrameSource
-
-_NAMED = 6  # frames without an answer that a message names
 SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "mIoU")
+Percentiles = Mapping[str, float | None]
 
 
-def summarise(
-    source: FrameSource,
-    playback: Playback,
-    reviewed: Review,
-    policy: str,
-    damage: Sequence[str],
-) -> dict[str, Any]:
-    """What summary.json says about the frames.
+@dataclass(frozen=True)
+class PlaybackFigures:
+    """Counts, speed and latency; frames_in = frames_out + frames_dropped + frames_failed.
 
-    damage: what is wrong with the truth as far as it was read.
-
-    digest: over camera, stamp, masks and detections of every frame. problems: why the result is
-    partial, empty if it is whole. Under the policy "every" each frame must have exactly one answer,
-    and each frame of the source must have been readable.
+    Attributes:
+        jitter_ms: Standard deviation of the time between results; None of fewer than two.
+        latency_ms: From image to masks.
+        stage_ms: In the node, by its own report.
+        backend: What ran the network.
     """
-    frames = reviewed.rows
-    flicker = [row["flicker"] for row in frames if row["flicker"] is not None]
-    books = playback.ledger.summary(playback.failed, playback.node_values)
-    problems = []
-    if policy == "every":
-        lost = [row["index"] for row in frames if not row["answered"]]
-        if lost:
-            named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
-            why = f" (the node: {playback.error})" if playback.error else ""
-            problems.append(f"{len(lost)} of {len(frames)} frames have no answer: {named}{why}")
-        problems += _damage(source)
-    if playback.ledger.unexpected:
-        problems.append(f"{playback.ledger.unexpected} answers belong to no frame or came twice")
-    problems += damage
-    summary = {
-        "cameras": list(source.cameras),
-        **books,
-        "frames_unreadable": source.skipped,
-        "problems": list(dict.fromkeys(problems)),
-        "damage": _damage(source),
-        "events": {"counts": dict(playback.stamps.counts), "first": playback.stamps.events},
-        "digest": run_digest((row["camera"], row["stamp"], row["digest"]) for row in frames),
-        "instances_total": reviewed.instances.total(),
-        "classes": dict(reviewed.instances.most_common()),
-        "flicker": round(sum(flicker) / len(flicker), 6) if flicker else None,
-    }
-    if reviewed.scores:
-        summary["scores"] = reviewed.scores.result()
-        summary["curves"] = reviewed.scores.curves()
-        unscored = sum(row["answered"] and "quality" not in row for row in frames)
-        summary["frames_without_truth"] = unscored
-        if reviewed.scores.n_frames == 0:
-            summary["problems"].append("no frame that was answered has a truth of its stamp")
-    return summary
+
+    frames_in: int
+    frames_out: int
+    frames_dropped: int
+    frames_failed: int
+    answers_unexpected: int
+    fps: float
+    jitter_ms: float | None
+    latency_ms: Percentiles
+    stage_ms: Mapping[str, Mapping[str, float]]
+    backend: str
 
 
-def describe(summary: dict[str, Any], out: Path) -> str:
-    """What was seen, how well and how fast, and where the results are, in plain words."""
-    answered, total = summary["frames_out"], summary["frames_in"]
-    mean = {name: count / max(answered, 1) for name, count in summary["classes"].items()}
-    seen = ", ".join(f"{name} {share:.1f}" for name, share in mean.items())
-    lost = [
-        f"{summary[key]} {words}"
-        for key, words in (
-            ("frames_dropped", "skipped to keep up"),
-            ("frames_failed", "could not be processed"),
-            ("frames_unreadable", "more could not be read"),
-        )
-        if summary[key]
-    ]
-    lines = [
-        f"{answered} of {total} frames of {summary['source']} answered"
-        + (f" ({', '.join(lost)})" if lost else ""),
-        f"seen per frame, on average: {seen or 'nothing'}",
-    ]
-    scores = summary.get("scores", {})
-    known = [f"{name} {scores[name]:.3f}" for name in SCORES if scores.get(name) is not None]
-    if known:
-        bare = summary["frames_without_truth"]
-        others = f" ({bare} have no truth)" if bare else ""
-        lines.append(f"scores on {scores['frames']} frames{others}: {', '.join(known)}")
-    latency = f", {summary['latency_ms']['p50']:.0f} ms from image to masks" if answered else ""
-    lines.append(f"speed: {summary['fps']:.1f} frames/s with {summary['backend']}{latency}")
-    for kind, count in summary["events"]["counts"].items():
-        lines.append(f"noticed: {kind.replace('_', ' ')} ({count} times)")
-    lines += [f"damaged: {line}" for line in summary["damage"]]
-    lines.append(f"report, recording and pictures: {out}")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class ReplaySummary(PlaybackFigures):
+    """A replay: its figures, what it was made with, and whether it is whole.
 
+    Attributes:
+        frames_unreadable: Frames of the source that could not be decoded.
+        problems: Why the result is partial; empty if it is whole.
+        damage: What is wrong with the source, as far as it was read.
+        events: `counts` by kind and the `first` ones of odd time stamps.
+        digest: Over camera, stamp, masks and detections of every frame.
+        classes: Instances by class name.
+        flicker: Mean over the frames; None without any.
+        scores, curves, frames_without_truth: None without ground truth.
+    """
 
-def _damage(source: FrameSource) -> list[str]:
-    unreadable = [f"{source.skipped} frames cannot be read"] if source.skipped else []
-    return [*unreadable, *source.damage]
+    source: str
+    cameras: list[str]
+    frames_unreadable: int
+    problems: list[str]
+    damage: list[str]
+    events: Mapping[str, Any]
+    digest: str
+    instances_total: int
+    classes: Mapping[str, int]
+    flicker: float | None
+    policy: str
+    rate: float
+    score_threshold: float
+    parameters: Mapping[str, Any]
+    model: str
+    model_card: Mapping[str, Any]
+    environment: Mapping[str, str]
+    scores: Mapping[str, Any] | None = None
+    curves: Mapping[str, Any] | None = None
+    frames_without_truth: int | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ReplaySummary:
+        """From what summary.json holds. Raises KeyError if something is missing."""
+        known = {field.name for field in fields(cls)}
+        try:
+            return cls(**{name: value for name, value in values.items() if name in known})
+        except TypeError as error:
+            raise KeyError(str(error)) from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """For summary.json; what there is only with ground truth is left out without it."""
+        values = asdict(self)
+        for name in ("scores", "curves", "frames_without_truth"):
+            if values[name] is None:
+                del values[name]
+        return values
+
+    def describe(self, out: Path) -> str:
+        """What was predicted, how well and how fast, and where the results are, in plain words."""
+        mean = {name: count / max(self.frames_out, 1) for name, count in self.classes.items()}
+        found = ", ".join(f"{name} {share:.1f}" for name, share in mean.items())
+        lost = [
+            f"{count} {words}"
+            for count, words in (
+                (self.frames_dropped, "skipped to keep up"),
+                (self.frames_failed, "could not be processed"),
+                (self.frames_unreadable, "more could not be read"),
+            )
+            if count
+        ]
+        lines = [
+            f"{self.frames_out} of {self.frames_in} frames of {self.source} processed"
+            + (f" ({', '.join(lost)})" if lost else ""),
+            f"instances per frame, on average: {found or 'none'}",
+        ]
+        scores = self.scores or {}
+        known = [f"{name} {scores[name]:.3f}" for name in SCORES if scores.get(name) is not None]
+        if known:
+            bare = self.frames_without_truth
+            others = f" ({bare} have no truth)" if bare else ""
+            lines.append(f"scores on {scores['frames']} frames{others}: {', '.join(known)}")
+        median = self.latency_ms["p50"]
+        latency = "" if median is None else f", {median:.0f} ms from image to masks"
+        lines.append(f"speed: {self.fps:.1f} frames/s with {self.backend}{latency}")
+        for kind, count in self.events["counts"].items():
+            lines.append(f"noticed: {kind.replace('_', ' ')} ({count} times)")
+        lines += [f"damaged: {line}" for line in self.damage]
+        lines.append(f"report, recording and pictures: {out}")
+        return "\n".join(lines)

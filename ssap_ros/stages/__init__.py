@@ -1,1 +1,1 @@
-"""The steps of a frame, from the image to its instances."""
+"""The stages of a frame on the CPU: preprocess, affinities, partition, instances, tracking."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ssap_ros.datasets.cityscapes import CityscapesSet
-from ssap_ros.datasets.coco_panoptic import CocoPanopticSet
+from ssap_ros.data.cityscapes import CityscapesSet
+from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import load_folded_weights
 from ssap_ros.network.ssap import SsapNetwork

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ssap_ros.segments import OTHER_CLASS, Segments
+from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.types import ClassArray, ImageArray, LabelArray
 
 VOID = -1  # nothing is known: no loss

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ssap_ros.datasets.annotated import AnnotatedSet
+from ssap_ros.data.annotated import AnnotatedSet
+from ssap_ros.data.image_files import read_image
+from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
-from ssap_ros.image_files import read_annotated_image
-from ssap_ros.scenes import street_scene
 from ssap_ros.training.augment import Cutout, cut_out
 from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of, soft_label
 from ssap_ros.training.teacher import NOT_KNOWN, Box, read_soft_labels
@@ -118,12 +118,12 @@ class CocoSource:
     def decode(self) -> None:
         """Keep all pictures in memory, decoded."""
         with ThreadPoolExecutor() as pool:
-            pictures = pool.map(read_annotated_image, [self._path(e) for e in self.images])
+            pictures = pool.map(read_image, [self._path(e) for e in self.images])
             self.decoded = {e["id"]: p for e, p in zip(self.images, pictures, strict=True)}
 
     def _image(self, entry: dict[str, Any]) -> ImageArray:
         decoded = self.decoded.get(entry["id"])
-        return read_annotated_image(self._path(entry)) if decoded is None else decoded
+        return read_image(self._path(entry)) if decoded is None else decoded
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         entry = self.images[index]
@@ -203,7 +203,7 @@ class FolderSource:
         self.weights = np.ones(len(pictures))
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
-        image = read_annotated_image(self.pictures[index])
+        image = read_image(self.pictures[index])
         labels = self.teacher.labels(index, image.shape[:2])
         return Sample(image, labels, np.zeros(1, np.uint8), frozenset())
 

@@ -20,8 +20,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from ssap_ros.data.image_files import read_image
 from ssap_ros.errors import InputError
-from ssap_ros.image_files import read_annotated_image
 from ssap_ros.training.samples import SOFT_LEVELS
 from ssap_ros.types import ImageArray
 
@@ -97,7 +97,7 @@ def soft_labels(
         teacher = SemanticTeacher(model, config, class_names)
         for done, (number, path) in enumerate(missing, start=1):
             partial = files[number].with_suffix(".partial.png")
-            cv2.imwrite(str(partial), teacher(read_annotated_image(path)))
+            cv2.imwrite(str(partial), teacher(read_image(path)))
             partial.replace(files[number])
             if done % 100 == 0 or done == len(missing):
                 print(f"teacher: {done}/{len(missing)} pictures", file=sys.stderr, flush=True)

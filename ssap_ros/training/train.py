@@ -67,7 +67,6 @@ def train(
 
 def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     out, device = Path(config.out), processes.device
-    torch.backends.cudnn.benchmark = True
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
 

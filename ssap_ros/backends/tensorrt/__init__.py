@@ -1,0 +1,1 @@
+"""TensorRT on an NVIDIA GPU, the kernels around it and the files of built engines."""

@@ -1,0 +1,168 @@
+"""Engine files that can be trusted: what an engine was built from is told by a JSON file beside it.
+
+An engine is read back only if that sidecar holds the key asked for and the digest of the very bytes
+of the engine, so a truncated, corrupted, outdated or half-written file is told from a good one
+before TensorRT sees it. Files are written under another name, flushed to disk and renamed. Builders
+of one engine take turns by a lock on a file, which the system releases when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ssap_ros.backends.base import OnProgress
+from ssap_ros.common.files import write_atomically as write_atomically
+from ssap_ros.errors import SsapError
+
+Shape = tuple[int, int, int, int]
+
+
+class UnfitEngineError(SsapError, ValueError):
+    """An engine file that is missing or cannot be used here; the message says why."""
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """Everything that makes an engine what it is.
+
+    model_sha256: digest of the ONNX file. tensorrt, gpu, compute_capability: where it was built.
+    precision: "fp16" or "fp32". min_shape, opt_shape, max_shape: the optimization profile, network
+        input (n, 3, h, w). flags: other build settings, as text.
+    """
+
+    model_sha256: str
+    tensorrt: str
+    gpu: str
+    compute_capability: str
+    precision: str
+    min_shape: Shape
+    opt_shape: Shape
+    max_shape: Shape
+    flags: str
+
+    @property
+    def digest(self) -> str:
+        """A name for the key: 16 hexadecimal digits."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def engine_path(folder: Path, stem: str, key: EngineKey) -> Path:
+    """Where a cache keeps the engine of `key`; `stem` is how the file name begins."""
+    return folder / f"{stem}-{key.digest}.engine"
+
+
+def read_engine(path: Path, key: EngineKey, *, any_shape: bool = False) -> bytes:
+    """The engine in `path`. Raises UnfitEngineError if it is not there, damaged, or of another key.
+
+    any_shape: the optimization profile may be another than the key's.
+    """
+    try:
+        plan = path.read_bytes()
+        sidecar = json.loads(_sidecar(path).read_text())
+        found, digest = sidecar["key"], sidecar["plan_sha256"]
+    except FileNotFoundError as error:
+        raise UnfitEngineError(f"there is no {error.filename}") from None
+    except OSError as error:
+        raise UnfitEngineError(f"cannot read {error.filename}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError):
+        raise UnfitEngineError(f"{_sidecar(path)} is damaged") from None
+    expected = json.loads(json.dumps(dataclasses.asdict(key)))
+    free = {"min_shape", "opt_shape", "max_shape"} if any_shape else set()
+    for name in expected.keys() - free:
+        if not isinstance(found, dict) or found.get(name) != expected[name]:
+            got = found.get(name) if isinstance(found, dict) else found
+            raise UnfitEngineError(f"{path} has {name} {got!r}, expected {expected[name]!r}")
+    if hashlib.sha256(plan).hexdigest() != digest:
+        raise UnfitEngineError(f"{path} is damaged: it is not what its sidecar describes")
+    return plan
+
+
+def write_engine(path: Path, plan: bytes, key: EngineKey, details: dict[str, Any]) -> None:
+    """Write an engine and its sidecar, which also holds `details`. Raises OSError."""
+    sidecar = {
+        "key": dataclasses.asdict(key),
+        "plan_sha256": hashlib.sha256(plan).hexdigest(),
+        "plan_bytes": len(plan),
+        "built_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **details,
+    }
+    write_atomically(path, plan)
+    write_atomically(_sidecar(path), (json.dumps(sidecar, indent=2) + "\n").encode())
+
+
+def cached_engine(
+    folder: Path,
+    stem: str,
+    key: EngineKey,
+    build: Callable[[Path, int], None],
+    on_progress: OnProgress,
+    *,
+    force: bool = False,
+) -> bytes:
+    """The engine of `key` from the cache, built first where it is missing or unfit.
+
+    folder, stem: see `engine_path`.
+    build: writes an engine to a path by `write_engine`; gets a file descriptor too, of the lock
+        that a process which it starts may inherit, so that the lock is held as long as that lives.
+    force: build although there is one.
+
+    Where the folder cannot be written to, the engine is built in a temporary one and not kept.
+    Raises UnfitEngineError if what was built cannot be read back, and whatever `build` raises.
+    """
+    path = engine_path(folder, stem, key)
+    if not force:
+        with contextlib.suppress(UnfitEngineError):
+            return read_engine(path, key)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(path.with_suffix(".lock"), "a")  # noqa: SIM115
+    except OSError as error:
+        on_progress(f"{folder} cannot be written to ({error.strerror}); the engine is not kept")
+        with tempfile.TemporaryDirectory(prefix="ssap_engine_") as temporary:
+            elsewhere = Path(temporary) / path.name
+            with open(elsewhere.with_suffix(".lock"), "a") as lock:
+                build(elsewhere, lock.fileno())
+            return read_engine(elsewhere, key)
+    with lock, _locked(lock, on_progress) as waited:
+        if waited or not force:
+            try:
+                return read_engine(path, key)
+            except UnfitEngineError as reason:
+                on_progress(f"{reason}; building it")
+        for leftover in folder.glob(f".{path.stem}.*"):  # of a builder that was killed
+            leftover.unlink(missing_ok=True)
+        build(path, lock.fileno())
+        return read_engine(path, key)
+
+
+@contextlib.contextmanager
+def _locked(lock: IO[str], on_progress: OnProgress) -> Iterator[bool]:
+    """Hold the lock; yields whether another process held it before."""
+    start = time.monotonic()
+    waited = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = True
+            seconds = time.monotonic() - start
+            on_progress(f"another process is building this engine, {seconds:.0f} s")
+            time.sleep(1)
+        else:
+            yield waited
+            return
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_suffix(".json")

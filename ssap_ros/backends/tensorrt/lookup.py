@@ -1,0 +1,97 @@
+"""Which engine a configuration needs, where it is kept, and how it comes about."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from pathlib import Path
+
+from ssap_ros.backends.base import OnProgress
+from ssap_ros.backends.tensorrt.builder import FLAGS, BuildJob, build_engine
+from ssap_ros.backends.tensorrt.cache import (
+    EngineKey,
+    Shape,
+    UnfitEngineError,
+    cached_engine,
+    read_engine,
+)
+from ssap_ros.backends.tensorrt.driver import Gpu
+from ssap_ros.config import SsapConfig
+from ssap_ros.types import ModelInfo
+
+
+def engine_key(
+    model: bytes,
+    info: ModelInfo,
+    config: SsapConfig,
+    gpu: Gpu,
+    tensorrt: str,
+    input_size: tuple[int, int] | None = None,
+) -> EngineKey:
+    """The key of the engine that `config` needs on `gpu`.
+
+    model: content of the ONNX file, `info` is of it. tensorrt: version.
+    input_size: (height, width), for an engine of this one input size.
+    """
+    least, usual, most = profile_shapes(info, config, input_size)
+    return EngineKey(
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        tensorrt=tensorrt,
+        gpu=gpu.name,
+        compute_capability=gpu.compute_capability,
+        precision=config.precision,
+        min_shape=least,
+        opt_shape=usual,
+        max_shape=most,
+        flags=FLAGS,
+    )
+
+
+def profile_shapes(
+    info: ModelInfo, config: SsapConfig, input_size: tuple[int, int] | None = None
+) -> tuple[Shape, Shape, Shape]:
+    """Smallest, usual and largest network input (n, 3, h, w): the optimization profile.
+
+    A model of free input size takes images of any aspect ratio up to its long side, and is fastest
+    at 16:9.
+    """
+    n, fixed = config.max_batch, input_size or info.input_size
+    if fixed:
+        return (1, 3, *fixed), (n, 3, *fixed), (n, 3, *fixed)
+    stride = info.levels[-1]
+    long = config.input_long_side or info.long_side
+    longest, shortest = (-(-side // stride) * stride for side in (long, long * 9 // 16))
+    return (1, 3, stride, stride), (n, 3, shortest, longest), (n, 3, longest, longest)
+
+
+def cache_folder(config: SsapConfig) -> Path:
+    """Where engines are kept."""
+    if config.engine_cache_dir:
+        return Path(config.engine_cache_dir).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "ssap_ros" / "engines"
+
+
+def find_engine(
+    model: Path, key: EngineKey, config: SsapConfig, on_progress: OnProgress, *, force: bool = False
+) -> bytes:
+    """The engine that `config` names if it fits, else that of `key` in the cache, else a new one.
+
+    force: build it, whatever there is. Raises ModelError if it cannot be built.
+    """
+    if config.engine_file_path and not force:
+        path = Path(config.engine_file_path).expanduser()
+        try:
+            return read_engine(path, key, any_shape=True)
+        except UnfitEngineError as reason:
+            on_progress(f"{reason}; looking in the cache")
+    job = partial(BuildJob, str(model), gpu_id=config.gpu_id, key=key)
+    return cached_engine(
+        cache_folder(config),
+        model.stem,
+        key,
+        lambda path, lock: build_engine(job(engine=str(path)), lock, on_progress),
+        on_progress,
+        force=force,
+    )

@@ -1,0 +1,142 @@
+"""An ONNX model as every TensorRT from 8.5 on takes it.
+
+Newer releases have no switch for half precision: they compute in the types that the model has. So
+the types are written into the model, which older releases understand as well. What depends on
+constants alone is computed here, because older parsers stumble over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from ssap_ros.backends.base import PARTITION_WINDOW, ModelError
+from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json
+from ssap_ros.types import ModelInfo
+
+_HALF_MAX = float(np.finfo(np.float16).max)
+_FLOAT32_INPUTS = {"Resize": (1, 2)}  # region and scales stay single precision by definition
+
+
+def portable_onnx(model: bytes, *, half: bool, any_batch: bool) -> bytes:
+    """The same network with constants folded.
+
+    half: all arithmetic in float16, the input and the outputs staying float32. A model that is in
+        half precision already keeps its types.
+    any_batch: the first dimension of the input and of the outputs becomes free.
+
+    Raises ModelError if a weight is beyond the range of float16.
+    """
+    proto = onnx.load_model_from_string(model)
+    _fold_constants(proto.graph)
+    if half and not _is_half(proto.graph):
+        _to_half(proto.graph)
+    if any_batch:
+        for value in (*proto.graph.input, *proto.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    del proto.graph.value_info[:]
+    return proto.SerializeToString()
+
+
+def read_info(model: bytes, path: Path) -> ModelInfo:
+    """What the model in `path` says about itself. Raises ModelError if it is no SSAP model."""
+    try:
+        proto = onnx.load_model_from_string(model)
+    except Exception as error:  # the decoder's own errors have no common base
+        raise ModelError(f"unfit model {path}: not an ONNX model") from error
+    text = {entry.key: entry.value for entry in proto.metadata_props}.get(METADATA_KEY)
+    try:
+        if text is None:
+            raise ValueError(f"not an SSAP model, its metadata lack the key '{METADATA_KEY}'")
+        info = model_info_from_json(text)
+        if info.window != PARTITION_WINDOW:
+            raise ValueError(f"window must be {PARTITION_WINDOW}, got {info.window}")
+    except ValueError as error:
+        raise ModelError(f"unfit model {path}: {error}") from error
+    return info
+
+
+def _fold_constants(graph: onnx.GraphProto) -> None:
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if any(name and name not in known for name in node.input):
+            kept.append(node)
+            continue
+        known_inputs = {name: known[name] for name in node.input if name}
+        results: Any = ReferenceEvaluator(node).run(None, known_inputs)
+        known.update(zip(node.output, results, strict=True))
+    used = {name for node in kept for name in node.input}
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(kept)
+    graph.initializer.extend(_tensor(known[name], name) for name in known if name in used)
+
+
+def _is_half(graph: onnx.GraphProto) -> bool:
+    return any(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
+
+
+def _to_half(graph: onnx.GraphProto) -> None:
+    single = {
+        node.input[i]
+        for node in graph.node
+        for i in _FLOAT32_INPUTS.get(node.op_type, ())
+        if i < len(node.input)
+    }
+    weights = [t for t in graph.initializer if t.data_type == TensorProto.FLOAT]
+    for tensor in weights:
+        if tensor.name not in single:
+            tensor.CopyFrom(
+                _tensor(_halved(numpy_helper.to_array(tensor), tensor.name), tensor.name)
+            )
+
+    outputs = {output.name for output in graph.output}
+    inputs = {value.name for value in graph.input}
+    for node in graph.node:
+        _rename(node.input, inputs)
+        if node.op_type == "Cast" and node.output[0] not in outputs:
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+        elif node.op_type != "Cast":
+            _rename(node.output, outputs)
+    produced = {name for node in graph.node for name in node.output}
+    before = [_cast(name, f"{name}_half", TensorProto.FLOAT16) for name in sorted(inputs)]
+    after = [
+        _cast(f"{name}_half", name, TensorProto.FLOAT)
+        for name in (output.name for output in graph.output)
+        if name not in produced
+    ]
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _halved(values: NDArray[np.float32], name: str) -> NDArray[np.float16]:
+    finite = values[np.isfinite(values)]
+    if finite.size and np.abs(finite).max() > _HALF_MAX:
+        raise ModelError(
+            f"{name} holds {np.abs(finite).max():g}, beyond the range of fp16; use precision fp32"
+        )
+    return values.astype(np.float16)
+
+
+def _rename(names: MutableSequence[str], renamed: set[str]) -> None:
+    for i, name in enumerate(names):
+        if name in renamed:
+            names[i] = f"{name}_half"
+
+
+def _cast(name: str, to_name: str, kind: int) -> onnx.NodeProto:
+    return helper.make_node("Cast", [name], [to_name], name=to_name, to=kind)
+
+
+def _tensor(values: NDArray[np.generic], name: str) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.asarray(values), name)

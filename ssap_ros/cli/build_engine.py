@@ -1,0 +1,96 @@
+"""ssap build-engine"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+
+from ssap_ros.cli.options import add_model, positive
+from ssap_ros.errors import InputError
+
+HELP = "build the TensorRT engine of a model for this machine's GPU"
+DETAILS = """Builds the engine that the node would build when it is configured, so that it starts at
+once. An engine fits one GPU, one TensorRT version and one model; one that fits is not built again.
+With --input it takes images of one network input size and is fastest there; name it to the node by
+the parameter engine_file_path. Without, it takes any aspect ratio and is found in the cache."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument(
+        "--out", default="", metavar="DIR", help="engine cache (default: ~/.cache/ssap_ros/engines)"
+    )
+    parser.add_argument("--gpu", type=int, default=0, metavar="N", help="number of the GPU")
+    parser.add_argument(
+        "--input", type=_size, metavar="HxW", help="the one network input size, e.g. 512x1024"
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="images per pass, 1 to 8",
+    )
+    parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument("--force", action="store_true", help="build although there is an engine")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ssap_ros.backends import choose_backend, model_path
+    from ssap_ros.backends.tensorrt.cache import engine_path
+    from ssap_ros.backends.tensorrt.lookup import cache_folder, engine_key, find_engine
+    from ssap_ros.backends.tensorrt.portable_onnx import read_info
+    from ssap_ros.common.progress import progress
+    from ssap_ros.config import SsapConfig
+
+    try:
+        config = SsapConfig(
+            model_file_path=options.model,
+            backend="tensorrt",
+            engine_cache_dir=options.out,
+            gpu_id=options.gpu,
+            max_batch=options.batch,
+            precision=options.precision,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    model, folder = model_path(config), cache_folder(config)
+    gpu, _ = choose_backend(config)
+    assert gpu is not None
+    from ssap_ros.backends.tensorrt.engine import VERSION
+
+    content = model.read_bytes()
+    info = read_info(content, model)
+    stride = info.levels[-1]
+    if options.input and any(side % stride for side in options.input):
+        raise InputError(f"--input must be multiples of {stride}, got {options.input}")
+    key = engine_key(content, info, config, gpu, VERSION, options.input)
+    path = engine_path(folder, model.stem, key)
+    _require_writable(folder)
+    with progress("build-engine") as show:
+        find_engine(model, key, config, lambda text: show(0, note=text), force=options.force)
+    sidecar = json.loads(path.with_suffix(".json").read_text())
+    print(
+        f"{path}: TensorRT {VERSION} on {gpu.name}, {key.precision}, inputs {key.min_shape} to "
+        f"{key.max_shape}, convolutions {sidecar['convolutions']}, built {sidecar['built_at']} in "
+        f"{sidecar['build_seconds']} s"
+    )
+    return 0
+
+
+def _require_writable(folder: os.PathLike[str]) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write to {folder}: permission denied")
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, e.g. 512x1024, got {text!r}")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,100 @@
+"""The `ssap` command: finds the subcommand, runs it and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ssap_ros.cli import (
+    ablate,
+    benchmark,
+    build_engine,
+    doctor,
+    evaluate,
+    export,
+    make_bag,
+    replay,
+    train,
+)
+from ssap_ros.errors import DeviceError, InputError, ModelError, NodeError, one_line
+
+_NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+
+_COMMANDS = {
+    "doctor": doctor,
+    "replay": replay,
+    "make-bag": make_bag,
+    "evaluate": evaluate,
+    "ablate": ablate,
+    "train": train,
+    "export": export,
+    "build-engine": build_engine,
+    "benchmark": benchmark,
+}
+
+_EXAMPLES = """examples:
+  ssap doctor                                   what is installed, and what is missing
+  ssap replay street.mp4 --out out/street       masks on a video, made by the ROS 2 node
+  ssap replay drive.mcap --out out/drive --policy every
+  ssap replay scenes:7 --out out/scenes         the procedural street, no data needed
+  ssap make-bag scenes:7 street.mcap            a bag with ground truth, made without a robot
+  ssap replay street.mcap --policy every --gt-instances /camera/gt/instances --out out/street
+  ssap evaluate --annotations val.json --images val/ --json out/val.json
+  ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
+  ssap ablate --table 5 --format scenes --json out/table5.json
+  ssap train --config config/train_street.yaml --resume
+  ssap build-engine --input 512x1024            the engine of a GPU before the vehicle needs it
+  ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
+  ssap benchmark partition --json out/partition.json
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong command line in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_BAD_INPUT, f"ssap: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (told in one
+    line on stderr), 130 interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(_COMMANDS[options.command].run(options))
+    except (InputError, ModelError) as error:
+        return _tell(error, _BAD_INPUT)
+    except (NodeError, DeviceError) as error:
+        return _tell(error, _NODE_FAILED)
+    except KeyboardInterrupt:
+        print("ssap: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _tell(error: Exception, code: int) -> int:
+    print(f"ssap: error: {one_line(error)}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="ssap",
+        description=f"Instance masks for ROS 2 cameras: {', '.join(_COMMANDS)}.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in _COMMANDS.items():
+        child = commands.add_parser(
+            name,
+            help=command.HELP,
+            description=command.DETAILS,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(child)
+    return parser

@@ -1,0 +1,103 @@
+"""ssap evaluate"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ssap_ros.cli.options import add_images, add_model, image_set, make_parent, positive
+from ssap_ros.config import SsapConfig
+from ssap_ros.errors import InputError
+
+HELP = "score the masks on annotated images"
+DETAILS = """Runs the pipeline, without ROS, on annotated images and writes the scores as JSON:
+
+  coco            instances (JSON)              AP, AP50, per class
+  coco_panoptic   segments (JSON and PNG)       the same, PQ/SQ/RQ of things and stuff, mIoU
+  cityscapes      leftImg8bit/, gtFine/         the same, AP as Cityscapes defines it; with
+                                                disparity/ and camera/ also AP100m and AP50m
+  scenes          the procedural street         as coco_panoptic
+
+Classes of the images and of the model are matched by name; the others are left out."""
+
+_SCORES = ("AP", "AP50", "AP100m", "AP50m", "PQ", "SQ", "RQ", "IoU")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_images(parser)
+    parser.add_argument(
+        "--json", required=True, type=Path, metavar="OUT", help="file for the scores"
+    )
+    parser.add_argument(
+        "--grouping",
+        choices=("affinity", "components"),
+        default="affinity",
+        help="components: the baseline, each connected region of a class is one instance",
+    )
+    parser.add_argument(
+        "--long-side", type=positive, metavar="N", help="longer side of the network input in pixels"
+    )
+    parser.add_argument(
+        "--flip", action="store_true", help="test trick: the mirrored image is seen too"
+    )
+    parser.add_argument(
+        "--multi-scale", action="store_true", help="test trick: half and double size are seen too"
+    )
+    parser.add_argument(
+        "--worst",
+        type=Path,
+        metavar="DIR",
+        help="folder for pictures of the 8 worst images, prediction beside truth",
+    )
+    add_model(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ssap_ros.common.files import write_json
+    from ssap_ros.common.progress import progress
+    from ssap_ros.evaluation.images import draw_worst, evaluate_images, report
+    from ssap_ros.evaluation.predict import PredictionSettings
+    from ssap_ros.evaluation.test_time_augmentation import SCALES
+    from ssap_ros.evaluation.workers import parse_workers
+
+    tricks = options.flip or options.multi_scale
+    try:
+        config = SsapConfig(
+            model_file_path=options.model,
+            backend="onnxruntime" if tricks else "auto",  # the views are averaged on the CPU
+            input_long_side=options.long_side or 0,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    images = image_set(options)
+    workers = parse_workers(options.workers)
+    settings = PredictionSettings(
+        config,
+        options.grouping,
+        options.flip,
+        SCALES if options.multi_scale else (1.0,),
+    )
+    make_parent(options.json)
+    with progress("evaluate", "images") as show:
+        scores = evaluate_images(images, settings, options.limit, workers, show)
+    result = report(scores, settings)
+    write_json(options.json, result)
+    print(table(result))
+    if options.worst:
+        for path in draw_worst(images, settings, scores, options.worst, 8):
+            print(f"picture: {path}")
+    return 0
+
+
+def table(result: dict[str, Any]) -> str:
+    """The scores as text, one line per class; those that nothing says anything about left out."""
+    rows = {"all": result | {"IoU": result.get("mIoU")}, **result["classes"]}
+    columns = [n for n in _SCORES if any(row.get(n) is not None for row in rows.values())]
+    lines = [f"{'':14}" + "".join(f"{name:>8}" for name in columns)]
+    for name, row in rows.items():
+        values = [row.get(column) for column in columns]
+        cells = "".join("       -" if v is None else f"{v:8.3f}" for v in values)
+        lines.append(f"{name:14}{cells}")
+    parts = [f"{n} {result[n]:.3f}" for n in ("PQ_th", "PQ_st") if result.get(n) is not None]
+    return "\n".join([*lines, *([", ".join(parts)] if parts else [])])

@@ -1,0 +1,78 @@
+"""ssap export"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ssap_ros.cli.options import positive, require_torch
+
+HELP = "write a trained network as ONNX"
+DETAILS = "Writes the averaged weights of a checkpoint as an ONNX model that the node can load."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", required=True, type=Path, metavar="PT")
+    parser.add_argument(
+        "--average-with",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PT",
+        help="further checkpoints, of runs that began with the same weights: the mean of all of "
+        "them is written; one that is named twice counts twice",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="ONNX")
+    parser.add_argument("--fp16", action="store_true", help="half-precision weights, half the size")
+    parser.add_argument(
+        "--long-side", type=positive, metavar="N", help="input size that the model asks for, pixels"
+    )
+    parser.add_argument(
+        "--affinity-bias",
+        type=float,
+        nargs=5,
+        default=(0.0,) * 5,
+        metavar="B",
+        help="added to the affinity logits at strides 4, 8, 16, 32 and 64: below 0 it separates "
+        "objects, above 0 it joins them (calibrated on a validation set)",
+    )
+    parser.add_argument(
+        "--class-bias",
+        type=_class_bias,
+        nargs="+",
+        default=[],
+        metavar="CLASS=B",
+        help="added to the logits of a class: above 0 more is found of it, and found wrongly",
+    )
+    parser.add_argument(
+        "--semantic-from",
+        type=Path,
+        metavar="PT",
+        help="checkpoint to take the classes from, where they were learned separately",
+    )
+
+
+def _class_bias(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected CLASS=NUMBER, got {text!r}") from None
+
+
+def run(options: argparse.Namespace) -> int:
+    require_torch()
+    from ssap_ros.network.export import export_onnx
+
+    export_onnx(
+        options.checkpoint,
+        options.out,
+        options.fp16,
+        options.long_side,
+        options.affinity_bias,
+        dict(options.class_bias),
+        options.semantic_from,
+        options.average_with,
+    )
+    print(f"written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
+    return 0

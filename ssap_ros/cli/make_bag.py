@@ -1,0 +1,78 @@
+"""ssap make-bag"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ssap_ros.cli.options import positive
+from ssap_ros.errors import InputError
+
+HELP = "make a ROS 2 bag of a video, pictures, a data set or procedural scenes"
+DETAILS = """Writes SOURCE as an mcap bag with the topic /camera/image, to be replayed with
+`ssap replay`, `ros2 bag play` or Foxglove.
+
+Annotated sources get ground truth, too:
+  /camera/gt/instances    mono16: 0 = background, k = detections[k-1], 65535 = not annotated
+  /camera/gt/detections   class of each; score 0 = a crowd, which is not counted; id = the object
+  /camera/gt/label_info   names of the classes
+
+SOURCE is a video, an image or a folder of images (with --annotations: of COCO), a bag, the folder
+of Cityscapes with leftImg8bit/ and gtFine/, or scenes[:SEED], the procedural street."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument("out", type=Path, metavar="OUT.mcap")
+    parser.add_argument("--frames", type=positive, metavar="N", help="the first N frames only")
+    parser.add_argument(
+        "--encoding",
+        choices=("raw", "jpeg", "png"),
+        default="raw",
+        help="raw: sensor_msgs/Image, lossless (default); jpeg, png: CompressedImage",
+    )
+    parser.add_argument(
+        "--annotations", type=Path, metavar="JSON", help="COCO annotations of the folder SOURCE"
+    )
+    parser.add_argument("--split", default="val", help="of Cityscapes (default: val)")
+    parser.add_argument(
+        "--size", type=_size, metavar="WxH", help="of procedural scenes (default: 640x480)"
+    )
+    parser.add_argument(
+        "--coco",
+        type=Path,
+        metavar="DIR",
+        help="also write the frames as PNG with a COCO annotation file, for ssap evaluate",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ssap_ros.common.progress import progress
+    from ssap_ros.replay.make_bag import make_bag, open_bag_source
+
+    if options.out.suffix != ".mcap":
+        raise InputError(f"expected a file OUT.mcap, got {options.out}")
+    source = open_bag_source(
+        options.source, options.frames, options.annotations, options.split, options.size
+    )
+    if options.coco and not source.classes:
+        raise InputError(f"{options.source} has no ground truth that --coco could write")
+    with progress("make-bag", "frames") as show:
+        count = make_bag(
+            source,
+            options.out,
+            options.encoding,
+            options.coco,
+            lambda done: show(done, source.n_frames),
+        )
+    truth = " with ground truth" if source.classes else ""
+    print(f"{options.out}: {count} frames{truth}", file=sys.stderr)
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) >= 32 and int(height) >= 32):
+        raise argparse.ArgumentTypeError(f"expected WxH of at least 32x32, got {text!r}")
+    return int(height), int(width)

@@ -1,0 +1,97 @@
+"""Arguments and checks that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssap_ros.errors import InputError
+
+if TYPE_CHECKING:
+    from ssap_ros.evaluation.evaluators import ImageSet
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="", metavar="PATH", help="ONNX model (default: the one shipped)"
+    )
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say which annotated images, and who shares them; see `image_set`."""
+    parser.add_argument(
+        "--format",
+        choices=("coco", "coco_panoptic", "cityscapes", "scenes"),
+        default="coco",
+        help="how the images are annotated (default: coco)",
+    )
+    parser.add_argument("--annotations", type=Path, metavar="JSON", help="of the COCO formats")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="of the COCO formats")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="Cityscapes: folder with leftImg8bit/ and gtFine/"
+    )
+    parser.add_argument("--split", default="val", help="Cityscapes: val (default), train")
+    parser.add_argument(
+        "--seeds",
+        default="5000:100",
+        metavar="FIRST:COUNT",
+        help="scenes: which ones (default: 5000:100)",
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N images only")
+    parser.add_argument(
+        "--workers",
+        default="1",
+        metavar="N",
+        help="processes to share the images, or tcp://HOST:PORT of a Dask scheduler (default: 1)",
+    )
+
+
+def image_set(options: argparse.Namespace) -> ImageSet:
+    """Where the annotated images are. Raises InputError for what a format lacks."""
+    from ssap_ros.evaluation.evaluators import ImageSet
+
+    files = ["annotations", "images"]
+    needed = {"coco": files, "coco_panoptic": files, "cityscapes": ["root"], "scenes": []}
+    for name in needed[options.format]:
+        if getattr(options, name) is None:
+            raise InputError(f"--format {options.format} needs --{name}")
+    if options.format == "scenes":
+        first, _, count = options.seeds.partition(":")
+        if not (first.isdigit() and count.isdigit() and int(count) > 0):
+            raise InputError(f"--seeds must be FIRST:COUNT, got {options.seeds!r}")
+        return ImageSet("scenes", first_seed=int(first), count=int(count))
+    if options.format == "cityscapes":
+        return ImageSet("cityscapes", root=options.root, split=options.split)
+    return ImageSet(options.format, options.annotations, options.images)
+
+
+def positive(text: str) -> int:
+    """The type of an argument that counts something."""
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return value
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder of a file to be written, before the work that fills it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def require_torch() -> None:
+    require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
+
+
+def require_ros() -> None:
+    require("rclpy", "ROS 2 is not here: run `make setup`, or source a ROS 2 distribution")
+
+
+def require(module: str, cure: str) -> None:
+    """Raise InputError with the cure where a module is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise InputError(cure)

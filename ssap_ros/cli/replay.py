@@ -1,0 +1,204 @@
+"""ssap replay"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ssap_ros.cli.options import add_model, positive, require_ros
+from ssap_ros.errors import InputError
+
+HELP = "play recordings into the node, keep and score its answers, write a report"
+DETAILS = """Starts the ROS 2 node, plays SOURCE into its camera topics and writes to DIR:
+
+  report.html      scores, speed, the frames worth looking at; one file, opens anywhere
+  summary.json     all figures, and a digest of all masks and detections
+  frames.json      one line per frame: digest, latency, instances, quality
+  recording.mcap   what the node answered, at the times of the recording; for RViz and Foxglove
+  overlay.mp4, frame_*.png, node.log
+
+SOURCE is a video, an image, a folder of images, a ROS 2 bag (mcap, sqlite3) or scenes[:SEED]. With
+ground-truth topics in the bag the answers are scored: AP, AP50, PQ, SQ, RQ, mIoU. `ssap make-bag`
+writes such bags, and its help describes the topics.
+
+With --policy every each frame gets exactly one answer, and two replays of one bag give the same
+digest. Several bags, or a folder of them, are replayed bag by bag, shared among --workers, into one
+merged report; what is there already is not replayed again.
+
+exit codes: 0 whole, 1 the node failed, or the result is partial or worse than tolerated, 2 bad
+input"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", nargs="*", metavar="SOURCE", help="what to play")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--max-frames", type=positive, metavar="N", help="play the first N frames only"
+    )
+    parser.add_argument(
+        "--policy",
+        choices=("every", "latest"),
+        default="latest",
+        help="latest: real time, the node skips what it cannot keep up with (default); "
+        "every: wait for the node, lose nothing",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=0.0,
+        metavar="X",
+        help="times the speed of the recording (default: 1; with --policy every as fast as nothing "
+        "is lost)",
+    )
+    parser.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help="image topic of a bag; repeat it for several cameras (default: the first one)",
+    )
+    parser.add_argument(
+        "--gt-instances",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help="true instances, one topic per camera",
+    )
+    parser.add_argument(
+        "--gt-detections",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help="their classes (default: `detections` beside the instances)",
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        type=_parameter,
+        metavar="NAME:=VALUE",
+        help="a parameter of the node, such as score_threshold:=0.5",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--workers",
+        default="",
+        metavar="N",
+        help="for several bags: processes of this machine, or tcp://HOST:PORT of a Dask scheduler",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("RUN_A", "RUN_B"),
+        help="compare the folders of two replays instead; to --out go comparison.html and .json",
+    )
+    parser.add_argument(
+        "--tolerate",
+        action="append",
+        default=[],
+        metavar="METRIC=AMOUNT",
+        help="with --compare, how much worse RUN_B may be, absolute or in percent: AP=0.01, "
+        "latency_p95=20%% (default: no frame may change)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary to stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.compare:
+        return _compare(options)
+    if not options.source or options.out is None:
+        raise InputError("expected SOURCE and --out DIR (see ssap replay --help)")
+    require_ros()
+    from ssap_ros.replay.play.play import PlayOptions
+    from ssap_ros.replay.replay import ReplayOptions
+
+    how = ReplayOptions(
+        max_frames=options.max_frames,
+        topics=tuple(options.topic),
+        gt_instances=tuple(options.gt_instances),
+        gt_detections=tuple(options.gt_detections),
+        play=PlayOptions(options.policy, options.rate, options.model, dict(options.param)),
+    )
+    summary, words = _fleet(options, how) if _several(options) else _single(options, how)
+    print(words, file=sys.stderr)
+    if options.json:
+        print(json.dumps(summary, indent=2))
+    for problem in summary["problems"]:
+        print(f"ssap: error: partial result: {problem}", file=sys.stderr)
+    return 1 if summary["problems"] else 0
+
+
+def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
+    from ssap_ros.replay.replay import replay
+
+    summary = replay(options.source[0], options.out, how).summary
+    return summary.as_dict(), summary.describe(options.out)
+
+
+def _fleet(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
+    from ssap_ros.evaluation.workers import parse_workers
+    from ssap_ros.replay.batch import bags_of, describe, replay_fleet
+
+    workers = parse_workers(options.workers or "1")
+    summary = replay_fleet(bags_of(options.source), options.out, how, workers)
+    return summary, describe(summary, options.out)
+
+
+def _several(options: argparse.Namespace) -> bool:
+    """Whether a fleet is meant: several sources, workers, or a folder with more than one bag."""
+    from ssap_ros.replay.bags.reader import find_bags, is_bag
+
+    if len(options.source) > 1 or options.workers:
+        return True
+    path = Path(options.source[0])
+    return path.is_dir() and not is_bag(path) and len(find_bags(path)) > 1
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from ssap_ros.common.files import write_json
+    from ssap_ros.replay.compare import Run, Tolerance, compare, describe, write_comparison
+
+    if options.source:
+        raise InputError("--compare takes two folders and no SOURCE")
+    tolerances = [Tolerance.parse(text) for text in options.tolerate]
+    before, after = map(Run.load, options.compare)
+    result = compare(before, after, tolerances)
+    if options.out is not None:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+            write_json(options.out / "comparison.json", result)
+            write_comparison(options.out / "comparison.html", before, after, result)
+        except OSError as error:
+            raise InputError(f"cannot write to {options.out}: {error.strerror}") from error
+    print(describe(result), file=sys.stderr)
+    if options.json:
+        print(json.dumps(result, indent=2))
+    for failure in result["failures"]:
+        print(f"ssap: error: {failure}", file=sys.stderr)
+    return 1 if result["failures"] else 0
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return rate
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, found, value = text.partition(":=")
+    try:
+        if not found or not name.isidentifier():
+            raise ValueError
+        return name, yaml.safe_load(value)
+    except (ValueError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"expected NAME:=VALUE, got {text!r}") from error

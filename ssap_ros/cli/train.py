@@ -1,0 +1,50 @@
+"""ssap train"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from ssap_ros.cli.options import require_torch
+
+HELP = "train a network"
+DETAILS = """Trains as a YAML file says, on the GPU if there is one:
+
+  config/train_street.yaml          the default model
+  config/train_cityscapes.yaml      as in the paper; names the value of every row of its tables
+  config/train_coco_panoptic.yaml   as in the paper
+
+Several GPUs, or machines, share each batch:
+
+  torchrun --nproc_per_node 8 -m ssap_ros.cli train --config config/train_cityscapes.yaml
+
+Losses per level go to stderr, log.jsonl and, with sample pictures, to tensorboard/ in the output
+folder. A run that was interrupted at any time goes on exactly with --resume."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, type=Path, metavar="YAML")
+    parser.add_argument(
+        "--data-root", type=Path, metavar="DIR", help="folder of the data (default: data.root)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: out)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="end after this time, schedule included (default: optimiser.minutes)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+
+
+def run(options: argparse.Namespace) -> int:
+    require_torch()
+    from ssap_ros.training.train import train
+
+    checkpoint = train(
+        options.config, options.resume, options.data_root, options.out, options.minutes
+    )
+    if os.environ.get("RANK", "0") == "0":
+        print(f"checkpoint: {checkpoint}")
+    return 0

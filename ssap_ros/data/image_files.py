@@ -1,0 +1,114 @@
+"""Encoded images -> pixels: the only decoder of the product, for messages and files alike."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.errors import InputError, MessageError, one_line
+from ssap_ros.types import ImageArray
+
+JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xae\x42\x60\x82"
+_MAX_PIXELS = 1 << 26
+_MAX_PIXELS_PER_BYTE = 1 << 11  # a black jpeg or png has half as many
+_START_OF_SCAN = 0xDA
+
+
+def decode_image(data: bytes) -> NDArray[Any]:
+    """The stored pixels of a jpeg or png, whatever orientation it declares.
+
+    Returns:
+        uint8 or uint16, grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4).
+
+    Raises:
+        MessageError: The data are neither, are incomplete, or declare more pixels than 2^26 or than
+            they can hold.
+    """
+    width, height = _size(data)
+    if not 0 < width * height <= _MAX_PIXELS:
+        raise MessageError(f"image must have 1 to {_MAX_PIXELS} pixels, got {width} x {height}")
+    if width * height > _MAX_PIXELS_PER_BYTE * len(data):
+        raise MessageError(f"{width} x {height} pixels cannot be in {len(data)} bytes")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise MessageError(f"image data cannot be decoded: {error.err}") from error
+    if pixels is None:
+        raise MessageError(f"image data of {len(data)} bytes cannot be decoded")
+    return np.asarray(pixels)
+
+
+def to_rgb8(pixels: NDArray[Any]) -> ImageArray:
+    """Decoded pixels as RGB uint8 (H, W, 3); 16 bits are scaled by 255 / 65535 and rounded."""
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    code = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}[channels]
+    return to_8_bits(cv2.cvtColor(pixels, code))
+
+
+def to_8_bits(pixels: NDArray[Any]) -> ImageArray:
+    """uint8 as it is, uint16 scaled by 255 / 65535 and rounded."""
+    scaled = pixels if pixels.itemsize == 1 else cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+    return np.asarray(scaled, np.uint8)
+
+
+def read_image(path: Path) -> ImageArray:
+    """An image file as RGB, uint8 (H, W, 3): the stored pixels, on which annotations are drawn.
+
+    jpeg and png are decoded like those of a camera; of other formats OpenCV reads what it can.
+
+    Raises:
+        InputError: There is no readable, complete image.
+    """
+    try:
+        data = path.read_bytes()
+        if data.startswith((JPEG, PNG)):
+            return to_rgb8(decode_image(data))
+    except OSError as error:
+        raise InputError(f"cannot read the image {path}: {error.strerror}") from error
+    except MessageError as error:
+        raise InputError(f"cannot read the image {path}: {one_line(error)}") from error
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if bgr is None:
+        raise InputError(f"cannot read the image {path}: no format that OpenCV knows")
+    return to_rgb8(np.asarray(bgr))
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Width and height by the file's own header, once the file is known to be complete."""
+    if data.startswith(PNG):
+        if len(data) < 33 or data.find(_PNG_END, 33) < 0:
+            raise MessageError(f"png must end with IEND, got {len(data)} bytes without it")
+        width, height = struct.unpack_from(">II", data, 16)
+        return int(width), int(height)
+    if data.startswith(JPEG):
+        return _jpeg_size(data)
+    start = data[:4].hex(" ") or "nothing"
+    raise MessageError(f"data must be jpeg or png, got the bytes {start}")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height in the frame header, the first segment of the kinds SOF0 to SOF15.
+
+    What follows the end of the image (a camera's buffer, padding) is of no account.
+    """
+    at, size = 2, None
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        kind = data[at + 1]
+        if kind == _START_OF_SCAN:
+            break
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            size = int(width), int(height)
+        at += 1 if kind == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    if size is None:
+        raise MessageError("jpeg must have a frame header before its data")
+    if data.find(_JPEG_END, at) < 0:
+        raise MessageError(f"jpeg must end with EOI, got {len(data)} bytes without it")
+    return size

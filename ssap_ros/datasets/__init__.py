@@ -1,1 +1,0 @@
-"""Annotated pictures as the public data sets store them, for training and evaluation alike."""

@@ -1,0 +1,1 @@
+"""The metrics: plain arrays in, numbers out."""

@@ -1,0 +1,67 @@
+"""sensor_msgs/CompressedImage <-> numpy: jpeg and png."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from ssap_ros.data.image_files import decode_image, to_rgb8
+from ssap_ros.errors import MessageError
+from ssap_ros.messages.images import to_rgb
+from ssap_ros.types import ImageArray
+
+_PNG_OPTIONS = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+)
+
+
+def compressed_to_rgb(msg: CompressedImage) -> ImageArray:
+    """The picture in `msg`, jpeg or png of 8 or 16 bits, as RGB, uint8 (H, W, 3).
+
+    A grey picture whose `format` begins with a Bayer encoding, as image_transport writes it, is
+    taken for that mosaic. The data decide between jpeg and png, not the format.
+
+    Raises MessageError for other data, an incomplete file, and more pixels than 2^26 or than the
+    data can hold.
+    """
+    pixels = _decode(msg)
+    written = msg.format.partition(";")[0].strip()
+    if (
+        pixels.ndim == 2
+        and written.startswith("bayer_")
+        and written.endswith(f"{8 * pixels.itemsize}")
+    ):
+        return to_rgb(pixels, written)
+    return to_rgb8(pixels)
+
+
+def png_label_image(header: Header, labels: NDArray[np.uint16]) -> CompressedImage:
+    """`~/instances/compressed`: labels uint16 (H, W) as a 16-bit png, without loss."""
+    _, png = cv2.imencode(".png", labels, _PNG_OPTIONS)
+    data = array("B")
+    data.frombytes(png.data)
+    return CompressedImage(header=header, format="mono16; png compressed ", data=data)
+
+
+def png_labels(msg: CompressedImage) -> NDArray[np.uint16]:
+    """The labels (H, W) in a message of `~/instances/compressed`; MessageError if they are not."""
+    labels = _decode(msg)
+    if labels.ndim != 2 or labels.dtype != np.uint16:
+        raise MessageError(f"label image must be uint16 (H, W), got {labels.dtype} {labels.shape}")
+    return labels
+
+
+def _decode(msg: CompressedImage) -> NDArray[Any]:
+    try:
+        return decode_image(bytes(msg.data))
+    except MessageError as error:
+        raise MessageError(f"{error} (format {msg.format!r})") from None

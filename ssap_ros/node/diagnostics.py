@@ -1,0 +1,72 @@
+"""`/diagnostics`: one status per camera, with everything that the node knows of itself.
+
+Keys: state (see status.py), topic, backend, model, building_s, backend_errors, recoveries and
+memory_mb (resident, of the process); the camera's counters received, processed, dropped, failed and
+waiting; partition_incomplete (frames whose partition ran out of time), input_hz and last_error; and
+p50/p95/p99 over the last 500 frames of every <stage>_ms and of png_bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from ssap_ros.messages import diagnostic_array, diagnostic_status
+from ssap_ros.node.camera import Camera, Frame
+from ssap_ros.node.memory import memory_mb
+from ssap_ros.node.model_host import Engine
+from ssap_ros.node.parameters import NodeParameters
+from ssap_ros.node.queue import FrameQueue
+
+
+def node_diagnostics(
+    stamp: Time,
+    node_name: str,
+    parameters: NodeParameters,
+    engine: Engine,
+    queue: FrameQueue[Frame],
+    cameras: Mapping[str, Camera],
+) -> DiagnosticArray:
+    """The state of every camera, under the name `node` or `node: camera`."""
+    common: dict[str, object] = {
+        "backend": engine.backend_name or parameters.pipeline.backend,
+        "model": parameters.pipeline.model_file_path or "default",
+        "building_s": f"{engine.status.building_s:.0f}",
+        "backend_errors": engine.status.backend_errors,
+        "recoveries": engine.status.recoveries,
+        "memory_mb": f"{memory_mb():.0f}",
+    }
+    entries = []
+    for name, camera in cameras.items():
+        full_name = f"{node_name}: {name}" if name else node_name
+        entries.append(_camera_status(full_name, camera, queue, engine, common))
+    return diagnostic_array(stamp, entries)
+
+
+def _camera_status(
+    name: str,
+    camera: Camera,
+    queue: FrameQueue[Frame],
+    engine: Engine,
+    common: Mapping[str, object],
+) -> DiagnosticStatus:
+    own = camera.status.summary()
+    level, state, message = engine.status.summary() or own
+    values: dict[str, object] = {
+        "state": state,
+        "topic": camera.status.topic or "",
+        **common,
+        **dataclasses.asdict(queue.counts(camera.name)),
+        "partition_incomplete": camera.status.n_incomplete,
+        "input_hz": f"{camera.status.take_rate():.1f}",
+        "last_error": camera.status.last_error or engine.status.last_error,
+    }
+    for stage, times in camera.times.percentiles().items():
+        values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in times.values())
+    if camera.outputs is not None:
+        for sizes in camera.outputs.png_bytes.percentiles().values():
+            values["png_bytes"] = "/".join(f"{p:.0f}" for p in sizes.values())
+    return diagnostic_status(name, level, message, values)

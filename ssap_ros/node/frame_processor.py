@@ -1,0 +1,138 @@
+"""What the worker does with frames: image messages in, results out, every outcome named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from rclpy.clock import Clock
+
+from ssap_ros.node.camera import Camera, Frame
+from ssap_ros.node.model_host import Engine
+from ssap_ros.node.parameters import NodeParameters
+from ssap_ros.node.queue import Outcome
+from ssap_ros.pipeline import Percept
+from ssap_ros.types import ImageArray
+
+_MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag without sim time
+
+
+@dataclass
+class Job:
+    """A frame that could be read, and what the network saw in it. Times by time.perf_counter()."""
+
+    camera: Camera
+    frame: Frame
+    image: ImageArray
+    start_s: float
+    convert_ms: float
+    percept: Percept | None = None
+
+
+class FrameProcessor:
+    """Runs frames of several cameras through the engine and publishes what comes out.
+
+    clock: the node's. report: is told what went wrong, and the error.
+    """
+
+    def __init__(
+        self,
+        cameras: dict[str, Camera],
+        engine: Engine,
+        parameters: NodeParameters,
+        clock: Clock,
+        report: Callable[[str, Exception], None],
+    ) -> None:
+        self._cameras, self._engine, self._parameters = cameras, engine, parameters
+        self._clock = clock
+        self._report = report
+
+    def perceive(self, batch: Sequence[tuple[str, Frame]]) -> list[Job | Outcome]:
+        """Read the images and run the network, on those of one size at once.
+
+        What `finish` is to get for each frame, or what became of it: dropped as too old, or failed.
+        """
+        results: list[Job | Outcome] = [
+            self._read(self._cameras[name], frame) for name, frame in batch
+        ]
+        jobs = sorted((r for r in results if isinstance(r, Job)), key=lambda job: job.image.shape)
+        for _, group in groupby(jobs, key=lambda job: job.image.shape):
+            self._see(list(group))
+        return [
+            Outcome.FAILED if isinstance(result, Job) and result.percept is None else result
+            for result in results
+        ]
+
+    def finish(self, job: Job) -> Outcome:
+        """Group the pixels and publish the results."""
+        try:
+            self._publish(job)
+        except Exception as error:  # one bad frame must not end the stream
+            self._fail(job.camera, error)
+            return Outcome.FAILED
+        return Outcome.PROCESSED
+
+    def _read(self, camera: Camera, frame: Frame) -> Job | Outcome:
+        start_s = time.perf_counter()
+        try:
+            if self._too_old(camera, frame):
+                return Outcome.DROPPED
+            image = camera.to_rgb(frame.msg)
+        except Exception as error:  # one bad frame must not end the others
+            self._fail(camera, error)
+            return Outcome.FAILED
+        return Job(camera, frame, image, start_s, 1e3 * (time.perf_counter() - start_s))
+
+    def _see(self, jobs: list[Job]) -> None:
+        """Run the network on images of one size."""
+        try:
+            percepts = self._engine.perceive([job.image for job in jobs])
+        except Exception as error:  # the engine's state tells; the next frames come as usual
+            self._report("backend error", error)
+            return
+        for job, percept in zip(jobs, percepts, strict=True):
+            job.percept = percept
+
+    def _publish(self, job: Job) -> None:
+        camera, header, percept = job.camera, job.frame.msg.header, job.percept
+        assert percept is not None
+        result = self._engine.segment(percept)
+        computed_s = time.perf_counter()
+        settings, outputs = self._parameters.node, camera.outputs
+        assert outputs is not None
+        outputs.publish(
+            header, job.image, percept, result, camera.camera_info, tracking=settings.tracking
+        )
+        end_s = time.perf_counter()
+        times = {
+            "wait": 1e3 * (job.start_s - job.frame.arrived_s),
+            "convert": job.convert_ms,
+            **result.stage_ms,
+            "publish": 1e3 * (end_s - computed_s),
+            "total": 1e3 * (end_s - job.start_s),
+            "pipeline_latency": min(max(self._age_ms(job.frame), 0.0), _MAX_LATENCY_MS),
+        }
+        camera.times.add(times)
+        took_ms = 1e3 * (end_s - job.frame.arrived_s)
+        camera.status.succeeded(took_ms, settings.max_processing_time_ms)
+        camera.status.n_incomplete += not result.partition_complete
+        outputs.publish_times(header.stamp, times)
+
+    def _too_old(self, camera: Camera, frame: Frame) -> bool:
+        limit_ms = self._parameters.node.max_image_age_ms
+        age_ms = self._age_ms(frame)
+        if 0 < limit_ms < age_ms:
+            camera.status.too_old(age_ms, limit_ms)
+            return True
+        return False
+
+    def _age_ms(self, frame: Frame) -> float:
+        """Milliseconds since the image was taken, by its stamp and the node's clock."""
+        stamp = frame.msg.header.stamp  # rclpy's Time would refuse one before 1970
+        return 1e-6 * (self._clock.now().nanoseconds - stamp.sec * 10**9 - stamp.nanosec)
+
+    def _fail(self, camera: Camera, error: Exception) -> None:
+        camera.status.rejected(error)
+        self._report("frame failed", error)

@@ -1,0 +1,127 @@
+"""The network of the node: loaded in a thread of its own, and anew when it fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from ssap_ros.backends import AnyBackend
+from ssap_ros.backends.base import OnProgress
+from ssap_ros.config import SsapConfig
+from ssap_ros.errors import DeviceError
+from ssap_ros.node.status import EngineStatus
+from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.types import FrameResult, ImageArray, ModelInfo
+
+Load = Callable[[SsapConfig, OnProgress], AnyBackend]
+
+_FAILURES_BEFORE_RELOAD = 3
+_POLL_S = 0.05
+
+
+class Engine:
+    """Owns backend and pipeline between `load` and `close`.
+
+    load_backend: makes a backend; may take minutes.
+    status: what is reported of all this. info: what the model says about itself, None while none is
+        loaded. backend_name: what runs it, empty while none is loaded.
+    """
+
+    def __init__(self, load_backend: Load) -> None:
+        self.status = EngineStatus()
+        self.info: ModelInfo | None = None
+        self.backend_name = ""
+        self.max_batch = 1
+        self._load_backend = load_backend
+        self._config = SsapConfig()
+        self._backend: AnyBackend | None = None
+        self._pipeline: SsapPipeline | None = None
+        self._thread: threading.Thread | None = None
+        self._failures = 0
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the network leaves the CPU free for the rest."""
+        return self.backend_name.startswith("tensorrt")
+
+    @property
+    def loading(self) -> bool:
+        """Whether a thread is still loading, wanted or not."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def load(self, config: SsapConfig, wanted: Callable[[], bool]) -> bool:
+        """Load the model; False if that failed, as the status tells, or is no longer wanted.
+
+        wanted: asked all the time; once it says no, the thread that loads is left to itself.
+        """
+        errors: list[Exception] = []
+
+        def run() -> None:
+            try:
+                self._make(config, wanted)
+            except Exception as error:  # whatever it is: the node lives on and says why
+                errors.append(error)
+
+        self.status.building()
+        self._thread = threading.Thread(target=run, name="ssap_load", daemon=True)
+        self._thread.start()
+        while self._thread.is_alive() and wanted():
+            self._thread.join(_POLL_S)
+        if errors or self._thread.is_alive():
+            self.status.failed("cannot configure", (errors or [InterruptedError("interrupted")])[0])
+            return False
+        self.status.loaded()
+        return True
+
+    def configure(self, config: SsapConfig) -> None:
+        """Use other settings from the next frame on. Raises ValueError if the model cannot."""
+        if self._pipeline is not None:
+            self._pipeline.config = config
+        self._config = config
+
+    def close(self) -> None:
+        """Release the model."""
+        self._drop()
+        self.info, self.backend_name = None, ""
+        self.status.released()
+
+    def perceive(self, images: Sequence[ImageArray]) -> list[Percept]:
+        """See SsapPipeline. Where the device or three passes in a row failed, it starts anew."""
+        try:
+            if self._pipeline is None:
+                self._make(self._config, lambda: True)
+            assert self._pipeline is not None
+            percepts = self._pipeline.perceive(images)
+        except Exception as error:
+            self.status.pass_failed(error)
+            self._failures += 1
+            if isinstance(error, DeviceError) or self._failures == _FAILURES_BEFORE_RELOAD:
+                self._drop()
+            raise
+        self._failures = 0
+        self.status.pass_succeeded()
+        return percepts
+
+    def segment(self, percept: Percept) -> FrameResult:
+        """See SsapPipeline."""
+        if self._pipeline is None:
+            raise RuntimeError("no model is loaded")
+        return self._pipeline.segment(percept)
+
+    def _make(self, config: SsapConfig, wanted: Callable[[], bool]) -> None:
+        """Load a backend and build the pipeline on it."""
+        backend = self._load_backend(config, self.status.progress)
+        try:
+            pipeline = SsapPipeline(backend, config)
+            if not wanted():
+                raise InterruptedError("interrupted")
+        except Exception:
+            backend.close()
+            raise
+        self._config, self._backend, self._pipeline, self._failures = config, backend, pipeline, 0
+        self.info, self.backend_name, self.max_batch = backend.info, backend.name, backend.max_batch
+
+    def _drop(self) -> None:
+        backend, self._backend, self._pipeline, self._failures = self._backend, None, None, 0
+        if backend is not None:
+            backend.close()

@@ -1,0 +1,142 @@
+"""What the node publishes of one camera; nothing is computed that nobody listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNodeMixin, LifecyclePublisher
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from ssap_ros import messages
+from ssap_ros.config import NodeConfig
+from ssap_ros.node import qos
+from ssap_ros.node.stage_times import StageTimes
+from ssap_ros.pipeline import STAGES, Percept
+from ssap_ros.stages.semantics import confidence_map, semantic_map
+from ssap_ros.stages.tracking import Tracker
+from ssap_ros.types import FrameResult, ImageArray, ModelInfo
+from ssap_ros.visualization.overlay import OverlayRenderer
+
+try:
+    from autoware_internal_debug_msgs.msg import Float64Stamped
+except ImportError:  # a distribution may lack the package; then there are no debug topics
+    Float64Stamped = None
+
+NODE_STAGES = ("wait", "convert", *STAGES, "publish", "total", "pipeline_latency")
+"""The timed parts of a frame's way through the node. `total` begins when the worker takes the
+frame, after `wait`, and `pipeline_latency` with the stamp of the image."""
+
+
+class Outputs:
+    """The publishers of one camera, from configure to cleanup.
+
+    prefix: of the topics, `<camera>/` or empty. info: of the loaded model.
+    png_bytes: sizes of the compressed masks.
+    """
+
+    def __init__(
+        self, node: LifecycleNodeMixin, prefix: str, config: NodeConfig, info: ModelInfo
+    ) -> None:
+        self._node, self._prefix, self._info = node, f"~/{prefix}", info
+        self._publishers: dict[str, LifecyclePublisher] = {}
+        result = qos.output_qos(config)
+        for topic, kind in (
+            ("instances", Image),
+            ("instances/compressed", CompressedImage),
+            ("detections", Detection2DArray),
+            ("semantic", Image),
+            ("confidence", Image),
+            ("camera_info", CameraInfo),
+            ("overlay", Image),
+        ):
+            self._create(kind, topic, result, qos_overriding_options=qos.overridable())
+        self._create(LabelInfo, "label_info", qos.latched())
+        if Float64Stamped is not None:
+            for stage in NODE_STAGES:
+                self._create(Float64Stamped, f"debug/{stage}_ms", QoSProfile(depth=10))
+        self.png_bytes = StageTimes()
+        self._write_labels = messages.LabelImageWriter()
+        self._overlay = OverlayRenderer(info.classes)
+        self._tracker = Tracker()
+
+    def close(self) -> None:
+        """Take the topics back."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers.clear()
+
+    def publish(
+        self,
+        header: Header,
+        image: ImageArray,
+        percept: Percept,
+        result: FrameResult,
+        camera_info: CameraInfo | None,
+        *,
+        tracking: bool,
+    ) -> None:
+        """Publish a frame's results, all under the header of its image.
+
+        camera_info: the camera's latest. tracking: give the detections ids.
+        """
+        ids: Sequence[int] = ()
+        if tracking:
+            taken_s = messages.stamp_seconds(header.stamp)
+            ids = self._tracker.update(result.labels, result.instances, taken_s)
+        if self._wanted("detections"):
+            self._send("detections", messages.detections(header, result.instances, ids))
+        if self._wanted("instances"):
+            self._send("instances", self._write_labels(header, result.labels))
+        if self._wanted("instances/compressed"):
+            png = messages.png_label_image(header, result.labels)
+            self.png_bytes.add({"png": len(png.data)})
+            self._send("instances/compressed", png)
+        if camera_info is not None and self._wanted("camera_info"):
+            camera_info.header = header
+            self._send("camera_info", camera_info)
+        if self._wanted("semantic"):
+            self._send("semantic", messages.mono_image(header, self._semantic(percept)))
+        if self._wanted("confidence"):
+            self._send("confidence", messages.mono_image(header, self._confidence(percept)))
+        if self._wanted("overlay"):
+            picture = self._overlay.draw(image, result, ids)
+            self._send("overlay", messages.rgb_image(header, picture))
+
+    def publish_times(self, stamp: Time, stage_ms: Mapping[str, float]) -> None:
+        """Publish what the stages of a frame took, on `~/debug/<stage>_ms`."""
+        for stage, milliseconds in stage_ms.items():
+            topic = f"debug/{stage}_ms"
+            if topic in self._publishers and self._wanted(topic):
+                self._send(topic, Float64Stamped(stamp=stamp, data=milliseconds))
+
+    def publish_label_info(self, stamp: Time, threshold: float) -> None:
+        """Latch the names of the classes and the lowest score of a detection."""
+        info = messages.label_info(Header(stamp=stamp), self._info.classes, threshold)
+        self._send("label_info", info)
+
+    def _semantic(self, percept: Percept) -> NDArray[np.uint8]:
+        probabilities, cells_per_pixel = percept.pyramid.probabilities, self._cells(percept)
+        return semantic_map(probabilities, self._info.classes, percept.size, cells_per_pixel)
+
+    def _confidence(self, percept: Percept) -> NDArray[np.uint8]:
+        return confidence_map(percept.pyramid.probabilities, percept.size, self._cells(percept))
+
+    def _cells(self, percept: Percept) -> float:
+        return percept.scale / self._info.levels[0]
+
+    def _create(self, kind: Any, topic: str, profile: QoSProfile, **options: Any) -> None:
+        create = self._node.create_lifecycle_publisher
+        self._publishers[topic] = create(kind, self._prefix + topic, profile, **options)
+
+    def _wanted(self, topic: str) -> bool:
+        return bool(self._publishers[topic].get_subscription_count())
+
+    def _send(self, topic: str, msg: Any) -> None:
+        self._publishers[topic].publish(msg)

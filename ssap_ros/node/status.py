@@ -1,0 +1,194 @@
+"""What the node is doing, in the words of its diagnostics.
+
+States: unconfigured, building, inactive, disabled, then per camera waiting, qos_mismatch, stale,
+rejected, too_old, backend_error, over_budget, active.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import IntEnum
+
+from ssap_ros.errors import one_line
+
+STALE_AFTER_S = 2.0
+
+
+class Level(IntEnum):
+    """Severity; the values are those of diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+Summary = tuple[Level, str, str]
+"""Level, state (one word), and a sentence about it."""
+
+
+class EngineStatus:
+    """Remembers what became of the model.
+
+    last_error: the latest error, kept for reports after it was overcome.
+    backend_errors, recoveries: how often a pass failed, and how often one succeeded after that.
+    """
+
+    def __init__(self) -> None:
+        self.last_error = ""
+        self.backend_errors = self.recoveries = 0
+        self._state = "unconfigured"
+        self._progress = ""
+        self._since_s = 0.0
+        self._failing = False
+
+    @property
+    def building_s(self) -> float:
+        """Seconds since the loading began, 0 if there is none under way."""
+        return time.monotonic() - self._since_s if self._state == "building" else 0.0
+
+    def building(self) -> None:
+        """The model is being loaded, its engine perhaps built."""
+        self._state, self._progress, self._since_s = "building", "", time.monotonic()
+
+    def progress(self, text: str) -> None:
+        """The backend says how far it is."""
+        self._progress = text
+
+    def loaded(self) -> None:
+        """The model can be used."""
+        self._state, self._failing, self.last_error = "loaded", False, ""
+
+    def released(self) -> None:
+        """No model is loaded, and nothing is wrong."""
+        self._state, self._failing = "unconfigured", False
+
+    def failed(self, what: str, error: Exception) -> None:
+        """The model cannot be loaded, or a transition failed."""
+        self.last_error = describe(what, error)
+        self._state, self._failing = "unconfigured", True
+
+    def pass_failed(self, error: Exception) -> None:
+        """The backend failed on a frame."""
+        self.last_error = describe("backend error", error)
+        self.backend_errors += 1
+        self._failing = True
+
+    def pass_succeeded(self) -> None:
+        """The backend did its work on a frame."""
+        if self._failing:
+            self.recoveries += 1
+            self._failing = False
+
+    def summary(self) -> Summary | None:
+        """What there is to say before any camera has its say; None if the model works."""
+        if self._state == "building":
+            text = self._progress or f"building engine, {self.building_s:.0f} s"
+            return Level.WARN, "building", text
+        if self._state == "unconfigured":
+            if self._failing:
+                return Level.ERROR, "unconfigured", self.last_error
+            return Level.WARN, "unconfigured", "no model loaded"
+        if self._failing:
+            times = f"{self.backend_errors} so far, overcome {self.recoveries} times"
+            return Level.ERROR, "backend_error", f"{self.last_error} ({times})"
+        return None
+
+
+class CameraStatus:
+    """Remembers what happened to the images of one camera.
+
+    topic: where images come from while the node is active, None while it is not.
+    last_error: why an image could not be used, kept for reports after others could.
+    qos_problem: why nothing can be received from a publisher, with the cure; empty if nothing is
+        wrong.
+    n_incomplete: frames whose partition ran out of time.
+    """
+
+    def __init__(self) -> None:
+        self.topic: str | None = None
+        self.last_error = ""
+        self.qos_problem = ""
+        self.n_incomplete = 0
+        self._enabled = True
+        self._rejected = ""
+        self._too_old = ""
+        self._last_image_s: float | None = None
+        self._n_images = self._n_slow = self._n_timed = 0
+        self._worst_ms = self._budget_ms = 0.0
+        self._rate_since_s = time.monotonic()
+
+    def active(self, topic: str) -> None:
+        """Images are expected on `topic`."""
+        self.topic, self._last_image_s = topic, None
+        self._rejected = self._too_old = ""
+
+    def inactive(self, *, enabled: bool = True) -> None:
+        """No images are expected, because the node is inactive or, if so, because it is off."""
+        self.topic, self._enabled = None, enabled
+
+    def image_came(self) -> None:
+        """An image arrived just now."""
+        self._last_image_s = time.monotonic()
+        self._n_images += 1
+        self.qos_problem = ""
+
+    def succeeded(self, took_ms: float, budget_ms: float) -> None:
+        """A frame was processed; budget_ms: what it may take, 0 = any time."""
+        self._rejected = self._too_old = ""
+        self._n_timed += 1
+        self._budget_ms = budget_ms
+        if 0 < budget_ms < took_ms:
+            self._n_slow += 1
+            self._worst_ms = max(self._worst_ms, took_ms)
+
+    def rejected(self, error: Exception) -> None:
+        """An image could not be used."""
+        self.last_error = self._rejected = describe("frame failed", error)
+
+    def too_old(self, age_ms: float, limit_ms: float) -> None:
+        """An image waited, or was under way, for too long."""
+        self._too_old = (
+            f"image dropped, {age_ms:.0f} ms old where max_image_age_ms is {limit_ms:.0f}; "
+            "is use_sim_time right, and are the clocks synchronous?"
+        )
+
+    def take_rate(self) -> float:
+        """Images per second since the last call."""
+        now = time.monotonic()
+        rate = self._n_images / max(now - self._rate_since_s, 1e-3)
+        self._n_images, self._rate_since_s = 0, now
+        return rate
+
+    def summary(self) -> Summary:
+        """The state of this camera; the count of slow frames starts anew."""
+        slow, timed, worst = self._n_slow, self._n_timed, self._worst_ms
+        self._n_slow = self._n_timed = 0
+        self._worst_ms = 0.0
+        if self.topic is None:
+            if not self._enabled:
+                return Level.OK, "disabled", "switched off by ~/enable"
+            return Level.WARN, "inactive", "model loaded, not subscribed"
+        if self.qos_problem:
+            return Level.ERROR, "qos_mismatch", self.qos_problem
+        if self._last_image_s is None:
+            return Level.WARN, "waiting", f"no image yet on {self.topic}"
+        age_s = time.monotonic() - self._last_image_s
+        if age_s > STALE_AFTER_S:
+            return Level.WARN, "stale", f"no image for {age_s:.0f} s on {self.topic}"
+        if self._rejected:
+            return Level.ERROR, "rejected", self._rejected
+        if self._too_old:
+            return Level.WARN, "too_old", self._too_old
+        if slow:
+            return (
+                Level.WARN,
+                "over_budget",
+                f"{slow} of {timed} frames took longer than {self._budget_ms:.0f} ms, the slowest "
+                f"{worst - self._budget_ms:.0f} ms longer",
+            )
+        return Level.OK, "active", f"processing {self.topic}"
+
+
+def describe(what: str, error: Exception) -> str:
+    """One line about an error, its type where it has no words of its own."""
+    return f"{what}: {one_line(error)}"

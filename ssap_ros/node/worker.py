@@ -1,0 +1,103 @@
+"""The threads that process frames, so that the thread that receives them stays free."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from ssap_ros.node.queue import Frame, FrameQueue, Outcome
+
+Batch = Sequence[tuple[str, Frame]]
+Seen = TypeVar("Seen")
+
+
+class FrameWorker(Generic[Frame, Seen]):
+    """Takes frames from the queue, has them worked on in two halves and accounts for them.
+
+    perceive: the first half, for the frames of one or several cameras; returns one entry each: what
+        `finish` is to get, or what became of the frame.
+    finish: the second half, for one frame; returns what became of it.
+    on_error: is told what these two raised; the frames concerned failed.
+    on_room: called when a full queue has room again.
+    """
+
+    def __init__(
+        self,
+        frames: FrameQueue[Frame],
+        perceive: Callable[[Batch[Frame]], Sequence[Seen | Outcome]],
+        finish: Callable[[Seen], Outcome],
+        on_error: Callable[[Exception], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        self._frames = frames
+        self._perceive, self._finish = perceive, finish
+        self._on_error, self._on_room = on_error, on_room
+        self._threads: list[threading.Thread] = []
+
+    def start(self, max_batch: int = 1, *, overlap: bool = False) -> None:
+        """Begin to process what is put, up to `max_batch` frames at a time.
+
+        overlap: perceive the next frames in one thread while another finishes these.
+        """
+        self._frames.open()
+        work = [self._run_overlapping, self._run_finish] if overlap else [self._run]
+        self._halves: queue.Queue[list[tuple[str, Seen]] | None] = queue.Queue()
+        self._threads = [
+            threading.Thread(target=run, args=(max_batch,), name="ssap_worker", daemon=True)
+            for run in work
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Finish the frames in work, drop those that wait; False if that took too long."""
+        if self._threads:
+            self._frames.close()
+        for thread in self._threads:
+            thread.join(timeout_s)
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        return not self._threads
+
+    def _run(self, max_batch: int) -> None:
+        while batch := self._frames.take(max_batch):
+            for camera, seen in self._first_half(batch):
+                self._second_half(camera, seen)
+
+    def _run_overlapping(self, max_batch: int) -> None:
+        while batch := self._frames.take(max_batch):
+            seen = self._first_half(batch)
+            self._halves.join()  # never more than one frame ahead: the results stay fresh
+            self._halves.put(seen)
+        self._halves.put(None)
+
+    def _run_finish(self, _: int) -> None:
+        while (half := self._halves.get()) is not None:
+            for camera, seen in half:
+                self._second_half(camera, seen)
+            self._halves.task_done()
+
+    def _first_half(self, batch: Batch[Frame]) -> list[tuple[str, Seen]]:
+        """Perceive; account for the frames that end here, and return the others."""
+        self._on_room()
+        results: Sequence[Seen | Outcome] = [Outcome.FAILED] * len(batch)
+        try:
+            results = self._perceive(batch)
+        except Exception as error:  # bad frames must not end the stream
+            self._on_error(error)
+        others = []
+        for (camera, _), result in zip(batch, results, strict=True):
+            if isinstance(result, Outcome):
+                self._frames.finish(camera, result)
+            else:
+                others.append((camera, result))
+        return others
+
+    def _second_half(self, camera: str, seen: Seen) -> None:
+        outcome = Outcome.FAILED
+        try:
+            outcome = self._finish(seen)
+        except Exception as error:
+            self._on_error(error)
+        self._frames.finish(camera, outcome)

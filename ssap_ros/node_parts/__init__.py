@@ -1,1 +1,0 @@
-"""What the node is made of: its engine, its cameras with their topics, parameters, diagnostics."""

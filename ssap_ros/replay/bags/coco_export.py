@@ -1,0 +1,69 @@
+"""Frames with truth as a COCO data set: images and their instance annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+
+from ssap_ros.common.files import write_atomically
+from ssap_ros.errors import InputError
+from ssap_ros.replay.bags.messages import Detection
+from ssap_ros.types import ImageArray
+
+
+class CocoExport:
+    """Writes `images/*.png` and `annotations.json` into a folder.
+
+    classes: name by class id, 0 = background left out. Raises InputError if it cannot be written.
+    """
+
+    def __init__(self, folder: Path, classes: Mapping[int, str]) -> None:
+        self._folder = folder
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._categories = [{"id": k, "name": name} for k, name in classes.items() if k > 0]
+        try:
+            (folder / "images").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+
+    def add(
+        self, image: ImageArray, labels: NDArray[np.uint16], entries: Sequence[Detection]
+    ) -> None:
+        """Write a frame; labels and entries as in ground_truth.py."""
+        number = len(self._images) + 1
+        name = f"{number:06}.png"
+        path = self._folder / "images" / name
+        if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+            raise InputError(f"cannot write the picture {path}")
+        height, width = labels.shape
+        self._images.append({"id": number, "file_name": name, "height": height, "width": width})
+        for k, entry in enumerate(entries, start=1):
+            code = rle.encode(np.asfortranarray(labels == k, np.uint8))
+            self._annotations.append(
+                {
+                    "id": len(self._annotations) + 1,
+                    "image_id": number,
+                    "category_id": int(entry.class_id),
+                    "iscrowd": int(entry.score == 0),
+                    "bbox": list(entry.bbox),
+                    "area": int(rle.area(code)),
+                    "segmentation": {"size": code["size"], "counts": code["counts"].decode()},
+                }
+            )
+
+    def close(self) -> None:
+        """Write the annotation file."""
+        dataset = {
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": self._categories,
+        }
+        write_atomically(self._folder / "annotations.json", json.dumps(dataset) + "\n")

@@ -1,0 +1,296 @@
+"""Many bags on many machines: bag by bag, resumable, one merged report.
+
+All machines see the bags and the output folder under the same paths. The result of a bag appears in
+its folder as a whole or not at all; the bag of a worker that dies is replayed by another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import itertools
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ssap_ros import __version__
+from ssap_ros.backends import model_path
+from ssap_ros.common.files import write_atomically, write_json
+from ssap_ros.common.progress import hide_progress, progress
+from ssap_ros.common.statistics import percentiles
+from ssap_ros.config import SsapConfig
+from ssap_ros.errors import InputError, ModelError, NodeError, one_line
+from ssap_ros.evaluation.workers import Workers, map_items
+from ssap_ros.replay.bags.ground_truth import ByStamp
+from ssap_ros.replay.bags.reader import find_bags, is_bag
+from ssap_ros.replay.play.play import camera_names
+from ssap_ros.replay.replay import (
+    FRAMES,
+    REPORT,
+    SUMMARY,
+    ReplayOptions,
+    open_truths,
+    replay,
+)
+from ssap_ros.replay.report import charts, html
+from ssap_ros.replay.report.report import scores_section
+from ssap_ros.replay.review.camera_record import topic_prefix
+from ssap_ros.replay.review.digest import file_digest, frame_digest
+from ssap_ros.replay.review.predictions import prediction_of, read_answer, scored_as
+from ssap_ros.replay.review.review import RECORDING
+from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.summary import ReplaySummary
+
+_KEY = "fleet.json"
+_SCORES = ("AP", "AP50", "PQ", "mIoU")
+
+
+@dataclass(frozen=True)
+class BagResult:
+    """What became of one bag. error: why there is no summary; empty if there is one."""
+
+    name: str
+    summary: ReplaySummary | None
+    scores: ReplayScores | None
+    error: str = ""
+
+
+def bags_of(sources: Sequence[str]) -> list[Path]:
+    """The bags that files and folders on the command line mean. Raises InputError for none."""
+    bags: list[Path] = []
+    for source in map(Path, sources):
+        if not source.exists():
+            raise InputError(f"no such file or folder: {source}")
+        found = [source] if is_bag(source) else find_bags(source) if source.is_dir() else []
+        if not found:
+            raise InputError(f"no bags in {source}")
+        bags += [bag for bag in found if bag not in bags]
+    return bags
+
+
+def replay_fleet(
+    bags: Sequence[Path], out: Path, options: ReplayOptions, workers: Workers = 1
+) -> dict[str, Any]:
+    """Replay every bag into a folder of its own under `out`; write one merged summary and report.
+
+    workers: see `map_items`. A bag whose whole result is there already, made with the same file,
+    options, model and version of this package, is not replayed again. A bag that cannot be replayed
+    is named under `problems` of the summary, which is returned; the others go on.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to the folder {out}: {error.strerror}") from error
+    names = _names(bags)
+    items = list(zip(map(str, bags), names, strict=True))
+    work = partial(_replay_one, out, options, os.getpid())
+    with progress("batch", "bags") as show:
+        results = map_items(work, items, workers, show)
+    for name in names:  # what workers that died have left
+        for attempt in out.glob(f".{glob.escape(name)}.*"):
+            shutil.rmtree(attempt, ignore_errors=True)
+    summary = _merged(results, out)
+    write_json(out / SUMMARY, summary)
+    write_atomically(out / REPORT, _page(summary))
+    return summary
+
+
+def describe(summary: dict[str, Any], out: Path) -> str:
+    """The fleet in plain words."""
+    done = [bag for bag in summary["bags"] if not bag["error"]]
+    lines = [
+        f"{len(done)} of {len(summary['bags'])} bags replayed, {summary['frames_out']} of "
+        f"{summary['frames_in']} frames answered"
+    ]
+    scores = summary.get("scores")
+    if scores:
+        known = [f"{name} {scores[name]:.3f}" for name in _SCORES if scores[name] is not None]
+        lines.append(f"scores on {scores['frames']} frames: {', '.join(known)}")
+    lines.append(f"merged report: {out / REPORT}")
+    return "\n".join(lines)
+
+
+def _names(bags: Sequence[Path]) -> list[str]:
+    """A folder name for each bag: its own, with a number where two are the same."""
+    names: list[str] = []
+    for bag in bags:
+        stem = bag.stem if bag.is_file() else bag.name
+        candidates = itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2)))
+        names.append(next(name for name in candidates if name not in names))
+    return names
+
+
+def _replay_one(out: Path, options: ReplayOptions, caller: int, item: tuple[str, str]) -> BagResult:
+    """One bag: what is there already, or a new replay. caller: the process that shows progress."""
+    source, name = item
+    folder = out / name
+    hide_progress(os.getpid() != caller)
+    try:
+        key = _key(source, options)
+        if not _done(folder, key):
+            attempt = out / f".{name}.{os.uname().nodename}.{os.getpid()}"
+            shutil.rmtree(attempt, ignore_errors=True)
+            replay(source, attempt, options)
+            write_json(attempt / _KEY, key)
+            shutil.rmtree(folder, ignore_errors=True)
+            attempt.rename(folder)
+        summary = _read_summary(folder)
+        return BagResult(name, summary, rescore(source, folder, options))
+    except (InputError, ModelError, NodeError) as error:
+        return BagResult(name, None, None, one_line(error))
+
+
+def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores | None:
+    """The scores of a replay, once more from its recording; None without truth.
+
+    Raises InputError if the recording is not the one that was summarised.
+    """
+    if not options.gt_instances:
+        return None
+    summary = _read_summary(folder)
+    rows = json.loads((folder / FRAMES).read_bytes())
+    classes = {int(k): name for k, name in summary.model_card["classes"].items()}
+    recording = folder / RECORDING
+    with contextlib.ExitStack() as stack:
+        truths = open_truths(stack, source, options, classes)
+        answers = []
+        for name in camera_names(summary.cameras):
+            topics = [f"{topic_prefix(name)}{kind}" for kind in ("instances", "detections")]
+            answers.append([stack.enter_context(ByStamp(recording, t)) for t in topics])
+        scores = ReplayScores(truths[0].classes)
+        for row in rows:
+            if row["digest"] is None:
+                continue
+            camera, stamp = row["camera"], row["stamp"]
+            raw = [topic.take(stamp) for topic in answers[camera]]
+            if raw[0] is None or raw[1] is None:
+                raise InputError(f"{recording} lacks the answer to frame {row['index']}")
+            answer = read_answer(raw[0].raw, raw[1].raw)
+            if frame_digest(answer.labels, answer.detections) != row["digest"]:
+                raise InputError(f"{recording} has another answer to frame {row['index']}")
+            truth = truths[camera].at(stamp)
+            if truth is not None:
+                found = prediction_of(answer.labels, answer.detections, answer.labels.shape)
+                scores.add(scored_as(found, truths[camera]), truth, summary.score_threshold)
+    return scores
+
+
+def _key(source: str, options: ReplayOptions) -> dict[str, Any]:
+    """What a result depends on."""
+    path = Path(source)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {
+        "source": str(path.resolve()),
+        "files": [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files],
+        "options": json.loads(json.dumps(dataclasses.asdict(options))),
+        "model": file_digest(model_path(SsapConfig(model_file_path=options.play.model))),
+        "version": __version__,
+    }
+
+
+def _done(folder: Path, key: dict[str, Any]) -> bool:
+    try:
+        summary = _read_summary(folder)
+        return json.loads((folder / _KEY).read_bytes()) == key and not summary.problems
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _read_summary(folder: Path) -> ReplaySummary:
+    return ReplaySummary.from_dict(json.loads((folder / SUMMARY).read_bytes()))
+
+
+def _merged(results: Sequence[BagResult], out: Path) -> dict[str, Any]:
+    done = [result for result in results if result.summary is not None]
+    summaries = [result.summary for result in done if result.summary is not None]
+    problems = [f"{result.name}: {result.error}" for result in results if result.error]
+    for result in done:
+        assert result.summary is not None
+        problems += [f"{result.name}: {line}" for line in result.summary.problems]
+    latencies: list[float] = []
+    for result in done:
+        rows = json.loads((out / result.name / FRAMES).read_bytes())
+        latencies += [row["latency_ms"] for row in rows if row["latency_ms"] is not None]
+    classes: Counter[str] = Counter()
+    for summary in summaries:
+        classes.update(summary.classes)
+    counts = ("frames_in", "frames_out", "frames_dropped", "frames_failed", "frames_unreadable")
+    merged: dict[str, Any] = {
+        **{name: sum(getattr(summary, name) for summary in summaries) for name in counts},
+        "problems": problems,
+        "latency_ms": percentiles(latencies),
+        "instances_total": classes.total(),
+        "classes": dict(classes.most_common()),
+        "bags": [_bag_row(result) for result in results],
+    }
+    scored = [result.scores for result in done if result.scores is not None]
+    if scored and any(scores.classes != scored[0].classes for scores in scored):
+        problems.append("the bags have truth of different classes, their scores are not merged")
+    elif scored:
+        total = ReplayScores(scored[0].classes)
+        for scores in scored:
+            total.merge(scores)
+        merged["scores"], merged["curves"] = total.result(), total.curves()
+    return merged
+
+
+def _bag_row(result: BagResult) -> dict[str, Any]:
+    if result.summary is None:
+        return {"name": result.name, "error": result.error}
+    kept = ("source", "frames_in", "frames_out", "fps", "latency_ms", "flicker", "digest")
+    scores = result.summary.scores or {}
+    return {
+        "name": result.name,
+        "error": "",
+        **{name: getattr(result.summary, name) for name in kept},
+        **{name: scores.get(name) for name in _SCORES},
+        "problems": result.summary.problems,
+    }
+
+
+def _page(summary: dict[str, Any]) -> str:
+    done = [bag for bag in summary["bags"] if not bag["error"]]
+    rows = []
+    for bag in summary["bags"]:
+        name = escape(bag["name"])
+        if bag["error"]:
+            rows.append(f'<td>{name}</td><td colspan="8" class="worse">{escape(bag["error"])}</td>')
+            continue
+        latency = bag["latency_ms"]["p50"]
+        rows.append(
+            f'<td><a href="{quote(bag["name"])}/{REPORT}">{name}</a></td>'
+            f'<td class="number">{bag["frames_out"]} / {bag["frames_in"]}</td>'
+            f'<td class="number">{bag["fps"]:.1f}</td>'
+            f'<td class="number">{"&ndash;" if latency is None else f"{latency:.0f}"}</td>'
+            + "".join(charts.meter(bag[score]) for score in _SCORES)
+            + charts.meter(bag["flicker"])
+        )
+    columns = ("bag", "answered", "frames/s", "ms p50", *_SCORES, "flicker")
+    scores = summary.get("scores", {})
+    figures = {
+        "bags": f"{len(done)} / {len(summary['bags'])}",
+        "frames answered": f"{summary['frames_out']} / {summary['frames_in']}",
+        **{n: f"{scores[n]:.3f}" for n in _SCORES if scores.get(n) is not None},
+    }
+    title = f"Replay of {len(summary['bags'])} bags"
+    return html.page(
+        title,
+        [
+            html.head(
+                title, "merged over all frames", "partial" if summary["problems"] else "whole"
+            ),
+            html.notes("This result is partial", summary["problems"], "alarm"),
+            html.tiles(figures),
+            scores_section(summary.get("scores"), summary.get("curves")),
+            html.section("Bags", html.card("", html.table(columns, rows))),
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Frames into a running node, and what it publishes back."""

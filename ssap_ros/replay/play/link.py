@@ -1,0 +1,202 @@
+"""The replay's side of the node's topics: sends frames, keeps the raw answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ssap_ros.errors import ModelError, NodeError
+from ssap_ros.node.client import NodeClient, Part, Status, header_of, image_message
+from ssap_ros.replay.play.frame_tracker import Entry, Ledger
+from ssap_ros.replay.play.node_process import NodeProcess
+from ssap_ros.replay.sources import Frame
+from ssap_ros.types import ImageArray
+
+_TIMEOUT_S = 60.0  # for the node to get ready, and to answer a frame
+_QUIET_S = 2.5  # two diagnostic periods and some: afterwards a missing answer does not come
+_WINDOW = 4  # frames on their way under the policy `every`; the node keeps 5 answers
+_DEPTH = 20  # images that may wait on their way
+_WARM_UP = "ssap_replay_warm_up"  # frame_id of the frames before the first
+
+Keep = Callable[[Part, Entry, bytes], None]
+
+
+class Link:
+    """A context that talks with one node. Callbacks run in a thread of their own.
+
+    process: the node. cameras: names of its cameras, [""] for a single one without name. every:
+    nothing may be lost. keep: called with each part of an answer in CDR, from the callbacks.
+
+    ledger: what was sent and answered. names: class name by class id.
+    """
+
+    def __init__(
+        self, process: NodeProcess, cameras: Sequence[str], *, every: bool, keep: Keep
+    ) -> None:
+        self.ledger = Ledger()
+        self.names: dict[int, str] = {}
+        self._statuses: dict[str, Status] = {}
+        self._process, self._keep = process, keep
+        self._changed = threading.Condition()
+        self._warm: dict[int, set[Part]] = {camera: set() for camera in range(len(cameras))}
+        self._n_diagnostics = self._failed_before = 0
+        self._client = NodeClient(
+            "replay",
+            process.namespace,
+            process.domain_id,
+            cameras,
+            reliable=every,
+            image_depth=_DEPTH,
+        )
+        self._client.on_result(self._on_result)
+        self._client.on_class_names(self._on_class_names)
+        self._client.on_diagnostics(self._on_diagnostics)
+
+    def __enter__(self) -> Link:
+        self._client.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.__exit__()
+
+    # What the replay does
+
+    def wait_until_active(self) -> None:
+        """Until the class names, which an active node latches, have come.
+
+        Raises ModelError if the node rejects its model, NodeError if it dies or stays silent.
+        """
+        while not self._wait(lambda: bool(self.names or self._rejected()), _TIMEOUT_S):
+            if self.values.get("state") != "building":  # an engine may take many minutes
+                raise self._silence("get ready")
+        if rejected := self._rejected():
+            raise ModelError(rejected.message)
+
+    def warm_up(self, camera: int, size: tuple[int, int]) -> None:
+        """Send grey images until one is answered on every topic, so that no topic loses a frame.
+
+        A node that fails on them is let off: the frames themselves will tell.
+        """
+        grey: ImageArray = np.full((*size, 3), 127, np.uint8)
+        deadline = time.monotonic() + _TIMEOUT_S
+
+        def answered() -> bool:
+            return len(self._warm[camera]) == 2
+
+        failed = self._failed_before
+        while not answered() and self._failed() == failed and time.monotonic() < deadline:
+            stamp = time.monotonic_ns()
+            self._client.publish(camera, image_message(stamp, _WARM_UP, grey))
+            self._wait(lambda: answered() or self._failed() > failed, 1.0)
+        if self._failed() > failed:
+            self._wait(lambda: False, _QUIET_S)
+            self._failed_before = self._failed()
+
+    def send(self, frame: Frame) -> None:
+        """Publish a frame and enter it into the books."""
+        self._check()
+        picture = frame.msg if frame.image is None else frame.image
+        msg = image_message(frame.stamp, frame.frame_id, picture)
+        with self._changed:
+            now_s = time.monotonic()
+            self.ledger.send(Entry(frame.index, frame.camera, frame.stamp, frame.logged, now_s))
+        self._client.publish(frame.camera, msg)
+
+    def wait_for_room(self) -> None:
+        """Until fewer than `_WINDOW` frames are under way."""
+        self._expect(lambda: self._under_way() < _WINDOW, "answer")
+
+    def drain(self) -> None:
+        """Until every frame is accounted for or nothing more comes, as the node reports."""
+        answered = -1
+        while self.ledger.frames_out > answered or self._count("waiting"):
+            answered = self.ledger.frames_out
+            if self._wait(lambda: self._under_way() <= 0, _QUIET_S):
+                break
+        seen = self._n_diagnostics
+        self._wait(lambda: self._n_diagnostics > seen, _QUIET_S)
+
+    @property
+    def failed(self) -> int:
+        """Frames that the node says it could not process."""
+        return self._failed() - self._failed_before
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The node's latest diagnostics, of its first camera; last_error of any."""
+        errors = [status.values.get("last_error", "") for status in self._statuses.values()]
+        first = next((status.values for status in self._statuses.values()), {})
+        return {**first, "last_error": next(filter(None, errors), "")}
+
+    # Callbacks
+
+    def _on_result(self, camera: int, part: Part, raw: bytes) -> None:
+        now_s = time.monotonic()
+        stamp, frame_id = header_of(raw)
+        if frame_id == _WARM_UP:
+            with self._changed:
+                self._warm[camera].add(part)
+                self._changed.notify_all()
+            return
+        with self._changed:
+            entry = self.ledger.answer(camera, stamp, part, now_s)
+            self._changed.notify_all()
+        if entry:
+            self._keep(part, entry, raw)
+
+    def _on_class_names(self, names: dict[int, str]) -> None:
+        with self._changed:
+            self.names = names
+            self._changed.notify_all()
+
+    def _on_diagnostics(self, status: Status) -> None:
+        if self._process.namespace in status.name:
+            with self._changed:
+                self._statuses[status.name] = status
+                self._n_diagnostics += 1
+                self._changed.notify_all()
+
+    # Bookkeeping
+
+    def _failed(self) -> int:
+        return self._count("failed")
+
+    def _count(self, name: str) -> int:
+        return sum(int(status.values.get(name, "0")) for status in self._statuses.values())
+
+    def _under_way(self) -> int:
+        return self.ledger.frames_in - self.ledger.frames_out - self.failed
+
+    def _rejected(self) -> Status | None:
+        """What the node says if it cannot use its model."""
+        for status in self._statuses.values():
+            if status.is_error and status.values.get("state") == "unconfigured":
+                return status
+        return None
+
+    def _check(self) -> None:
+        self._client.check()
+        self._process.check()
+
+    def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for the condition; False after the timeout."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(min(left, 0.2))
+                self._check()
+        return True
+
+    def _expect(self, condition: Callable[[], bool], what: str) -> None:
+        if not self._wait(condition, _TIMEOUT_S):
+            raise self._silence(what)
+
+    def _silence(self, what: str) -> NodeError:
+        words = self._process.last_words()
+        return NodeError(f"the node did not {what} within {_TIMEOUT_S:.0f} s: {words}")

@@ -1,0 +1,172 @@
+"""Plays frames into a fresh node, as fast as nothing is lost or at a rate, and keeps its answers.
+
+The node runs as a process of its own, as on a vehicle, in a namespace and DDS domain that only this
+replay uses. Frames keep their stamps, and answers are matched by them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ssap_ros.backends import model_path
+from ssap_ros.common.progress import Show, progress
+from ssap_ros.config import SsapConfig
+from ssap_ros.errors import InputError
+from ssap_ros.node.client import Part
+from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.play.frame_tracker import Entry, Ledger
+from ssap_ros.replay.play.link import Link
+from ssap_ros.replay.play.node_process import NodeProcess
+from ssap_ros.replay.play.stamps import StampWatch
+from ssap_ros.replay.sources import Frame, FrameSource
+
+_PRELOAD_BYTES = 256 << 20  # decoded before the clock starts, to take no time from it
+_LONGEST_WAIT_S = 5.0  # between two frames in real time, whatever the gap in the recording
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """How to play.
+
+    policy: "latest" plays in real time and lets the node skip what it cannot keep up with; "every"
+        waits for the node, so that nothing is lost.
+    rate: times the speed of the recording; 0 = 1 for "latest", as fast as nothing is lost for
+        "every".
+    model: ONNX file; empty means the default model.
+    parameters: of the node, by name.
+    """
+
+    policy: str = "latest"
+    rate: float = 0.0
+    model: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Playback:
+    """What a replay left: the books, the node's words, and a bag of raw answers.
+
+    names: class name by class id. failed: frames that the node could not process, error why.
+    cameras: names of the node's cameras. answers: bag with the topics `masks` and `detections`; a
+    message is logged at the index of its frame.
+    """
+
+    ledger: Ledger
+    names: dict[int, str]
+    node_values: dict[str, str]
+    failed: int
+    error: str
+    stamps: StampWatch
+    cameras: tuple[str, ...]
+    answers: Path
+
+
+def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bool) -> Playback:
+    """Play `source` to a fresh node; write node.log and the answers to the folder `out`.
+
+    all_scores: let the node publish instances of every score, whatever its threshold.
+    Raises ModelError for the model, NodeError if the node dies or falls silent, InputError if the
+    source turns out to be unfit.
+    """
+    path = model_path(SsapConfig(model_file_path=options.model))
+    cameras = camera_names(source.cameras)
+    reliability = "reliable" if options.policy == "every" else "best_effort"
+    parameters = {
+        **options.parameters,
+        "drop_policy": options.policy,
+        "input_qos": reliability,
+        "model_file_path": str(path),
+    }
+    if len(cameras) > 1:
+        parameters["cameras"] = list(cameras)
+    if all_scores:
+        parameters["score_threshold"] = 0.0
+    stamps = StampWatch()
+    answers, lock = out / "answers.mcap", threading.Lock()
+    with (
+        progress("replay", "frames") as show,
+        NodeProcess(parameters, out / "node.log") as node,
+        BagWriter(answers) as bag,
+    ):
+        bag.add_topic("masks", IMAGE)
+        bag.add_topic("detections", DETECTIONS)
+
+        def keep(part: Part, entry: Entry, raw: bytes) -> None:
+            with lock:
+                bag.write(part, entry.index, bytes(raw))
+
+        show(0, source.n_frames, "starting the node")
+        head, rest = _preload(source)
+        with Link(node, cameras, every=options.policy == "every", keep=keep) as link:
+            link.wait_until_active()
+            for camera in range(len(cameras)):
+                link.warm_up(camera, head[0].size)
+            _send_all(link, itertools.chain(head, rest), source, options, stamps, show)
+            link.drain()
+            show(link.ledger.frames_in, source.n_frames, _note(link, source))
+            names, values, error = dict(link.names), dict(link.values), link.values["last_error"]
+            failed = link.failed
+    return Playback(link.ledger, names, values, failed, error, stamps, cameras, answers)
+
+
+def camera_names(topics: Iterable[str]) -> tuple[str, ...]:
+    """Names of the node's cameras for image topics: one word each; one camera has no name.
+
+    Raises InputError for topics whose words are the same.
+    """
+    topics = tuple(topics)
+    if len(topics) == 1:
+        return ("",)
+    names = tuple(re.sub(r"\W+", "_", topic).strip("_") for topic in topics)
+    if len(set(names)) < len(names) or any(name[:1].isdigit() for name in names):
+        raise InputError(f"expected topics that give different names, got {', '.join(topics)}")
+    return names
+
+
+def _preload(frames: FrameSource) -> tuple[list[Frame], Iterator[Frame]]:
+    """The first frames, decoded, as many as memory may hold; and the iterator of the others."""
+    rest, head, size = iter(frames), [], 0
+    for frame in rest:
+        head.append(frame)
+        size += 3 * frame.size[0] * frame.size[1]
+        if size >= _PRELOAD_BYTES:
+            break
+    return head, rest
+
+
+def _send_all(
+    link: Link,
+    frames: Iterable[Frame],
+    source: FrameSource,
+    options: PlayOptions,
+    stamps: StampWatch,
+    show: Show,
+) -> None:
+    rate = options.rate or (1.0 if options.policy == "latest" else 0.0)
+    due = time.monotonic()
+    last: int | None = None
+    for frame in frames:
+        stamps.see(frame)
+        if rate:
+            step_s = 0.0 if last is None else max(frame.logged - last, 0) * 1e-9 / rate
+            due += min(step_s, _LONGEST_WAIT_S)
+            time.sleep(max(due - time.monotonic(), 0.0))
+            last = frame.logged
+        if options.policy == "every":
+            link.wait_for_room()
+        link.send(frame)
+        show(link.ledger.frames_in, source.n_frames, _note(link, source))
+
+
+def _note(link: Link, source: FrameSource) -> str:
+    unreadable = f", {source.skipped} unreadable" if source.skipped else ""
+    failed = f", {link.failed} failed" if link.failed else ""
+    return f"{link.ledger.frames_out} processed{unreadable}{failed}"

@@ -1,0 +1,82 @@
+"""What is kept of one camera: its topics in the recording, its video, its frame before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ssap_ros.replay.bags import messages as bag_messages
+from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.report.frame_writer import PictureBook
+from ssap_ros.replay.report.sample_frames import jpeg
+from ssap_ros.replay.review.flicker import FlickerMeter
+from ssap_ros.replay.review.predictions import Answer
+from ssap_ros.replay.sources import Frame
+from ssap_ros.types import ImageArray
+from ssap_ros.visualization.overlay import OverlayRenderer
+
+
+def topic_prefix(camera: str) -> str:
+    """Of the topics of a camera in the recording, as the node names them."""
+    return f"/ssap/{camera}/" if camera else "/ssap/"
+
+
+class CameraRecord:
+    """A camera of a replay, frame after frame.
+
+    name: of the camera, empty for a single one. names: class name by class id. threshold: of the
+    scores that are shown. recording, out: where its topics and its pictures go.
+
+    flicker, renderer: of this camera. before: the last overlay.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        names: Mapping[int, str],
+        threshold: float,
+        recording: BagWriter,
+        out: Path,
+        fps: float,
+    ) -> None:
+        self.flicker = FlickerMeter()
+        highest = max(names, default=0)
+        self.renderer = OverlayRenderer([names.get(k, str(k)) for k in range(highest + 1)])
+        self.before: ImageArray = np.zeros((1, 1, 3), np.uint8)
+        self._recording, self._names, self._threshold = recording, names, threshold
+        self._pictures = PictureBook(out / name, fps)
+        self._n_frames = 0
+        self._prefix = topic_prefix(name)
+        for topic, kind in (
+            ("instances", bag_messages.IMAGE),
+            ("detections", bag_messages.DETECTIONS),
+            ("overlay/compressed", bag_messages.COMPRESSED_IMAGE),
+        ):
+            recording.add_topic(self._prefix + topic, kind)
+        recording.add_topic(f"{self._prefix}label_info", bag_messages.LABEL_INFO, latched=True)
+
+    def see(self, frame: Frame) -> None:
+        """Count a frame, answered or not; the first one brings the class names."""
+        if self._n_frames == 0:
+            head = bag_messages.header(frame.stamp, frame.frame_id)
+            info = bag_messages.label_info(head, self._names, self._threshold)
+            self._recording.write(f"{self._prefix}label_info", frame.logged, info)
+        self._n_frames += 1
+
+    def keep(self, frame: Frame, answer: Answer, overlay: ImageArray, n_instances: int) -> None:
+        """Record what was answered to the frame last seen; overlay: RGB uint8 (H, W, 3)."""
+        # encoded again, since the middleware leaves chance bytes between the fields
+        self._recording.write(f"{self._prefix}instances", frame.logged, answer.masks_msg)
+        self._recording.write(f"{self._prefix}detections", frame.logged, answer.boxes_msg)
+        head = bag_messages.header(frame.stamp, frame.frame_id)
+        data = np.frombuffer(jpeg(overlay), np.uint8)
+        picture = bag_messages.compressed_image(head, "jpeg", data)
+        self._recording.write(f"{self._prefix}overlay/compressed", frame.logged, picture)
+        self._pictures.add(self._n_frames - 1, overlay, n_instances)
+        self.before = overlay
+
+    def close(self) -> None:
+        """Finish the video and the pictures."""
+        self._pictures.close()

@@ -1,0 +1,73 @@
+"""What the node answered to a frame: from its two messages to arrays, and back to their frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.data.segments import Segments
+from ssap_ros.replay.bags import messages as bag_messages
+from ssap_ros.replay.bags.ground_truth import ANY_CLASS, GroundTruth
+from ssap_ros.replay.bags.messages import Detection
+from ssap_ros.replay.bags.reader import BagMessage, BagReader
+
+LabelImage = NDArray[np.uint16]
+
+
+class Answer(NamedTuple):
+    """labels and detections, and the messages that hold them."""
+
+    labels: LabelImage
+    detections: list[Detection]
+    masks_msg: Any
+    boxes_msg: Any
+
+
+def read_answer(masks: bytes, boxes: bytes) -> Answer:
+    """An answer from its two messages in CDR. Raises ValueError if they are unfit."""
+    masks_msg = bag_messages.decode(masks, bag_messages.IMAGE)
+    boxes_msg = bag_messages.decode(boxes, bag_messages.DETECTIONS)
+    labels = bag_messages.read_labels(masks_msg)
+    return Answer(labels, bag_messages.read_detections(boxes_msg), masks_msg, boxes_msg)
+
+
+def prediction_of(
+    labels: LabelImage, detections: Sequence[Detection], size: tuple[int, int]
+) -> Segments:
+    """The instances of an answer to a frame of this (height, width), whatever their score.
+
+    Raises ValueError if masks, detections and frame do not fit each other.
+    """
+    if labels.shape != size:
+        raise ValueError(f"masks must be {size}, got {labels.shape}")
+    return Segments(
+        labels,
+        np.array([int(entry.class_id) for entry in detections], np.int64),
+        np.array([entry.score for entry in detections]),
+    )
+
+
+def scored_as(prediction: Segments, truth: GroundTruth) -> Segments:
+    """The prediction in the classes of the truth."""
+    if not truth.class_agnostic:
+        return prediction
+    class_ids = np.full_like(prediction.class_ids, ANY_CLASS)
+    return Segments(prediction.ids, class_ids, prediction.scores)
+
+
+class AnswersByIndex:
+    """The messages of one topic of the raw answers, asked for by rising frame index."""
+
+    def __init__(self, reader: BagReader, topic: str) -> None:
+        self._messages: Iterator[BagMessage] = reader.messages([topic])
+        self._next = next(self._messages, None)
+
+    def take(self, index: int) -> bytes | None:
+        """The message that answers the frame, None if none did."""
+        while self._next is not None and self._next.logged < index:
+            self._next = next(self._messages, None)
+        found = self._next
+        return found.raw if found is not None and found.logged == index else None

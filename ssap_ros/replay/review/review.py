@@ -1,0 +1,187 @@
+"""After the play: joins frames, answers and truth, scores them, and writes what people look at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ssap_ros.common.progress import progress
+from ssap_ros.data.segments import Segments
+from ssap_ros.errors import InputError, NodeError
+from ssap_ros.replay.bags.ground_truth import GroundTruth, Truth
+from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.play.frame_tracker import Entry
+from ssap_ros.replay.play.play import Playback
+from ssap_ros.replay.report.comparison_frames import Comparison, caption, fitted, frame_result
+from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.review.camera_record import CameraRecord
+from ssap_ros.replay.review.digest import frame_digest
+from ssap_ros.replay.review.predictions import (
+    Answer,
+    AnswersByIndex,
+    prediction_of,
+    read_answer,
+    scored_as,
+)
+from ssap_ros.replay.review.scores import ReplayScores, above
+from ssap_ros.replay.sources import Frame, FrameSource
+from ssap_ros.types import ImageArray
+
+RECORDING = "recording.mcap"
+_GALLERY_PARTS = 24  # of the recording, each of which gives at most one frame to a gallery
+
+Row = dict[str, Any]
+
+
+class Review:
+    """What came out of a replay, gathered frame by frame.
+
+    names: class name by class id. truths: one per camera, or none. threshold: instances with a
+    lower score count in AP and nowhere else. n_frames: frames that were sent.
+
+    rows: what frames.json holds, see `row_of`. scores: None without truth. instances: how many of
+    each class name. galleries: frames to show.
+    """
+
+    def __init__(
+        self,
+        names: dict[int, str],
+        truths: Sequence[GroundTruth],
+        threshold: float,
+        n_frames: int,
+    ) -> None:
+        self.rows: list[Row] = []
+        self.scores = ReplayScores(truths[0].classes) if truths else None
+        self.instances: Counter[str] = Counter()
+        self._names, self._truths, self._threshold = names, truths, threshold
+        spread = max(n_frames // _GALLERY_PARTS, 1)
+        self._worst, self._best = Gallery("Worst frames", spread), Gallery("Best frames", spread)
+        self._changed = Gallery("Frames that changed most", spread)
+        self._fullest = Gallery("Frames with most instances", spread)
+
+    @property
+    def galleries(self) -> list[Gallery]:
+        return [self._worst, self._best] if self._truths else [self._changed, self._fullest]
+
+    def add(self, frame: Frame, row: Row, answer: Answer, camera: CameraRecord) -> None:
+        """Complete the row of a frame that was answered.
+
+        Raises InputError if the truth does not fit the frame, NodeError if the answer does not.
+        """
+        try:
+            prediction = prediction_of(answer.labels, answer.detections, frame.size)
+        except ValueError as error:
+            raise NodeError(f"the answer to frame {frame.index} is unfit: {error}") from error
+        shown = above(prediction, self._threshold)
+        detections = [entry for entry in answer.detections if entry.score >= self._threshold]
+        row["digest"] = frame_digest(answer.labels, answer.detections)
+        row["instances"] = len(detections)
+        drawn = frame_result(shown, detections)
+        row["flicker"] = camera.flicker.add(drawn, frame.stamp)
+        self.instances.update(self._names.get(k, str(k)) for k in shown.class_ids.tolist())
+
+        image = frame.rgb()
+        overlay = camera.renderer.draw(image, drawn)
+        truth = self._truths[frame.camera].at(frame.stamp) if self._truths else None
+        if truth is not None:
+            self._score(frame, row, prediction, truth)
+            self._offer_scored(row, Comparison(image, truth, shown, detections, self._names))
+        elif not self._truths:
+            self._offer_unscored(row, camera.before, overlay)
+        camera.keep(frame, answer, overlay, len(detections))
+
+    def _score(self, frame: Frame, row: Row, prediction: Segments, truth: Truth) -> None:
+        assert self.scores is not None
+        scored = scored_as(prediction, self._truths[frame.camera])
+        try:
+            row.update(self.scores.add(scored, truth, self._threshold))
+        except ValueError as error:
+            raise InputError(f"the truth of frame {frame.index} does not fit: {error}") from error
+        row["truth"] = len(truth.segments.class_ids)
+
+    def _offer_scored(self, row: Row, comparison: Comparison) -> None:
+        words, draw = caption(row), comparison.draw
+        self._worst.offer(row["index"], (row["quality"], -row["fp"] - row["fn"]), words, draw)
+        self._best.offer(row["index"], (-row["quality"], -row["tp"]), words, draw)
+
+    def _offer_unscored(self, row: Row, before: ImageArray, now: ImageArray) -> None:
+        index, count, flicker = row["index"], row["instances"], row["flicker"]
+        words = f"frame {index}: {count} instances"
+        self._fullest.offer(index, (-count, 0.0), words, partial(fitted, {"": now}))
+        if flicker:
+            words = f"frame {index}: {flicker:.0%} of the instances came, went or changed class"
+            pictures = {"before": before, "now": now}
+            self._changed.offer(index, (-flicker, -count), words, partial(fitted, pictures))
+
+
+def review(
+    source: FrameSource,
+    playback: Playback,
+    truths: Sequence[GroundTruth],
+    threshold: float,
+    out: Path,
+) -> Review:
+    """Go through the frames of `source`, opened once more, and what was answered to them.
+
+    truths, threshold: see Review.
+
+    Writes recording.mcap, the bag of the node's answers at the times of the source, with overlays;
+    overlay.mp4 and frame_*.png. Raises InputError if the source has changed or the truth does not
+    fit it, NodeError if masks and detections of an answer do not fit each other.
+    """
+    names, entries = playback.names, playback.ledger.entries
+    result = Review(names, truths, threshold, len(entries))
+    with contextlib.ExitStack() as stack:
+        show = stack.enter_context(progress("review", "frames"))
+        masks = AnswersByIndex(stack.enter_context(BagReader(playback.answers)), "masks")
+        boxes = AnswersByIndex(stack.enter_context(BagReader(playback.answers)), "detections")
+        recording = stack.enter_context(BagWriter(out / RECORDING))
+        cameras = [
+            CameraRecord(name, names, threshold, recording, out, source.fps)
+            for name in playback.cameras
+        ]
+        for camera in cameras:
+            stack.callback(camera.close)
+        for frame, entry in zip(source, entries, strict=False):
+            if (frame.index, frame.stamp) != (entry.index, entry.stamp):
+                raise InputError(f"{source.name} has changed while it was played")
+            row = row_of(entry)
+            result.rows.append(row)
+            cameras[frame.camera].see(frame)
+            parts = masks.take(entry.index), boxes.take(entry.index)
+            if parts[0] is not None and parts[1] is not None:
+                try:
+                    answer = read_answer(parts[0], parts[1])
+                except ValueError as error:
+                    raise NodeError(f"the answer to frame {frame.index}: {error}") from error
+                result.add(frame, row, answer, cameras[frame.camera])
+            show(len(result.rows), len(entries))
+    if len(result.rows) != len(entries):
+        raise InputError(f"{source.name} has changed while it was played")
+    return result
+
+
+def row_of(entry: Entry) -> Row:
+    """A frame as frames.json has it; the keys of an answer and of a score come later.
+
+    answered: whether masks and detections came. latency_ms: from image to masks. digest, instances,
+    flicker: see there; None without an answer. tp, fp, fn, iou, quality, truth: with truth.
+    """
+    latency = entry.latency_ms
+    return {
+        "index": entry.index,
+        "camera": entry.camera,
+        "stamp": entry.stamp,
+        "logged": entry.logged,
+        "answered": entry.answered,
+        "sent_s": round(entry.sent_s, 6),
+        "latency_ms": None if latency is None else round(latency, 3),
+        "instances": None,
+        "flicker": None,
+        "digest": None,
+    }

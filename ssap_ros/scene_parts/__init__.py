@@ -1,1 +1,0 @@
-"""What street scenes are made of."""

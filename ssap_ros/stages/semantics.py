@@ -1,0 +1,47 @@
+"""What the network says of every pixel, whether or not it belongs to an instance."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.stages.partition import upsample_labels
+from ssap_ros.types import FloatArray, ImageArray
+
+UNLABELLED = 255
+_NO_CLASS = ("background", "unlabeled", "void")
+
+
+def semantic_map(
+    probabilities: FloatArray,
+    class_names: tuple[str, ...],
+    size: tuple[int, int],
+    cells_per_pixel: float,
+) -> NDArray[np.uint8]:
+    """The most probable class id of every pixel, uint8 (H, W).
+
+    255 where that is no class but the background. probabilities: of the finest level, float32
+    (n_classes, h, w). size: (H, W). cells_per_pixel: cells of that level per pixel.
+    """
+    ids = np.arange(len(class_names), dtype=np.uint8)
+    ids[[name in _NO_CLASS for name in class_names]] = UNLABELLED
+    best = probabilities.argmax(axis=0).astype(np.int32)
+    return np.asarray(ids[upsample_labels(best, size, cells_per_pixel)], np.uint8)
+
+
+def confidence_map(
+    probabilities: FloatArray, size: tuple[int, int], cells_per_pixel: float
+) -> NDArray[np.uint8]:
+    """The probability of the most probable class, 0-255 for 0-1, uint8 (H, W).
+
+    Arguments as in `semantic_map`; interpolated linearly between the centres of the cells.
+    """
+    cells: ImageArray = np.rint(255 * probabilities.max(axis=0)).astype(np.uint8)
+    offset = cells_per_pixel / 2 - 0.5
+    to_cell = np.array([[cells_per_pixel, 0, offset], [0, cells_per_pixel, offset]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(cells, to_cell, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        np.uint8,
+    )

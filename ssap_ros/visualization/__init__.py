@@ -1,0 +1,1 @@
+"""Pictures of results, for people to look at."""

@@ -1,0 +1,139 @@
+"""The script for GPU machines runs through, on a simulated GPU; its figures mean nothing there."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support import tensorrt_contract
+from support.simulated_gpu import SimulatedGpu, simulated_machine
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+PARTS = (
+    "machine",
+    "build",
+    "compare",
+    "times",
+    "lifecycle",
+    "network",
+    "batches",
+    "kernels",
+    "sanitizer",
+)
+
+
+PROGRAMS = ("gpu_report", "gpu_check_frames", "gpu_check_kernels", "gpu_check")
+
+
+@pytest.fixture
+def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedGpu:
+    release = tensorrt_contract.RELEASES[0]
+    return simulated_machine(tmp_path, monkeypatch, release, (8, 3, 128, 256))
+
+
+@pytest.fixture
+def gpu_check(
+    gpu: SimulatedGpu,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """The program, made small; `gpu_check(*arguments)` returns exit code and parts."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    for name in PROGRAMS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    _, frames, kernels, program = map(importlib.import_module, PROGRAMS)
+    smaller: dict[Any, dict[str, Any]] = {
+        kernels: {"IMAGE": (270, 480), "INPUT": (128, 256), "RUNS": 1, "COPY_BYTES": 1 << 20},
+        frames: {"FRAMES": 2, "RUNS": 3, "WARM_UPS": 1},
+        program: {
+            "SIZES": ((64, 128), (128, 256)),
+            "NETWORK_RUNS": 2,
+            "REBUILDS": 2,
+            "RESNET_SECONDS": 0.3,
+            "default_model_path": lambda: tmp_path / "toy.onnx",
+        },
+    }
+    for module, values in smaller.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text('#!/bin/sh\necho "========= ERROR SUMMARY: 0 errors"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def run(*arguments: str, resnet: str = "toy.onnx") -> tuple[int, Any]:
+        report = tmp_path / "report.json"
+        options = ["--json", str(report), "--cache", str(tmp_path / "cache")]
+        options += ["--resnet50", str(tmp_path / resnet)]
+        monkeypatch.setattr(sys, "argv", ["gpu_check", *options, *arguments])
+        return program.main(), json.loads(report.read_text())["parts"] if report.is_file() else {}
+
+    return run
+
+
+def test_every_part_runs_through(gpu_check: Any) -> None:
+    code, parts = gpu_check()
+    assert (code, {k: v for k, v in parts.items() if not v.get("ok", True)}) == (0, {})
+    assert {name.split()[0] for name in parts} == set(PARTS)
+    assert parts["machine"]["gpu"]["name"] == "Toy GPU"
+    assert set(parts["times street 128x256"]["device_ms"]) == {
+        "preprocess",
+        "inference",
+        "affinity",
+    }
+    assert set(parts["batches"]["network_ms_per_image"]) == {"1", "2", "4", "8"}
+
+
+def test_parts_are_chosen_by_all_their_words_and_the_file_keeps_the_others(gpu_check: Any) -> None:
+    assert set(gpu_check("machine")[1]) == {"machine"}
+    code, parts = gpu_check("build,street,64x128", "times,64x128")
+    assert code == 0
+    assert set(parts) == {"machine", "build street 64x128", "times street 64x128"}
+    assert gpu_check("build,resnet") == (2, parts)
+
+
+def test_a_part_that_fails_does_not_stop_the_others(
+    gpu_check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(sys.modules["gpu_check"], "machine", fail)
+    code, parts = gpu_check("machine", "kernels")
+    assert code == 1
+    assert parts["machine"] == {"ok": False, "error": "RuntimeError: broken"}
+    assert parts["kernels"]["ok"], parts["kernels"]
+
+
+def test_a_failed_capture_convolutions_in_fp32_and_a_missing_network_are_told(
+    gpu_check: Any, gpu: SimulatedGpu, tmp_path: Path
+) -> None:
+    gpu.can_capture = False
+    code, parts = gpu_check("times,64x128", "build,resnet50,64x128", resnet="none.onnx")
+    assert code == 1
+    assert parts["times street 64x128"]["graph_error"] == "CudaError: capture is not permitted"
+    assert not parts["times street 64x128"]["ok"]
+    assert "was not written in" in parts["build resnet50 64x128"]["error"]
+    for sidecar in (tmp_path / "cache").glob("*.json"):  # as TensorRT 8.5 may have built it
+        content = json.loads(sidecar.read_text())
+        content["convolutions"]["float"] = 1
+        sidecar.write_text(json.dumps(content))
+    code, parts = gpu_check("build,street,64x128")
+    assert code == 1
+    assert not parts["build street 64x128"]["ok"]
+
+
+def test_pixels_are_the_same_whatever_the_objects_are_called(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    same_pixels = importlib.import_module("gpu_check_compare").same_pixels
+    expected = np.array([[0, 1, 1, 2]], np.uint16)
+    assert same_pixels(np.array([[0, 2, 2, 1]], np.uint16), expected) == 1
+    assert same_pixels(np.array([[0, 2, 2, 2]], np.uint16), expected) == 0.75
+    assert same_pixels(np.array([[1, 2, 2, 0]], np.uint16), expected) == 0.75

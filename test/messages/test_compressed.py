@@ -1,0 +1,133 @@
+"""Compressed images against what OpenCV itself wrote, and the broken ones against their reasons."""
+
+from __future__ import annotations
+
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("sensor_msgs", reason="ROS 2 messages are not installed")
+
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from ssap_ros.errors import MessageError
+from ssap_ros.messages.compressed import compressed_to_rgb, png_label_image, png_labels
+
+HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id="camera/left")
+SMOOTH = np.stack(
+    [np.add.outer(np.arange(40), np.arange(60)) * k % 256 // 2 for k in (1, 2, 2)], axis=2
+).astype(np.uint8)
+
+
+def packed(kind: str, pixels: NDArray[np.generic], name: str = "") -> CompressedImage:
+    """`pixels` (BGR or grey) as a file in a message."""
+    done, data = cv2.imencode(f".{kind}", pixels)
+    assert done
+    return CompressedImage(header=HEADER, format=name or kind, data=array("B", data.tobytes()))
+
+
+def test_png_of_8_and_16_bits_grey_colour_and_alpha() -> None:
+    grey = SMOOTH[..., 0]
+    expected = {
+        "grey": (grey, np.dstack([grey] * 3)),
+        "colour": (SMOOTH[..., ::-1], SMOOTH),
+        "alpha": (np.dstack([SMOOTH[..., ::-1], grey]), SMOOTH),
+    }
+    for name, (pixels, rgb) in expected.items():
+        for wide in (pixels, pixels * np.uint16(257)):
+            result = compressed_to_rgb(packed("png", wide))
+            assert result.dtype == np.uint8
+            assert np.array_equal(result, rgb), name
+
+
+def test_jpeg_keeps_colours_and_turns_nothing() -> None:
+    result = compressed_to_rgb(packed("jpeg", np.full((16, 32, 3), (20, 90, 200), np.uint8)))
+    assert result.shape == (16, 32, 3)
+    assert np.abs(result.astype(int) - (200, 90, 20)).max() <= 4
+    grey = compressed_to_rgb(packed("jpeg", np.full((16, 32), 77, np.uint8)))
+    assert (grey == 77).all()
+
+
+def test_a_jpeg_with_padding_behind_its_end_is_read() -> None:
+    msg = packed("jpeg", SMOOTH)
+    msg.data.extend(array("B", bytes(7)))
+    assert compressed_to_rgb(msg).shape == SMOOTH.shape
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_black_picture_is_not_taken_for_a_lie(kind: str) -> None:
+    assert not compressed_to_rgb(packed(kind, np.zeros((2000, 2000, 3), np.uint8))).any()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_mosaic_of_a_bayer_camera_becomes_a_picture(bits: int) -> None:
+    mosaic = np.tile(np.array([[200, 120], [120, 30]], np.uint8), (8, 8))
+    mosaic = mosaic if bits == 8 else mosaic * np.uint16(257)
+    msg = packed("png", mosaic, f"bayer_rggb{bits}; png compressed bayer_rggb{bits}")
+    assert (compressed_to_rgb(msg)[1:-1, 1:-1] == (200, 120, 30)).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_label_images_survive_png(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 65536, rng.integers(1, 80, 2)).astype(np.uint16)
+    msg = png_label_image(HEADER, labels)
+    assert msg.header == HEADER
+    assert np.array_equal(png_labels(msg), labels)
+
+
+def cut(kind: str, pixels: NDArray[np.generic], n: int) -> CompressedImage:
+    msg = packed(kind, pixels)
+    msg.data = msg.data[:n]
+    return msg
+
+
+def of_size(width: int, height: int, kind: str) -> CompressedImage:
+    """A file whose header claims a size that it does not have."""
+    msg = packed(kind, SMOOTH)
+    data = bytearray(msg.data)
+    if kind == "png":
+        data[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    else:
+        frame = data.index(b"\xff\xc0")
+        data[frame + 5 : frame + 9] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    msg.data = array("B", bytes(data))
+    return msg
+
+
+BROKEN = {
+    "nothing": (
+        CompressedImage(format="jpeg"),
+        "must be jpeg or png, got the bytes nothing .format 'jpeg'",
+    ),
+    "foreign": (packed("bmp", SMOOTH), "must be jpeg or png, got the bytes 42 4d .* .format 'bmp'"),
+    "cut jpeg": (cut("jpeg", SMOOTH, 700), "jpeg must end with EOI, got 700 bytes without it"),
+    "cut png": (cut("png", SMOOTH, 300), "png must end with IEND, got 300 bytes without it"),
+    "short png": (cut("png", SMOOTH, 20), "png must end with IEND, got 20 bytes"),
+    "huge png": (of_size(60_000, 60_000, "png"), "1 to 67108864 pixels, got 60000 x 60000"),
+    "huge jpeg": (of_size(65_500, 65_500, "jpeg"), "pixels, got 65500 x 65500"),
+    "lying jpeg": (of_size(8000, 8000, "jpeg"), "8000 x 8000 pixels cannot be in "),
+    "empty png": (of_size(0, 9, "png"), "pixels, got 0 x 9"),
+    "lying png": (of_size(50, 40, "png"), "cannot be decoded"),
+    "headless jpeg": (
+        CompressedImage(format="jpeg", data=array("B", b"\xff\xd8\xff\xe0\0\x04\0\0\xff\xd9")),
+        "must have a frame header",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_files_say_why(name: str) -> None:
+    msg, text = BROKEN[name]
+    with pytest.raises(MessageError, match=text):
+        compressed_to_rgb(msg)
+
+
+def test_a_picture_is_no_label_image() -> None:
+    with pytest.raises(MessageError, match=r"must be uint16 \(H, W\), got uint8 \(40, 60, 3\)"):
+        png_labels(packed("png", SMOOTH))

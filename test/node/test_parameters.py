@@ -1,0 +1,64 @@
+"""One place for all settings: descriptors, parameter file and README agree with config.py."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.node.parameter_docs import END, parameter_file, parameter_table, with_table
+
+ROOT = Path(__file__).resolve().parents[2]
+FIELDS = [*dataclasses.fields(SsapConfig), *dataclasses.fields(NodeConfig)]
+REMEDY = "run: python -m ssap_ros.node.parameter_docs"
+
+
+def test_parameter_file_is_made_from_the_settings() -> None:
+    assert (ROOT / "config" / "ssap.yaml").read_text() == parameter_file(), REMEDY
+
+
+def test_table_of_the_readme_is_made_from_the_settings() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert END in readme
+    assert readme == with_table(readme), REMEDY
+    for field in FIELDS:
+        assert f"| `{field.name}` |" in parameter_table()
+
+
+def test_descriptors_say_what_the_settings_say() -> None:
+    pytest.importorskip("rclpy", reason="rclpy is not installed")
+    from ssap_ros.node.parameters import descriptor
+
+    for field in FIELDS:
+        described = descriptor(field)
+        assert described.name == field.name
+        assert described.description == field.metadata["description"]
+        assert described.read_only != field.metadata.get("live", False)
+        limits = [*described.floating_point_range, *described.integer_range]
+        given = [(limit.from_value, limit.to_value) for limit in limits]
+        assert given == ([field.metadata["range"]] if "range" in field.metadata else [])
+        for choice in field.metadata.get("choices", ()):
+            assert str(choice) in described.additional_constraints
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ((), r"must be distinct names or \[\"\"\], got \[\]"),
+        (("a", "a"), "must be distinct names"),
+        (("a", ""), "must be distinct names"),
+        (("2nd",), "must be words .*, got '2nd'"),
+        (("front left",), "must be words .*, got 'front left'"),
+    ],
+)
+def test_camera_names_must_fit_into_topics(names: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        NodeConfig(cameras=names)
+
+
+@pytest.mark.parametrize("value", [float("nan"), -1.0, 1e9])
+def test_values_outside_the_range_are_refused_with_both(value: float) -> None:
+    with pytest.raises(ValueError, match=r"max_image_age_ms must be in \[0.0, .*\], got "):
+        NodeConfig(max_image_age_ms=value)

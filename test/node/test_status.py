@@ -1,0 +1,97 @@
+"""What the diagnostics say in every situation."""
+
+from __future__ import annotations
+
+import pytest
+
+from ssap_ros.node import status
+from ssap_ros.node.status import CameraStatus, EngineStatus, Level
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(status.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_the_life_of_an_engine(clock: list[float]) -> None:
+    engine = EngineStatus()
+    assert engine.summary() == (Level.WARN, "unconfigured", "no model loaded")
+    engine.building()
+    clock[0] += 41
+    assert engine.summary() == (Level.WARN, "building", "building engine, 41 s")
+    assert engine.building_s == 41
+    engine.progress("building engine, 42 s, layer 3 of 9")
+    assert engine.summary() == (Level.WARN, "building", "building engine, 42 s, layer 3 of 9")
+    engine.failed("cannot configure", FileNotFoundError("no such\nmodel"))
+    assert engine.building_s == 0
+    message = "cannot configure: no such model"
+    assert engine.summary() == (Level.ERROR, "unconfigured", message)
+    engine.building()
+    engine.loaded()
+    assert engine.summary() is None
+    assert engine.last_error == ""
+    for times in (1, 2):
+        engine.pass_failed(ValueError())
+        level, state, text = engine.summary() or (None, "", "")
+        assert (level, state) == (Level.ERROR, "backend_error")
+        assert text == f"backend error: ValueError ({times} so far, overcome 0 times)"
+    engine.pass_succeeded()
+    engine.pass_succeeded()
+    assert engine.summary() is None
+    assert (engine.backend_errors, engine.recoveries) == (2, 1)
+    assert engine.last_error == "backend error: ValueError"
+    engine.released()
+    assert engine.summary() == (Level.WARN, "unconfigured", "no model loaded")
+
+
+def test_the_life_of_a_camera(clock: list[float]) -> None:
+    camera = CameraStatus()
+    assert camera.summary()[:2] == (Level.WARN, "inactive")
+    camera.inactive(enabled=False)
+    assert camera.summary()[:2] == (Level.OK, "disabled")
+    camera.active("/image")
+    assert camera.summary() == (Level.WARN, "waiting", "no image yet on /image")
+    camera.qos_problem = "nothing fits"
+    assert camera.summary() == (Level.ERROR, "qos_mismatch", "nothing fits")
+    camera.image_came()
+    assert camera.summary() == (Level.OK, "active", "processing /image")
+    camera.rejected(ValueError("encoding is unknown"))
+    assert camera.summary() == (Level.ERROR, "rejected", "frame failed: encoding is unknown")
+    camera.succeeded(took_ms=20, budget_ms=0)
+    assert camera.summary()[:2] == (Level.OK, "active")
+    assert camera.last_error == "frame failed: encoding is unknown"
+    camera.too_old(900, 500)
+    level, state, text = camera.summary()
+    assert (level, state) == (Level.WARN, "too_old")
+    assert text.startswith("image dropped, 900 ms old where max_image_age_ms is 500;")
+    camera.succeeded(took_ms=20, budget_ms=0)
+    clock[0] += 7
+    assert camera.summary() == (Level.WARN, "stale", "no image for 7 s on /image")
+    camera.inactive()
+    assert camera.summary()[:2] == (Level.WARN, "inactive")
+    camera.active("/image")
+    assert camera.summary()[:2] == (Level.WARN, "waiting")
+
+
+def test_over_budget_tells_how_often_and_how_much_since_the_last_report() -> None:
+    camera = CameraStatus()
+    camera.active("/image")
+    camera.image_came()
+    for took_ms in (40, 63, 50, 55):
+        camera.succeeded(took_ms, budget_ms=50)
+    text = "2 of 4 frames took longer than 50 ms, the slowest 13 ms longer"
+    assert camera.summary() == (Level.WARN, "over_budget", text)
+    camera.succeeded(30, budget_ms=50)
+    assert camera.summary()[:2] == (Level.OK, "active")
+
+
+def test_the_rate_is_that_since_the_last_question(clock: list[float]) -> None:
+    camera = CameraStatus()
+    for _ in range(20):
+        camera.image_came()
+    clock[0] += 2
+    assert camera.take_rate() == 10
+    clock[0] += 1
+    assert camera.take_rate() == 0

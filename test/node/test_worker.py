@@ -1,0 +1,271 @@
+"""The queue and the worker: nobody is lost, the newest wins, all get their turn."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+from ssap_ros.config import SsapConfig
+from ssap_ros.node.queue import FrameCounts, FrameQueue, Outcome
+from ssap_ros.node.stage_times import StageTimes
+from ssap_ros.node.worker import FrameWorker
+from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.types import FrameResult
+from support.toy_model import paint
+
+CAMERAS = ("a", "b", "c")
+
+
+def balanced(counts: FrameCounts) -> bool:
+    return counts.received == sum((counts.processed, counts.dropped, counts.failed, counts.waiting))
+
+
+def test_latest_keeps_the_newest_and_counts_the_replaced() -> None:
+    queue: FrameQueue[int] = FrameQueue([""], "latest")
+    queue.open()
+    for frame in range(5):
+        assert queue.has_room("")
+        queue.put("", frame)
+        assert queue.counts("").received == frame + 1
+        assert balanced(queue.counts(""))
+    assert queue.take() == [("", 4)]
+    assert queue.counts("") == FrameCounts(received=5, dropped=4, waiting=1)
+    queue.finish("", Outcome.PROCESSED)
+    assert queue.counts("") == FrameCounts(received=5, processed=1, dropped=4)
+
+
+def test_every_keeps_all_in_order_and_says_when_it_is_full() -> None:
+    queue: FrameQueue[int] = FrameQueue([""], "every")
+    queue.open()
+    n = 0
+    while queue.has_room(""):
+        queue.put("", n)
+        n += 1
+    assert n > 1
+    for frame in range(n):
+        assert queue.take() == [("", frame)]
+        assert queue.has_room("")
+        queue.finish("", Outcome.FAILED if frame % 2 else Outcome.PROCESSED)
+    assert queue.counts("") == FrameCounts(received=n, processed=n - n // 2, failed=n // 2)
+
+
+@pytest.mark.parametrize("policy", ["latest", "every"])
+def test_closing_drops_what_waits_and_frees_the_taker(policy: str) -> None:
+    queue: FrameQueue[int] = FrameQueue([""], policy)
+    queue.put("", 0)
+    assert queue.counts("") == FrameCounts(received=1, dropped=1), "it starts closed"
+    queue.open()
+    queue.put("", 1)
+    queue.close()
+    assert queue.take() == []
+    assert queue.counts("") == FrameCounts(received=2, dropped=2)
+
+
+def test_cameras_take_turns_whoever_is_louder() -> None:
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "latest")
+    queue.open()
+    served = []
+    for step in range(30):
+        for camera in CAMERAS:
+            for _ in range(9 if camera == "b" else 1):
+                queue.put(camera, step)
+        ((camera, frame),) = queue.take()
+        assert frame == step, "the newest"
+        served.append(camera)
+        queue.finish(camera, Outcome.PROCESSED)
+    assert all(set(served[i : i + 3]) == set(CAMERAS) for i in range(28))
+
+
+def test_a_silent_camera_does_not_hold_up_the_others_and_is_next_when_it_speaks() -> None:
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "every")
+    queue.open()
+    for frame in range(4):
+        queue.put("a", frame)
+        queue.put("b", frame)
+    assert [queue.take()[0][0] for _ in range(4)] == ["a", "b", "a", "b"]
+    queue.put("c", 0)
+    assert queue.take() == [("c", 0)]
+
+
+def test_a_batch_has_one_frame_per_camera() -> None:
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "every")
+    queue.open()
+    for camera, frame in (("a", 1), ("a", 2), ("b", 3), ("c", 4)):
+        queue.put(camera, frame)
+    assert queue.take(2) == [("a", 1), ("b", 3)]
+    assert queue.take(9) == [("c", 4), ("a", 2)]
+
+
+@pytest.mark.parametrize("policy", ["latest", "every"])
+def test_books_balance_after_any_sequence(policy: str) -> None:
+    rng = random.Random(5)
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, policy)
+    in_work: list[str] = []
+    for step in range(3000):
+        act, camera = rng.choice("ppptfoc"), rng.choice(CAMERAS)
+        if act == "p" and queue.has_room(camera):
+            queue.put(camera, step)
+        elif act == "t" and any(queue.counts(c).waiting > in_work.count(c) for c in CAMERAS):
+            in_work += [name for name, _ in queue.take(rng.randint(1, 3))]
+        elif act == "f" and in_work:
+            queue.finish(
+                in_work.pop(0), rng.choice([Outcome.PROCESSED, Outcome.DROPPED, Outcome.FAILED])
+            )
+        elif act == "o":
+            queue.open()
+        elif act == "c" and step % 10 == 0:
+            queue.close()
+        assert all(balanced(queue.counts(c)) for c in CAMERAS)
+        assert all(queue.counts(c).waiting >= in_work.count(c) for c in CAMERAS)
+
+
+def test_readers_see_a_balance_while_frames_come_and_go() -> None:
+    queue: FrameQueue[int] = FrameQueue([""], "latest")
+    queue.open()
+    end = threading.Event()
+
+    def produce() -> None:
+        while not end.is_set():
+            queue.put("", 0)
+
+    def consume() -> None:
+        while queue.take():
+            queue.finish("", Outcome.PROCESSED)
+
+    threads = [threading.Thread(target=run) for run in (produce, consume)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(balanced(queue.counts("")) for _ in range(5000))
+    finally:
+        sys.setswitchinterval(interval)
+        end.set()
+        queue.close()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) -> None:
+    errors: list[str] = []
+    done, go_on = threading.Event(), threading.Event()
+    queue: FrameQueue[int] = FrameQueue([""], "every")
+
+    def perceive(batch: Sequence[tuple[str, int]]) -> list[int | str]:
+        ((_, frame),) = batch
+        if frame == 1:
+            raise ValueError("frame 1 is bad")
+        return [frame]
+
+    def finish(frame: int) -> str:
+        if frame == 2:
+            done.set()
+            go_on.wait(10)
+        return Outcome.PROCESSED
+
+    worker = FrameWorker(queue, perceive, finish, lambda e: errors.append(str(e)), lambda: None)
+    worker.start(overlap=overlap)
+    for frame in (0, 1, 2, 3):
+        queue.put("", frame)
+    assert done.wait(10)
+    assert queue.counts("") == FrameCounts(received=4, processed=1, failed=1, waiting=2)
+    assert not worker.stop(timeout_s=0.01), "a frame is in work"
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    go_on.set()
+    stopping.join(10)
+    assert errors == ["frame 1 is bad"]
+    counts = queue.counts("")
+    assert (counts.received, counts.failed, counts.waiting) == (4, 1, 0)
+    assert counts.processed in ((2, 3) if overlap else (2,)), "frame 3 may have been seen already"
+    worker.start(overlap=overlap)
+    queue.put("", 4)
+    while queue.counts("").waiting:
+        pass
+    assert queue.counts("").processed == counts.processed + 1
+    assert worker.stop()
+
+
+def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_after() -> None:
+    seen: list[int] = []
+    finished: list[int] = []
+    gates = [threading.Event() for _ in range(4)]
+    queue: FrameQueue[int] = FrameQueue([""], "every")
+
+    def perceive(batch: Sequence[tuple[str, int]]) -> list[int | str]:
+        seen.append(batch[0][1])
+        return [batch[0][1]]
+
+    def finish(frame: int) -> str:
+        gates[frame].wait(10)
+        finished.append(frame)
+        return Outcome.PROCESSED
+
+    worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
+    worker.start(overlap=True)
+    for frame in range(4):
+        queue.put("", frame)
+    for frame in range(4):
+        expected = list(range(min(frame + 2, 4)))
+        deadline = time.monotonic() + 10
+        while (seen, finished) != (expected, list(range(frame))) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert (seen, finished) == (expected, list(range(frame)))
+        time.sleep(0.02)
+        assert seen == expected, "no further ahead"
+        gates[frame].set()
+    while queue.counts("").waiting:
+        time.sleep(0.001)
+    assert worker.stop()
+    assert finished == [0, 1, 2, 3]
+
+
+def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntimeBackend) -> None:
+    pipeline = SsapPipeline(toy_backend, SsapConfig())
+    images = []
+    for shift in range(0, 64, 8):
+        instances = np.zeros((128, 256), np.int32)
+        instances[32:96, shift : shift + 64], instances[32:96, shift + 64 : shift + 128] = 1, 2
+        images.append(paint(instances, [3, 1]))
+    results: list[FrameResult] = []
+    queue: FrameQueue[np.ndarray] = FrameQueue([""], "every")
+
+    def perceive(batch: Sequence[tuple[str, np.ndarray]]) -> list[Percept]:
+        return pipeline.perceive([image for _, image in batch])
+
+    def finish(percept: Percept) -> str:
+        results.append(pipeline.segment(percept))
+        return Outcome.PROCESSED
+
+    worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
+    worker.start(overlap=True)
+    for image in images:
+        queue.put("", image)
+    while queue.counts("").waiting:
+        time.sleep(0.001)
+    assert worker.stop()
+    for image, result in zip(images, results, strict=True):
+        expected = pipeline(image)
+        np.testing.assert_array_equal(result.labels, expected.labels)
+        assert result.instances == expected.instances
+        assert list(result.stage_ms) == list(expected.stage_ms)
+
+
+def test_percentiles_of_the_stages() -> None:
+    times = StageTimes()
+    assert times.percentiles() == {}
+    for ms in range(101):
+        times.add({"total": float(ms), "half": ms / 2})
+    assert times.percentiles() == {
+        "total": {"p50": 50, "p95": 95, "p99": 99},
+        "half": {"p50": 25, "p95": 47.5, "p99": 49.5},
+    }

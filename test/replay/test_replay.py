@@ -1,0 +1,527 @@
+"""Replay: the books balance, nothing is lost or doubled, and real recordings give known scores."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from support.bag_files import (
+    CAR,
+    IMAGE,
+    INSTANCES,
+    PERSON,
+    START,
+    STEP,
+    break_bag,
+    painted_frame,
+    to_folder,
+    write_painted_bag,
+)
+from support.toy_model import paint
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from ssap_ros.cli.command_line import main
+from ssap_ros.errors import InputError, ModelError, NodeError
+from ssap_ros.replay.bags import messages
+from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.compare import Run, Tolerance, compare
+from ssap_ros.replay.play.frame_tracker import Entry, Ledger
+from ssap_ros.replay.play.parameters import checked_parameters
+from ssap_ros.replay.play.play import PlayOptions, camera_names
+from ssap_ros.replay.play.stamps import StampWatch
+from ssap_ros.replay.replay import ReplayOptions, replay
+from ssap_ros.replay.report.frame_writer import PictureBook
+from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.review.digest import frame_digest, run_digest
+from ssap_ros.replay.sources import Frame
+from ssap_ros.replay.summary import ReplaySummary
+
+pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
+
+
+def balanced(summary):
+    parts = ("frames_out", "frames_dropped", "frames_failed")
+    assert all(summary[part] >= 0 for part in parts)
+    return summary["frames_in"] == sum(summary[part] for part in parts)
+
+
+def every(model, **options):
+    return ReplayOptions(play=PlayOptions("every", model=str(model)), **options)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Six images: a person that walks towards a car."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for i in range(6):
+        instances = np.zeros((128, 192), np.int32)
+        instances[40:110, 10 + 6 * i : 34 + 6 * i] = 1
+        instances[60:112, 90:180] = 2
+        rgb = paint(instances, [PERSON, CAR])
+        cv2.imwrite(str(folder / f"{i}.png"), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(toy_model_path, tmp_path_factory):
+    """A bag with truth, out of order, with a loop and equal stamps; its replay."""
+    folder = tmp_path_factory.mktemp("scored")
+    stamps = [START + number * STEP for number in (0, 1, 2, 2, 4, 3, 5, 0, 1, 2)]
+    bag = write_painted_bag(folder / "bag.mcap", 10, stamps, ("rgb8", "bgr8"))
+    result = replay(str(bag), folder / "run", every(toy_model_path, gt_instances=(INSTANCES,)))
+    return bag, folder / "run", result.summary.as_dict()
+
+
+def test_clip_through_the_node(clip, toy_model_path, tmp_path):
+    out = tmp_path / "out"
+    summary = replay(str(clip), out, every(toy_model_path)).summary.as_dict()
+    assert balanced(summary)
+    assert summary["frames_in"] == summary["frames_out"] == 6
+    assert summary["problems"] == []
+    assert summary["classes"] == {"person": 6, "car": 6}
+    assert summary["instances_total"] == 12
+    assert summary["flicker"] == 0
+    assert summary["source"] == str(clip)
+    assert summary["model"] == str(toy_model_path)
+    assert summary["backend"]
+    latency = summary["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
+    assert {"preprocess", "inference", "partition"} <= summary["stage_ms"].keys()
+    assert summary["fps"] > 0
+
+    assert json.loads((out / "summary.json").read_text()) == summary
+    pictures = sorted(out.glob("frame_*.png"))
+    assert len(pictures) >= 3
+    assert cv2.imread(str(pictures[0])).shape == (128, 192, 3)
+    video = cv2.VideoCapture(str(out / "overlay.mp4"))
+    assert sum(1 for _ in iter(video.grab, False)) == 6
+    told = ReplaySummary.from_dict(summary).describe(out)
+    assert "person 1.0" in told
+    assert str(out) in told
+
+
+def test_scores_of_a_bag(scored):
+    """The toy model reads the painted truth from the pictures: every score is near 1."""
+    _, out, summary = scored
+    assert summary["problems"] == []
+    scores = summary["scores"]
+    assert scores["frames"] == summary["frames_out"] == 10
+    for name in ("AP50", "RQ"):
+        assert scores[name] == 1
+    for name in ("AP", "PQ", "SQ", "mIoU"):
+        assert 0.8 < scores[name] <= 1
+    assert set(scores["classes"]["person"]) == {"AP", "AP50", "PQ", "SQ", "RQ", "IoU"}
+    assert scores["classes"]["bus"]["AP"] is None
+    assert summary["curves"]["car"][0] == 1
+    rows = json.loads((out / "frames.json").read_text())
+    assert [row["index"] for row in rows] == list(range(10))
+    assert all((row["tp"], row["fp"], row["fn"]) == (2, 0, 0) for row in rows)
+
+
+def test_events_in_the_stamps_are_told(scored):
+    summary = scored[2]
+    counts = summary["events"]["counts"]
+    assert counts == {"duplicate_stamp": 1, "out_of_order": 2}
+    assert summary["events"]["first"][0] == {
+        "kind": "duplicate_stamp", "frame": 3, "camera": 0, "step_s": 0.0,
+    }  # fmt: skip
+
+
+def test_recording_is_the_bag_of_the_answers(scored):
+    """At the times of the input, under the stamps of the input, in the node's own messages."""
+    bag, out, _ = scored
+    with BagReader(out / "recording.mcap") as reader, BagReader(bag) as source:
+        assert set(reader.topics) == {
+            "/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed", "/ssap/label_info",
+        }  # fmt: skip
+        inputs = list(source.messages([IMAGE]))
+        for topic in ("/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed"):
+            answers = list(reader.messages([topic]))
+            assert [m.logged for m in answers] == [m.logged for m in inputs]
+            for answer, message in zip(answers, inputs, strict=True):
+                own, given = reader.decode(answer).header, source.decode(message).header
+                assert (own.stamp.sec, own.stamp.nanosec) == (given.stamp.sec, given.stamp.nanosec)
+                assert own.frame_id == given.frame_id
+        labels = [reader.decode(m) for m in reader.messages(["/ssap/instances"])]
+        boxes = [reader.decode(m) for m in reader.messages(["/ssap/detections"])]
+    for image, array in zip(labels, boxes, strict=True):
+        assert np.asarray(image.data).view("<u2").max() == len(array.detections) == 2
+
+
+def test_two_replays_are_identical_and_another_storage_changes_nothing(
+    scored, toy_model_path, tmp_path
+):
+    bag, out, summary = scored
+    source = to_folder(bag, tmp_path / "sqlite", compression="MESSAGE")
+    options = every(toy_model_path, gt_instances=(INSTANCES,))
+    again = replay(str(source), tmp_path / "again", options).summary.as_dict()
+    assert again["digest"] == summary["digest"]
+    assert again["scores"] == summary["scores"]
+    recordings = [folder / "recording.mcap" for folder in (out, tmp_path / "again")]
+    assert recordings[0].read_bytes() == recordings[1].read_bytes()
+    result = compare(Run.load(out), Run.load(tmp_path / "again"))
+    assert result["identical"]
+    assert result["failures"] == []
+
+
+def test_several_cameras(toy_model_path, tmp_path):
+    """Two topics of one bag, with truth of the one that shows what the other is true of."""
+    bag = write_painted_bag(tmp_path / "bag.mcap", 3)
+    options = every(toy_model_path, topics=(IMAGE, INSTANCES))
+    summary = replay(str(bag), tmp_path / "out", options).summary.as_dict()
+    assert summary["frames_in"] == summary["frames_out"] == 6
+    assert summary["cameras"] == [IMAGE, INSTANCES]
+    with BagReader(tmp_path / "out" / "recording.mcap") as reader:
+        assert reader.topics["/ssap/camera_image/instances"].count == 3
+        assert reader.topics["/ssap/camera_gt_instances/instances"].count == 3
+    assert (tmp_path / "out" / "camera_image" / "overlay.mp4").exists()
+
+
+def test_truth_of_several_cameras(toy_model_path, tmp_path):
+    """Scores are over all of them, and of one set of classes."""
+    good = write_painted_bag(tmp_path / "one.mcap", 2)
+    for name, with_classes in (("same", True), ("other", False)):
+        with BagReader(good) as reader, BagWriter(tmp_path / f"{name}.mcap") as bag:
+            kept = [t for t in reader.topics.values() if with_classes or "gt/d" not in t.name]
+            for topic in reader.topics.values():
+                bag.add_topic(f"/left{topic.name}", topic.msgtype)
+            for topic in kept:
+                bag.add_topic(f"/right{topic.name}", topic.msgtype)
+            for message in reader.messages(list(reader.topics)):
+                bag.write(f"/left{message.topic}", message.logged, message.raw)
+                if message.topic in {topic.name for topic in kept}:
+                    bag.write(f"/right{message.topic}", message.logged, message.raw)
+    options = every(
+        toy_model_path,
+        topics=(f"/left{IMAGE}", f"/right{IMAGE}"),
+        gt_instances=(f"/left{INSTANCES}", f"/right{INSTANCES}"),
+    )
+    summary = replay(str(tmp_path / "same.mcap"), tmp_path / "out", options).summary.as_dict()
+    assert summary["scores"]["frames"] == summary["frames_out"] == 4
+    assert summary["scores"]["AP50"] == 1
+    with pytest.raises(InputError, match=r"same classes.*got object on /right"):
+        replay(str(tmp_path / "other.mcap"), tmp_path / "out", options)
+
+
+def test_real_time_and_frames_that_cannot_be_processed(clip, toy_model_path, tmp_path):
+    cv2.imwrite(str(clip / "3.png"), np.zeros((1, 1, 3), np.uint8))
+    options = ReplayOptions(play=PlayOptions("latest", rate=2.0, model=str(toy_model_path)))
+    summary = replay(str(clip), tmp_path / "out", options).summary.as_dict()
+    assert balanced(summary)
+    assert summary["frames_in"] == 6
+    assert summary["frames_out"] >= 1
+
+
+def test_damaged_bag_gives_a_partial_result_that_says_so(scored, toy_model_path, tmp_path, capsys):
+    """Cut, flipped and with a wrong schema: the command ends, in words."""
+    codes = []
+    for seed in (0, 2, 4):
+        break_bag(scored[0], tmp_path / "broken.mcap", seed)
+        arguments = ["replay", tmp_path / "broken.mcap", "--gt-instances", INSTANCES]
+        arguments += ["--policy", "every", "--model", toy_model_path, "--out", tmp_path / "out"]
+        codes.append(main([str(argument) for argument in arguments]))
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        assert last.startswith("ssap: error: ") or codes[-1] == 0
+    assert set(codes) == {1, 2}  # partial, and not to be read
+
+
+def test_truth_of_no_frame_and_of_some(toy_model_path, tmp_path):
+    """Scores of nothing are no result; a recording of which some frames have a truth is one."""
+    for name, offset, n in (("none", 1, 0), ("some", 0, 2)):
+        folder = tmp_path / name
+        with BagWriter(folder / "bag_0.mcap") as bag:
+            bag.add_topic(IMAGE, messages.IMAGE)
+            bag.add_topic(INSTANCES, messages.IMAGE)
+            for number in range(4):
+                stamp = START + number * STEP
+                rgb, labels, _ = painted_frame(number)
+                bag.write(IMAGE, stamp, messages.image(messages.header(stamp, ""), "rgb8", rgb))
+                if number % 2:
+                    head = messages.header(stamp + offset, "")
+                    bag.write(INSTANCES, stamp, messages.image(head, "mono16", labels))
+        options = every(toy_model_path, gt_instances=(INSTANCES,))
+        summary = replay(str(folder), tmp_path / "out", options).summary.as_dict()
+        assert summary["scores"]["frames"] == n
+        assert summary["frames_without_truth"] == 4 - n
+        assert len(summary["problems"]) == (n == 0)
+    assert "scores on 2 frames (2 have no truth)" in ReplaySummary.from_dict(summary).describe(
+        tmp_path
+    )
+
+
+def test_truth_that_is_not_there(clip, toy_model_path, tmp_path):
+    bag = write_painted_bag(tmp_path / "bag.mcap", 1)
+    for source, topics, words in (
+        (clip, (INSTANCES,), "ground-truth topics are in bags"),
+        (bag, ("/nowhere",), "no topic /nowhere"),
+        (bag, (INSTANCES, INSTANCES), "for each of 1 cameras"),
+    ):
+        with pytest.raises(InputError, match=words):
+            replay(str(source), tmp_path / "out", every(toy_model_path, gt_instances=topics))
+    topics = {"gt_instances": (INSTANCES,), "gt_detections": (IMAGE,)}
+    with pytest.raises(InputError, match=r"must be .*Detection2DArray"):
+        replay(str(bag), tmp_path / "out", every(toy_model_path, **topics))
+    assert not (tmp_path / "out").exists()
+
+
+def test_model_that_the_node_rejects(clip, tmp_path):
+    model = tmp_path / "text.onnx"
+    model.write_text("This is no model.")
+    with pytest.raises(ModelError, match=r"text\.onnx"):
+        replay(str(clip), tmp_path / "out", every(model))
+
+
+def test_node_that_dies_is_told(clip, toy_model_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(NodeError, match="exit code 1"):
+        replay(str(clip), tmp_path / "out", every(toy_model_path))
+
+
+def test_interrupt(toy_model_path, tmp_path):
+    # a shell's background job, as these tests may be, has its children ignore the signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    arguments = ["scenes", "--out", tmp_path, "--model", toy_model_path, "--max-frames", "2000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ssap_ros.cli", "replay", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while f"/replay_{process.pid}" not in _command_lines():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=100)
+    # a shell says 130 for both: Python may end by the signal itself if it was importing just then
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 15
+    while f"/replay_{process.pid}" in _command_lines():  # the node ends, too
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _command_lines():
+    lines = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline") as file:
+                lines.append(file.read())
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+# Without a node
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_books_balance_whatever_the_node_answers(seed):
+    """Answers in any order, lost, doubled or of unknown frames; stamps may be equal."""
+    rng = random.Random(seed)
+    ledger = Ledger()
+    n = rng.randrange(12)
+    stamps = [rng.randrange(6) for _ in range(n)]
+    for index, stamp in enumerate(stamps):
+        ledger.send(Entry(index, 0, stamp, stamp, float(index)))
+    parts = [(s, part) for s in stamps for part in ("masks", "detections") if rng.random() < 0.8]
+    rng.shuffle(parts)
+    unknown = [(99, "masks")] * rng.randrange(3)
+    for stamp, part in [*parts, *unknown]:
+        ledger.answer(0, stamp, part, 20.0)
+    expected = sum(
+        min(parts.count((s, "masks")), parts.count((s, "detections"))) for s in set(stamps)
+    )
+    summary = vars(ledger.figures(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"}))
+    assert balanced(summary)
+    assert summary["frames_out"] == ledger.frames_out == expected
+    assert summary["answers_unexpected"] == len(unknown)
+    assert summary["stage_ms"] == {"total": {"p50": 1.0, "p95": 2.0, "p99": 3.0}}
+
+
+def test_answers_of_equal_stamps_go_by_order():
+    ledger = Ledger()
+    for index in range(2):
+        ledger.send(Entry(index, 0, 5, 5, 0.0))
+    assert ledger.answer(1, 5, "masks", 1.0) is None  # another camera
+    assert ledger.answer(0, 5, "masks", 1.0).index == 0
+    assert ledger.answer(0, 5, "masks", 2.0).index == 1
+    assert ledger.answer(0, 5, "detections", 3.0).index == 0
+    assert ledger.answer(0, 5, "detections", 3.0).index == 1
+    assert ledger.answer(0, 5, "masks", 4.0) is None
+    assert (ledger.frames_out, ledger.unexpected) == (2, 2)
+
+
+def test_digests_see_every_pixel_and_value():
+    _, labels, entries = painted_frame(0)
+    digests = {frame_digest(labels, entries)}
+    changed = labels.copy()
+    changed[-1, -1] = 1
+    digests |= {
+        frame_digest(changed, entries),
+        frame_digest(labels.T, entries),
+        frame_digest(labels, entries[::-1]),
+        frame_digest(labels, [entries[0]._replace(score=np.nextafter(1.0, 0)), entries[1]]),
+        frame_digest(labels, [entries[0]._replace(track="9"), entries[1]]),
+        frame_digest(labels, entries[:1]),
+    }
+    assert len(digests) == 7
+    assert frame_digest(labels, entries) == frame_digest(labels.copy(), list(entries))
+    runs = [[(0, 5, "aa" * 32)], [(0, 5, None)], [(1, 5, "aa" * 32)], [(0, 6, "aa" * 32)], []]
+    assert len({run_digest(run) for run in runs}) == len(runs)
+
+
+def test_stamp_watch():
+    watch = StampWatch()
+    seconds = [0, 0.1, 0.2, 0.2, 0.15, 0.3, 9.0, 9.1, 0.0, 0.1]
+    for index, second in enumerate(seconds):
+        watch.see(Frame(index, 0, round(second * 1e9), 0))
+        watch.see(Frame(index, 1, index, 0))
+    assert watch.counts == {
+        "duplicate_stamp": 1, "out_of_order": 1, "gap": 1, "loop_or_clock_jump": 1,
+    }  # fmt: skip
+    assert [event["frame"] for event in watch.events] == [3, 4, 6, 8]
+
+
+def test_parameters_are_checked_before_the_play():
+    given = {"score_threshold": 1, "tracking": True, "input_long_side": 160, "backend": "auto"}
+    checked = checked_parameters(given)
+    assert checked == given
+    assert type(checked["score_threshold"]) is float  # as the node has declared it
+    for name, value, words in (
+        ("score_treshold", 0.5, "expected a parameter of .*score_threshold"),
+        ("drop_policy", "every", "expected a parameter"),
+        ("autostart", False, "expected a parameter"),
+        ("score_threshold", 1.5, r"must be in \[0.0, 1.0\], got 1.5"),
+        ("score_threshold", "high", "must be float, got 'high'"),
+        ("tracking", 1, "must be bool, got 1"),
+        ("input_long_side", True, "must be int, got True"),
+        ("backend", "abacus", "must be one of"),
+    ):
+        with pytest.raises(InputError, match=words):
+            checked_parameters({name: value})
+
+
+def test_camera_names():
+    assert camera_names(["/camera/front/image"]) == ("",)
+    assert camera_names(["/cam/left/image", "/cam/right"]) == ("cam_left_image", "cam_right")
+    for topics in (["/a/b", "/a_b"], ["/1", "/b"]):
+        with pytest.raises(InputError, match="different names"):
+            camera_names(topics)
+
+
+def test_gallery_keeps_extremes_apart():
+    gallery, drawn = Gallery("worst", spread=15, size=3), []
+    picture = {"": np.zeros((4, 4, 3), np.uint8)}
+    measures = np.random.default_rng(0).random(300)
+    for index, measure in enumerate(measures):
+        gallery.offer(index, (measure, 0), "", lambda i=index: drawn.append(i) or picture)
+    shown = gallery.exhibits()
+    assert [e.measure for e in shown] == sorted(e.measure for e in shown)
+    assert shown[0].measure[0] == measures.min()
+    assert len({e.index // 15 for e in shown}) == 3
+    assert len(drawn) < 60
+
+
+# Comparison
+
+
+def worsened(folder, copy):
+    """A copy of a run whose first frame has another digest, with a worse AP and a better speed."""
+    shutil.copytree(folder, copy)
+    rows = json.loads((copy / "frames.json").read_text())
+    rows[0]["digest"] = "00" * 32
+    (copy / "frames.json").write_text(json.dumps(rows))
+    summary = json.loads((copy / "summary.json").read_text())
+    summary["scores"]["AP"] -= 0.05
+    summary["fps"] *= 2
+    summary["digest"] = "11" * 32
+    (copy / "summary.json").write_text(json.dumps(summary))
+    return copy
+
+
+def test_compare_as_a_gate(scored, tmp_path, capsys):
+    run = str(scored[1])
+    worse = str(worsened(scored[1], tmp_path / "worse"))
+    out = tmp_path / "out"
+    assert main(["replay", "--compare", run, run]) == 0
+    assert main(["replay", "--compare", run, worse, "--out", str(out)]) == 1
+    assert "1 of 10 frames changed" in capsys.readouterr().err
+    result = json.loads((out / "comparison.json").read_text())
+    assert result["changed"] == [0]
+    assert result["metrics"]["AP"]["change"] == pytest.approx(-0.05)
+    page = (out / "comparison.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    for tolerances, code in (
+        (["AP=0.06"], 0),
+        (["AP=0.04"], 1),
+        (["AP=10%", "fps=0", "AP50=0"], 0),
+        (["AP=1%"], 1),
+    ):
+        options = [word for text in tolerances for word in ("--tolerate", text)]
+        assert main(["replay", "--compare", run, worse, *options]) == code
+        assert main(["replay", "--compare", worse, run, "--tolerate", "AP=0"]) == 0
+
+
+def test_compare_what_cannot_be_compared(scored, tmp_path, capsys):
+    run = scored[1]
+    other = shutil.copytree(run, tmp_path / "other")
+    rows = json.loads((other / "frames.json").read_text())
+    (other / "frames.json").write_text(json.dumps(rows[:-1]))
+    scribbled = shutil.copytree(run, tmp_path / "scribbled")
+    (scribbled / "summary.json").write_text(
+        json.dumps({"digest": "", "fps": "fast", "latency_ms": [], "source": ""})
+    )
+    for arguments, words in (
+        ([run, other], "not over the same frames"),
+        ([run, tmp_path / "none"], "no finished replay"),
+        ([run, run, "--tolerate", "beauty=1"], "expected a metric"),
+        ([run, run, "--tolerate", "AP"], "METRIC=AMOUNT"),
+        ([run, run, "--tolerate", "AP=-1"], "at least 0"),
+        ([run, scribbled], "no replay in"),
+    ):
+        assert main(["replay", "--compare", *map(str, arguments)]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_tolerances():
+    assert Tolerance.parse("latency_p95=20%").excess(100, 121)
+    assert not Tolerance.parse("latency_p95=20%").excess(100, 119)
+    assert not Tolerance.parse("latency_p95=0").excess(100, 50)
+    assert Tolerance.parse("fps=1").excess(10, 8.9)
+
+
+# Pictures
+
+
+def test_pictures_are_spread_and_prefer_instances(tmp_path):
+    book = PictureBook(tmp_path, 10.0)
+    n = 50
+    for i in range(n):
+        book.add(i, np.full((33, 47, 3), 4 * i, np.uint8), n_instances=int(i % 7 == 3))
+    book.close()
+    kept = [int(path.stem.removeprefix("frame_")) for path in sorted(tmp_path.glob("*.png"))]
+    assert 3 <= len(kept) <= 8
+    assert min(kept) < n / 4
+    assert max(kept) > 3 * n / 4
+    assert all(i % 7 == 3 for i in kept[:-1])
+
+
+def test_video_fills_gaps(tmp_path):
+    book = PictureBook(tmp_path, 10.0)
+    for i in (0, 4, 5):
+        book.add(i, np.full((32, 48, 3), 30 * i, np.uint8), 0)
+    book.close()
+    video = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
+    shades = [int(video.read()[1].mean()) for _ in range(6)]
+    np.testing.assert_allclose(shades, [0, 0, 0, 0, 120, 150], atol=8)
+    assert not video.grab()
