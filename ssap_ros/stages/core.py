@@ -217,7 +217,7 @@ def count_votes(
     Args:
         labels: int32 (h, w), 0 = background, segments 1..N with N at most h * w.
         classes: uint8 (h, w); 0 = no vote, k = a vote for thing_ids[k - 1].
-        probabilities: float32 (n_classes, h, w), indexed by class id.
+        probabilities: float32 or float16 (n_classes, h, w), indexed by class id.
         thing_ids: class ids, T of them.
 
     Returns:
@@ -226,12 +226,16 @@ def count_votes(
     """
     labels = _segments(labels)
     classes = arguments.class_map("classes", classes, "labels", labels)
-    probabilities = arguments.grid("probabilities", probabilities, (np.float32,), 3)
+    probabilities = arguments.grid("probabilities", probabilities, (np.float32, np.float16), 3)
     arguments.require_same_size("probabilities", probabilities, "labels", labels)
     thing_ids = arguments.class_ids("thing_ids", thing_ids, len(probabilities))
     arguments.require_at_most("classes", classes, len(thing_ids))
     return _core.count_votes(
-        labels, classes, arguments.dense(probabilities), thing_ids, int(labels.max())
+        labels,
+        classes,
+        arguments.dense(probabilities, np.float32),
+        thing_ids,
+        int(labels.max()),
     )
 
 

@@ -184,7 +184,7 @@ def call_count_votes(rng: np.random.Generator) -> None:
     classes = rng.integers(0, len(things) + 1, size).astype(np.uint8)
     if rng.random() < 0.1:
         classes.flat[rng.integers(classes.size)] = rng.choice([len(things) + 1, 200, 255])
-    probabilities = values(rng, (n_classes, *size)).astype(np.float32)
+    probabilities = values(rng, (n_classes, *size)).astype(float_dtype(rng))
     labels, classes = disguised(rng, labels), disguised(rng, classes)
     table = core.count_votes(labels, classes, disguised(rng, probabilities), things)
     assert table.shape == (labels.max(), 1 + 2 * len(things))
