@@ -15,7 +15,7 @@ setup:  ## the environment .venv with ROS 2, the compiled core and the command .
 	@PYTHON="$(PYTHON)" environment/setup.sh
 
 setup-all:
-	@PYTHON="$(PYTHON)" environment/setup.sh train fleet dev
+	@PYTHON="$(PYTHON)" environment/setup.sh train batch dev
 
 demo: setup  ## masks on real video, through the ROS 2 node [SOURCE=video, images or bag] [OUT=out/demo]
 	@source="$(SOURCE)"; \

@@ -47,7 +47,7 @@ setup(
     maintainer_email="maintainers@ssap-ros.invalid",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["csrc/*.cu", "replay/report/*.html"]},
+    package_data={NAME: ["csrc/*.cu", "replay/report/templates/*.html"]},
     ext_modules=[
         Extension(
             f"{NAME}._core",

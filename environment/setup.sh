@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [train] [fleet] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
+# setup.sh [train] [batch] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
 #
 # From python3 (3.10 or newer), g++ and make; no root. ROS 2 comes from the sourced distribution
 # (ROS_DISTRO set) or else from wheels, and the messages that those lack are then generated from the

@@ -32,7 +32,7 @@ STAGES = ("preprocess", "inference", "affinity", "partition", "instances")
 
 
 @dataclass(frozen=True)
-class Percept:
+class Prediction:
     """What the network saw in one image.
 
     size: (H, W) of the image. scale: network pixels per pixel of it.
@@ -114,12 +114,12 @@ class SsapPipeline:
 
     def __call__(self, image: ImageArray) -> FrameResult:
         """The instances of `image`, uint8 (H, W, 3) RGB. Raises InputError for another array."""
-        return self.segment(self.perceive([image])[0])
+        return self.segment(self.predict([image])[0])
 
-    def perceive(self, images: Sequence[ImageArray]) -> list[Percept]:
+    def predict(self, images: Sequence[ImageArray]) -> list[Prediction]:
         """The network's half of the way, for one to `max_batch` images of one size.
 
-        One thread may perceive the next images while another segments these. Raises InputError for
+        One thread may predict the next images while another segments these. Raises InputError for
         other arrays.
         """
         config, backend = self.config, self._backend
@@ -144,11 +144,11 @@ class SsapPipeline:
         content = content_size(size, scale)
         pyramids = backend.affinity_pyramids(logits, content, config.segmentation_refinement)
         timer.stop("affinity")
-        return [Percept(pyramid, size, scale, dict(timer.stage_ms)) for pyramid in pyramids]
+        return [Prediction(pyramid, size, scale, dict(timer.stage_ms)) for pyramid in pyramids]
 
-    def segment(self, percept: Percept) -> FrameResult:
+    def segment(self, prediction: Prediction) -> FrameResult:
         """The partition's half of the way, on the CPU: the instances of one image."""
-        config, info, pyramid = self.config, self._backend.info, percept.pyramid
+        config, info, pyramid = self.config, self._backend.info, prediction.pyramid
         timer = _StageTimer()
 
         # affinities and classes -> edge costs where they matter (Eq. 2-3, refined by Eq. 6-8) and
@@ -169,13 +169,13 @@ class SsapPipeline:
             pyramid.classes[0],
             pyramid.probabilities,
             info.thing_ids,
-            percept.size,
-            percept.scale / info.levels[0],
+            prediction.size,
+            prediction.scale / info.levels[0],
             score_threshold=config.score_threshold,
             min_area=config.min_instance_area,
         )
         timer.stop("instances")
-        stage_ms = {**percept.stage_ms, **timer.stage_ms}
+        stage_ms = {**prediction.stage_ms, **timer.stage_ms}
         return FrameResult(masks, instances, stage_ms, report.complete)
 
 

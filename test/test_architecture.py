@@ -15,7 +15,7 @@ PACKAGE = ROOT / "ssap_ros"
 
 # The rooms, upper floors first: a module imports from its own floor and from those below.
 FLOORS = (
-    "cli benchmark",
+    "cli",
     "replay",
     "replay.review",
     "replay.report",
@@ -53,6 +53,7 @@ OUTSIDE = {  # who alone may import a package from outside
     "cupy": "backends.tensorrt",
     "torch": "network training",
     "onnx": "network training backends.tensorrt",
+    "jinja2": "replay.report",
     "pycocotools": "data evaluation replay.bags",
 }
 

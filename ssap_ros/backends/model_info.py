@@ -12,7 +12,7 @@ METADATA_KEY = "ssap_ros"
 
 
 def model_info_to_json(info: ModelInfo) -> str:
-    """`info` as one JSON object with the field names as keys. Raises ValueError if it is unfit."""
+    """`info` as one JSON object with the field names as keys. Raises ValueError if invalid."""
     _check(info)
     return json.dumps(dataclasses.asdict(info))
 

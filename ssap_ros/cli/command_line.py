@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from ssap_ros.cli import (
@@ -45,9 +47,9 @@ _EXAMPLES = """examples:
   ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
   ssap ablate --table 5 --format scenes --json out/table5.json
   ssap train --config config/train_street.yaml --resume
-  ssap build-engine --input 512x1024            the engine of a GPU before the vehicle needs it
+  ssap build-engine --input-size 1024x512       the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
-  ssap benchmark partition --json out/partition.json
+  ssap benchmark --node                         how fast this model is on this machine
 """
 
 
@@ -66,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(_COMMANDS[options.command].run(options))
+        with _logging_to_stderr():
+            return int(_COMMANDS[options.command].run(options))
     except (InputError, ModelError) as error:
         return _tell(error, _BAD_INPUT)
     except (NodeError, DeviceError) as error:
@@ -74,6 +77,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """What the library logs meanwhile, in plain lines."""
+    log, handler = logging.getLogger("ssap_ros"), logging.StreamHandler()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _tell(error: Exception, code: int) -> int:

@@ -39,10 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--long-side", type=positive, metavar="N", help="longer side of the network input in pixels"
     )
     parser.add_argument(
-        "--flip", action="store_true", help="test trick: the mirrored image is seen too"
+        "--flip",
+        action="store_true",
+        help="test-time augmentation: also predict the mirrored image",
     )
     parser.add_argument(
-        "--multi-scale", action="store_true", help="test trick: half and double size are seen too"
+        "--multi-scale",
+        action="store_true",
+        help="test-time augmentation: also predict half and double size",
     )
     parser.add_argument(
         "--worst",
@@ -61,11 +65,11 @@ def run(options: argparse.Namespace) -> int:
     from ssap_ros.evaluation.test_time_augmentation import SCALES
     from ssap_ros.evaluation.workers import parse_workers
 
-    tricks = options.flip or options.multi_scale
+    augmented = options.flip or options.multi_scale
     try:
         config = SsapConfig(
             model_file_path=options.model,
-            backend="onnxruntime" if tricks else "auto",  # the views are averaged on the CPU
+            backend="onnxruntime" if augmented else "auto",  # the views are averaged on the CPU
             input_long_side=options.long_side or 0,
         )
     except ValueError as error:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ssap_ros.cli.options import positive
+from ssap_ros.cli.options import positive, size
 from ssap_ros.errors import InputError
 
 HELP = "make a ROS 2 bag of a video, pictures, a data set or procedural scenes"
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", default="val", help="of Cityscapes (default: val)")
     parser.add_argument(
-        "--size", type=_size, metavar="WxH", help="of procedural scenes (default: 640x480)"
+        "--size", type=_scene_size, metavar="WxH", help="of procedural scenes (default: 640x480)"
     )
     parser.add_argument(
         "--coco",
@@ -71,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) >= 32 and int(height) >= 32):
+def _scene_size(text: str) -> tuple[int, int]:
+    height, width = size(text)
+    if min(height, width) < 32:
         raise argparse.ArgumentTypeError(f"expected WxH of at least 32x32, got {text!r}")
-    return int(height), int(width)
+    return height, width

@@ -75,6 +75,14 @@ def positive(text: str) -> int:
     return value
 
 
+def size(text: str) -> tuple[int, int]:
+    """The type of an argument WxH, as (height, width)."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"expected a size WxH like 1024x512, got {text!r}")
+    return int(height), int(width)
+
+
 def make_parent(path: Path) -> None:
     """Make the folder of a file to be written, before the work that fills it."""
     try:
@@ -91,7 +99,7 @@ def require_ros() -> None:
     require("rclpy", "ROS 2 is not here: run `make setup`, or source a ROS 2 distribution")
 
 
-def require(module: str, cure: str) -> None:
-    """Raise InputError with the cure where a module is not installed."""
+def require(module: str, hint: str) -> None:
+    """Raise InputError with the hint where a module is not installed."""
     if importlib.util.find_spec(module) is None:
-        raise InputError(cure)
+        raise InputError(hint)

@@ -1,4 +1,4 @@
-"""Test tricks: the network sees each image mirrored and at several sizes too (SSAP Table 7)."""
+"""Test augmented: the network sees each image mirrored and at several sizes too (SSAP Table 7)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EPS = 1e-6
 
 
 class TestTimeBackend(CpuPyramids):
-    """A backend that answers with the mean prediction over several views of the image.
+    """A backend that returns the mean prediction over several views of the image.
 
     A view at twice the size has at stride 8 what the image has at stride 4: its levels are shifted
     by log2(scale), so that every affinity keeps its displacement exactly. Class and affinity
@@ -39,7 +39,7 @@ class TestTimeBackend(CpuPyramids):
         if backend.info.input_size and len(scales) > 1:
             raise ModelError("a model of fixed input size sees its images at one scale")
         self._backend, self._flip, self._scales = backend, flip, tuple(scales)
-        self.name, self.info = f"{backend.name} with test tricks", backend.info
+        self.name, self.info = f"{backend.name} with test augmented", backend.info
 
     def preprocess(
         self, images: Sequence[ImageArray], long_side: int

@@ -41,7 +41,7 @@ class FrameQueue(Generic[Frame]):
 
     cameras: their names.
     policy: "latest" holds one frame per camera, and a newer one takes its place; "every" holds some
-        and gives them out in order. The producer of "every" waits for `has_room` before it puts.
+        and gives them out in order. Its producer waits for `has_capacity` before it puts.
 
     Starts closed.
     """
@@ -54,7 +54,7 @@ class FrameQueue(Generic[Frame]):
         self._changed = threading.Condition()
         self._open = False
 
-    def has_room(self, camera: str) -> bool:
+    def has_capacity(self, camera: str) -> bool:
         """Whether `put` takes a frame of the camera without exceeding the capacity."""
         return self._newest_wins or len(self._frames[camera]) < _EVERY_CAPACITY
 

@@ -1,31 +1,50 @@
-"""ssap benchmark partition"""
+"""The graph partition beside other solvers: time, objective and quality.
+
+    .venv/bin/python benchmarks/partition.py --against bioimage-cpp,mwatershed --json out/new.json
+
+Partitions procedural scenes with noisy affinities, at several sizes and shares of foreground: the
+cascade from each start level (the paper's Figure 5 and Table 4), our flat solver, and other solvers
+if asked for. All on one thread, one after the other on the same input. Times are CPU milliseconds,
+medians over seeds and repeats: compare them within one run.
+
+  cascade    from float16 affinity logits to labels
+  flat       greedy additive edge contraction on an edge list, graph building included
+  peers      solving alone, their graph is built before
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from partition_peers import PEERS
+from partition_runs import describe, header, measure, summary
+
 from ssap_ros.cli.options import make_parent, positive, require
+from ssap_ros.common.files import write_json
 from ssap_ros.errors import InputError
 
-HELP = "the graph partition: time, objective and quality, beside other solvers"
-DETAILS = """Partitions procedural scenes with noisy affinities, at several sizes and shares of
-foreground: the cascade from each start level (the paper's Figure 5 and Table 4), our flat solver,
-and other solvers if asked for. All on one thread, one after the other on the same input. Times are
-CPU milliseconds, medians over seeds and repeats: compare them within one run.
-
-  cascade    from float16 affinity logits to labels
-  flat       greedy additive edge contraction on an edge list, graph building included
-  peers      solving alone, their graph is built before"""
-
-_SIZES = ("128x256", "256x512", "512x1024")
+_SIZES = ("256x128", "512x256", "1024x512")
 _FOREGROUND = (10, 25, 50)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    options = _parser().parse_args(arguments)
+    try:
+        return run(options)
+    except InputError as error:
+        print(f"partition: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for all figures")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="file for a picture of them")
     parser.add_argument(
@@ -35,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="other solvers, separated by commas: bioimage-cpp, mwatershed",
     )
     parser.add_argument(
-        "--sizes", nargs="+", default=_SIZES, metavar="HxW", help="default: %(default)s"
+        "--sizes", nargs="+", default=_SIZES, metavar="WxH", help="default: %(default)s"
     )
     parser.add_argument(
         "--foreground",
@@ -50,12 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="scenes per row")
     parser.add_argument("--repeats", type=positive, default=5, metavar="N", help="runs per scene")
+    return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    from ssap_ros.benchmark.partition_runs import describe, header, measure, summary
-    from ssap_ros.benchmark.peers import PEERS
-
+    """Measure, print the table and write the files."""
     peers = [name for name in options.against.split(",") if name]
     if unknown := [name for name in peers if name not in PEERS]:
         raise InputError(f"unknown solver {unknown[0]!r}; known: {', '.join(PEERS)}")
@@ -68,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     print(header(peers))
     for size in sizes:
         for percent in options.foreground:
-            print(f"{size[0]}x{size[1]} at {percent} % ...", end="\r", file=sys.stderr)
+            print(f"{size[1]}x{size[0]} at {percent} % ...", end="\r", file=sys.stderr)
             row = measure(
                 size, percent, options.noise, range(options.seeds), options.repeats, peers
             )
@@ -76,16 +94,20 @@ def run(options: argparse.Namespace) -> int:
             print(describe(row, peers))
     result = summary(rows, options.noise, options.seeds, options.repeats)
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        write_json(options.json, result)
     if options.plot:
-        from ssap_ros.benchmark.partition_plot import draw
+        from partition_plot import draw
 
         draw(result, options.plot)
     return 0
 
 
 def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
+    width, _, height = text.partition("x")
     if not (height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 16):
-        raise InputError(f"expected a size like 256x512, at least 16x16, got {text!r}")
+        raise InputError(f"expected a size WxH like 512x256, at least 16x16, got {text!r}")
     return int(height), int(width)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from flat_graph import OFFSETS, FlatGraph
 from numpy.typing import NDArray
 
-from ssap_ros.benchmark.flat_graph import OFFSETS, FlatGraph
 from ssap_ros.cli.options import require
 from ssap_ros.types import FloatArray
 

@@ -1,10 +1,18 @@
-"""ssap benchmark node"""
+"""The node without its network: overhead, frame rate, missed frames, jitter, latency.
+
+    .venv/bin/python benchmarks/node_overhead.py --json benchmarks/results/node_overhead.json
+
+Starts the ROS 2 node with a network that costs nothing, on one core, sends it images at fixed rates
+over DDS and prints, in the terms of ros2_benchmark, what comes back. The overhead is the time, by
+the node's clock, from the call with which the middleware hands over an image until its masks and
+detections are published, without inference and partition; the latency, from sending to output, has
+the way there and back and the copies of the middleware too.
+"""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -14,27 +22,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from node_link import NodeLink
 
-from ssap_ros.cli.options import make_parent, positive, require_ros
+from ssap_ros.cli.options import make_parent, positive
+from ssap_ros.common.files import write_json
+from ssap_ros.common.statistics import percentiles
 from ssap_ros.errors import InputError, NodeError
 from ssap_ros.pipeline import STAGES
-
-HELP = "the node without its network: overhead, frame rate, missed frames, jitter, latency"
-DETAILS = """Starts the ROS 2 node with a network that costs nothing, on one core, sends it images
-at fixed rates over DDS and prints, in the terms of ros2_benchmark, what comes back. The overhead is
-the time, by the node's clock, from the call with which the middleware hands over an image until its
-masks and detections are published, without inference and partition; the latency, from sending to
-answer, has the way there and back and the copies of the middleware too."""
 
 _SIZES = ("1280x720", "1920x1200")
 _RATES = (10, 30, 60)
 _TIMED = ("wait", "convert", *STAGES, "publish", "total")
+NULL_NODE = Path(__file__).with_name("null_node.py")
 _WARM_UP_S = 2.0
 _DRAIN_S = 1.0
 _READY_S = 60.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--sizes",
         nargs="+",
@@ -54,10 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=positive, default=10, metavar="S", help="per rate (default: 10)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for all figures")
+    return parser
 
 
-def run(options: argparse.Namespace) -> int:
-    require_ros()
+def main() -> None:
+    """Run the command line."""
+    options = _parser().parse_args()
     sizes = [_size(text) for text in options.sizes]
     if options.json:
         make_parent(options.json)
@@ -67,8 +77,7 @@ def run(options: argparse.Namespace) -> int:
     _print_table(results)
     if options.json:
         report = {"machine": _machine(), "results": results}
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0
+        write_json(options.json, report)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -94,14 +103,12 @@ def _measure_size(size: tuple[int, int], rates: list[int], seconds: int) -> list
     cores = sorted(os.sched_getaffinity(0))
     domain = 1 + os.getpid() % 100
     node = subprocess.Popen(
-        [sys.executable, "-m", "ssap_ros.benchmark.null_node", "--ros-args", "-r", "__ns:=/bench"],
+        [sys.executable, str(NULL_NODE), "--ros-args", "-r", "__ns:=/bench"],
         env={**os.environ, "ROS_DOMAIN_ID": str(domain), "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: os.sched_setaffinity(0, cores[-1:]),
     )
     os.sched_setaffinity(0, cores[:-1] or cores)
     try:
-        from ssap_ros.benchmark.node_link import NodeLink
-
         with NodeLink(domain, size, _TIMED) as link:
             link.wait_until_ready(_READY_S, lambda: _check(node))
             link.play(10, _WARM_UP_S, _DRAIN_S)
@@ -141,16 +148,10 @@ def _figures(
         "NUM_MISSED_FRAMES": len(link.frames) - len(frames),
         "MEAN_FRAME_RATE": round(float(1 / intervals.mean()), 2) if len(intervals) else 0.0,
         "MEAN_JITTER_MS": round(float(1e3 * np.abs(np.diff(intervals)).mean()), 3),
-        "LATENCY_MS": _percentiles(1e3 * (answered - sent)),
-        "overhead_ms": _percentiles(overhead),
-        "stage_ms": {stage: _percentiles(values) for stage, values in stages.items()},
+        "LATENCY_MS": percentiles(1e3 * (answered - sent), 3),
+        "overhead_ms": percentiles(overhead, 3),
+        "stage_ms": {stage: percentiles(values, 3) for stage, values in stages.items()},
     }
-
-
-def _percentiles(values: Any) -> dict[str, float | None]:
-    if not len(values):
-        return {"p50": None, "p95": None, "p99": None}
-    return {f"p{p}": round(float(np.percentile(values, p)), 3) for p in (50, 95, 99)}
 
 
 def _print_table(results: list[dict[str, Any]]) -> None:
@@ -165,3 +166,7 @@ def _print_table(results: list[dict[str, Any]]) -> None:
             f"{r['LATENCY_MS']['p50'] or 0:>12.1f} {r['LATENCY_MS']['p99'] or 0:>7.1f} "
             f"{r['overhead_ms']['p50'] or 0:>13.1f} {r['overhead_ms']['p99'] or 0:>7.1f}"
         )
+
+
+if __name__ == "__main__":
+    main()

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from affinity_scenes import AffinityScene, affinity_scene
 
 from ssap_ros.backends.base import CpuPyramids, OnProgress
-from ssap_ros.benchmark.affinity_scenes import AffinityScene, affinity_scene
 from ssap_ros.config import SsapConfig
 from ssap_ros.node.node import main
 from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import ClassArray, FloatArray, ImageArray, ModelInfo, NetworkOutput
 
-FOREGROUND = 0.25
 _LONG_SIDE = 768
 _N_THINGS = 8
 _SEMANTIC_LOGIT = 4.0

@@ -1,11 +1,11 @@
-"""The picture of `ssap benchmark partition`."""
+"""The picture of partition.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.benchmark.partition_runs import DEFAULT, STAGES, STRIDES
+from partition_runs import DEFAULT, STAGES, STRIDES
 
 # Table 4 of the paper: start level -> partition time in seconds and AP on Cityscapes val.
 PAPER = {4: (1.26, 28.9), 8: (0.33, 31.3), 16: (0.26, 31.5), 32: (0.26, 30.9), 64: (0.26, 30.9)}
@@ -29,7 +29,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         style = "o-" if name.startswith("cascade") else "s--"
         times.plot(percent, [row["solvers"][name]["ms"] for row in chosen], style, label=name)
     times.set(
-        title=f"time against foreground, {size[0]}x{size[1]}",
+        title=f"time against foreground, {size[1]}x{size[0]}",
         xlabel="foreground, %",
         ylabel="CPU ms, one thread",
         yscale="log",

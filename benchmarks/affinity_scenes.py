@@ -34,7 +34,7 @@ class AffinityScene:
 class Noise:
     """How a network errs; fractions are of the affected places, lengths are in cells.
 
-    shift: amplitude of the smooth displacement of all outlines, drawn anew for every level.
+    shift: amplitude of the smooth displacement of all outlines, drawn again for every level.
     blur: standard deviation of the uncertainty across a boundary.
     missed, phantom: share of the image in which boundaries are not seen, or seen without cause.
     flips: share of single affinities that say the opposite.
@@ -101,7 +101,7 @@ def instance_map(
                 continue
             ids[mask > 0] = len(classes)
             classes.append(class_id)
-    # ids without a pixel left are dropped, and the others numbered anew
+    # ids without a pixel left are dropped, and the others numbered again
     kept, ids_flat = np.unique(ids, return_inverse=True)
     if kept[0] != 0:
         kept, ids_flat = np.concatenate([[0], kept]), ids_flat + 1

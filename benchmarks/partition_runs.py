@@ -1,4 +1,4 @@
-"""The measurements of `ssap benchmark partition`."""
+"""The measurements of partition.py."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
+from affinity_scenes import EASY, HARD, AffinityScene, affinity_scene
+from flat_graph import flat_graph
+from partition_peers import PEERS, Solver
+from partition_quality import adapted_rand_error, panoptic_quality
 
-from ssap_ros.benchmark.affinity_scenes import EASY, HARD, AffinityScene, affinity_scene
-from ssap_ros.benchmark.flat_graph import flat_graph
-from ssap_ros.benchmark.peers import PEERS, Solver
-from ssap_ros.benchmark.quality import adapted_rand_error, panoptic_quality
 from ssap_ros.stages.partition import (
     CascadeReport,
     cascaded_graph_partition,
@@ -139,7 +139,7 @@ def describe(row: dict[str, Any], peers: Sequence[str]) -> str:
         for name in ("flat", *peers)
     )
     return (
-        f"{f'{height}x{width}':>10}{row['foreground']:6}{starts}{others}   "
+        f"{f'{width}x{height}':>10}{row['foreground']:6}{starts}{others}   "
         f"{default['pq']:.3f} {flat['pq']:.3f}  "
         f"{default['rand_error']:.3f} {flat['rand_error']:.3f}"
     )
