@@ -43,7 +43,7 @@ lint: setup-all  ## ruff, mypy, clang-format and compiler warnings
 
 format: setup-all  ## formats Python and C++
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
-	@.venv/bin/clang-format -i ssap_ros/csrc/*.cpp ssap_ros/csrc/*.hpp ssap_ros/csrc/*.cu test/*/*.cpp
+	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp
 
 clean:  ## removes what was built: .venv, out/, build/, caches
 	rm -rf .venv .cache out build install log *.egg-info ssap_ros/_core*.so \

@@ -186,7 +186,7 @@ for group in "$@"; do
     step "$group" "$(hash_of "$here/requirements-$group.txt")" "installing what '$group' needs" \
         pip_install "${requirements[@]}" -r "$here/requirements-$group.txt"
 done
-built_from=$(hash_of setup.py setup.cfg ssap_ros/csrc/*)
+built_from=$(find ssap_ros/csrc -name '*.[ch]pp' -print0 | sort -z | xargs -0 cat setup.py setup.cfg | sha256sum)
 compgen -G 'ssap_ros/_core*.so' >/dev/null || rm -f "$stamps/package"
 step package "$built_from" "building the compiled core and installing ssap_ros" install_package
 say "ready: .venv/bin/ssap"

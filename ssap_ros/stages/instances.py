@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros import _core
+from ssap_ros.stages import core
 from ssap_ros.types import ClassArray, FloatArray, Instance, LabelArray
 
 FULL_TRUST_CELLS = 100
@@ -37,8 +37,8 @@ def extract_instances(
     not depend on which other instances were dropped.
     """
     class_ids, scores = vote(labels, classes, probabilities, thing_ids)
-    runs = _core._upsampled_runs(labels, *size, cells_per_pixel)
-    areas, left, top, right, bottom = runs.extents(len(scores) + 1)[1:].T
+    segments = core.UpsampledSegments(labels, size, cells_per_pixel)
+    areas, left, top, right, bottom = segments.extents()[1:].T
     boxes = np.stack([left, top, right - left, bottom - top], axis=1)
 
     keep = (areas >= max(1, min_area)) & (scores >= score_threshold)
@@ -50,7 +50,7 @@ def extract_instances(
         Instance(int(class_ids[i]), float(scores[i]), tuple(boxes[i].tolist()), int(areas[i]))
         for i in ranked
     )
-    return runs.paint(new_label), instances
+    return segments.paint(new_label), instances
 
 
 def vote(
@@ -65,8 +65,8 @@ def vote(
     a tie. The score is the mean probability of that class over the instance, times
     sqrt(min(1, cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
     """
-    n, n_things = int(labels.max(initial=0)), len(thing_ids)
-    table = _core._count_votes(labels, classes, probabilities, thing_ids, n)
+    table = core.count_votes(labels, classes, probabilities, thing_ids)
+    n, n_things = len(table), len(thing_ids)
     cells, votes, sums = table[:, 0], table[:, 1 : 1 + n_things], table[:, 1 + n_things :]
     most = votes == votes.max(axis=1, keepdims=True)
     winner = np.argmax(np.where(most, sums, -1), axis=1)

@@ -12,9 +12,9 @@
 #include <limits>
 #include <tuple>
 
-#include "buffer.hpp"
-#include "contraction.hpp"
-#include "linkage.hpp"
+#include "graph/contraction.hpp"
+#include "graph/linkage.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 

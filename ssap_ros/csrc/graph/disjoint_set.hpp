@@ -9,14 +9,14 @@
 #include <cstdint>
 #include <numeric>
 
-#include "buffer.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 
 class DisjointSet {
  public:
   void start(std::size_t size) {
-    parent_.room(size);
+    parent_.reserve(size);
     std::iota(parent_.data(), parent_.data() + size, std::uint32_t{0});
   }
 

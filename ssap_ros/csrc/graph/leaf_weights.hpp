@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "buffer.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 
@@ -52,8 +52,8 @@ class LeafWeights {
 
   enum class Change { kNothing, kRenamed, kJoined };
 
-  // Tells a leaf that its neighbour `from` has become part of `to`; nothing happens if `from` is no
-  // neighbour. The weight is set if they were joined.
+  // Notes for a leaf that its neighbour `from` has become part of `to`; nothing happens if `from`
+  // is no neighbour. The weight is set if they were joined.
   Change redirect(Node leaf, Node from, Node to, Weight& weight) {
     Neighbour* const old = find(leaf, from);
     if (!old) return Change::kNothing;

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "multicut.hpp"
+#include "graph/multicut.hpp"
 
 namespace ssap {
 

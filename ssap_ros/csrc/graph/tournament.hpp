@@ -18,8 +18,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "buffer.hpp"
-#include "elementary.hpp"
+#include "util/bit_cast.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 

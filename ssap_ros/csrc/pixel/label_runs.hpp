@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
-#include "grid.hpp"
+#include "pixel/grid.hpp"
 
 namespace ssap {
 
@@ -18,6 +20,10 @@ struct LabelExtent {
   std::int64_t right = 0;
   std::int64_t bottom = 0;
 };
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_label(std::int32_t label) {
+  throw std::invalid_argument("label " + std::to_string(label) + " is beyond the table");
+}
 
 class LabelRuns {
  public:
@@ -40,7 +46,9 @@ class LabelRuns {
   std::vector<LabelExtent> extents(std::size_t n_labels) const {
     std::vector<LabelExtent> extents(n_labels);
     for_each([&](std::int32_t label, std::ptrdiff_t y, std::ptrdiff_t begin, std::ptrdiff_t end) {
-      LabelExtent& extent = extents[static_cast<std::size_t>(label)];
+      const auto index = static_cast<std::size_t>(label);  // huge for a negative label
+      if (index >= n_labels) refuse_label(label);
+      LabelExtent& extent = extents[index];
       extent.area += end - begin;
       extent.left = std::min<std::int64_t>(extent.left, begin);
       extent.right = std::max<std::int64_t>(extent.right, end);

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "buffer.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 

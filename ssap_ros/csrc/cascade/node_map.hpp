@@ -1,45 +1,14 @@
-// Pixels, their neighbours, and the nodes that they belong to.
-//
-// A pixel is joined to its neighbours in the 5x5 window around it. Of every two opposite
-// displacements only the forward one is stored: costs are a (12, height, width) array whose entry
-// (k, y, x) belongs to the pair (y, x), (y + dy, x + dx) with (dy, dx) = kOffsets[k].
+// The nodes that the pixels of a level belong to.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#include "buffer.hpp"
+#include "pixel/grid.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
-
-struct Offset {
-  int dy;
-  int dx;
-};
-
-inline constexpr std::size_t kNumOffsets = 12;
-inline constexpr std::array<Offset, kNumOffsets> kOffsets{{{0, 1},
-                                                           {0, 2},
-                                                           {1, -2},
-                                                           {1, -1},
-                                                           {1, 0},
-                                                           {1, 1},
-                                                           {1, 2},
-                                                           {2, -2},
-                                                           {2, -1},
-                                                           {2, 0},
-                                                           {2, 1},
-                                                           {2, 2}}};
-inline constexpr std::ptrdiff_t kReach = 2;
-
-struct GridSize {
-  std::ptrdiff_t height;
-  std::ptrdiff_t width;
-
-  std::size_t area() const { return static_cast<std::size_t>(height * width); }
-};
 
 // The node of each pixel, and a group: 0 = no node; only pixels of one group are neighbours. Padded
 // so that stepping out of the image by any offset arrives at a cell of group 0, and inner loops
@@ -50,7 +19,7 @@ class NodeMap {
     stride_ = size.width + kReach;
     const auto n = static_cast<std::size_t>((size.height + 2 * kReach) * stride_ + kReach);
     groups_.fill(n, 0);
-    if (n > nodes_.capacity()) nodes_.fill(n, 0);  // elsewhere it has nodes that are not looked at
+    if (n > nodes_.capacity()) nodes_.fill(n, 0);  // elsewhere it has nodes that are not read
   }
 
   std::uint8_t* groups(std::ptrdiff_t y) {

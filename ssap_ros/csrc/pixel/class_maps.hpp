@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <vector>
 
-#include "avx2.hpp"
-#include "elementary.hpp"
-#include "grid.hpp"
+#include "pixel/elementary.hpp"
+#include "pixel/grid.hpp"
+#include "util/avx2.hpp"
 
 namespace ssap {
 
@@ -94,13 +95,19 @@ inline void softmax(const ClassMaps& maps, const std::vector<std::size_t>& chose
 // One row per segment: its cells, then how many of them have each class, then the sum over all of
 // them of each class's probability.
 //
-// labels: dense, 0 = no segment. classes: dense, 0 = none, k = maps[k - 1]. rows: zeros.
+// labels: dense, 0 = no segment, at most n_segments. classes: dense, 0 = none, k = maps[k - 1].
+// rows: zeros. Throws if a label or a class is beyond that.
 inline void count_votes(const std::int32_t* labels, const std::uint8_t* classes,
-                        const std::vector<const float*>& maps, GridSize size, double* rows) {
+                        const std::vector<const float*>& maps, GridSize size,
+                        std::size_t n_segments, double* rows) {
   const std::size_t n_maps = maps.size();
   for (std::size_t i = 0; i < size.area(); ++i) {
     if (labels[i] == 0) continue;
-    double* const row = rows + static_cast<std::size_t>(labels[i] - 1) * (1 + 2 * n_maps);
+    const auto segment = static_cast<std::size_t>(labels[i] - 1);  // huge for a negative label
+    if (segment >= n_segments || classes[i] > n_maps) {
+      throw std::invalid_argument("a label or a class is beyond the table");
+    }
+    double* const row = rows + segment * (1 + 2 * n_maps);
     row[0] += 1;
     row[classes[i]] += classes[i] > 0 ? 1 : 0;
     for (std::size_t k = 0; k < n_maps; ++k) row[1 + n_maps + k] += maps[k][i];

@@ -1,7 +1,7 @@
 // From directed affinities to signed edge costs.
 //
 // The network says for every pixel u and every displacement how likely u and the pixel v there
-// belong to one instance. The two opinions on a pair are averaged, alpha = (a_uv + a_vu) / 2 (Eq.
+// belong to one instance. The two affinities of a pair are averaged, alpha = (a_uv + a_vu) / 2 (Eq.
 // 2), and become the log-odds log(alpha / (1 - alpha)) (Eq. 3), clamped: positive attracts. With
 // segmentation refinement alpha is first multiplied by exp(-JS(s_u, s_v)), where JS is the
 // Jensen-Shannon divergence of the two class distributions (Eq. 6-8):
@@ -18,9 +18,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "buffer.hpp"
-#include "grid.hpp"
-#include "simd.hpp"
+#include "pixel/grid.hpp"
+#include "pixel/simd.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 
@@ -53,7 +53,7 @@ class PairCosts {
       const std::size_t n_needed = (2 * kReach + 1) * static_cast<std::size_t>(in.size.width);
       for (ring_ = 1; ring_ < n_needed;) ring_ *= 2;
       distributions_.fill(ring_ * n_padded_, 0.0f);
-      minus_entropies_.room(ring_);
+      minus_entropies_.reserve(ring_);
     }
     const auto area = static_cast<std::ptrdiff_t>(in.size.area());
     const auto n_channels = static_cast<std::ptrdiff_t>(in.n_channels);
@@ -91,7 +91,7 @@ class PairCosts {
 
   // With refinement: makes the class distributions of the pixels first .. first + n - 1 of a row
   // known, until a row that is five further down takes their place.
-  void look_at(std::ptrdiff_t first, std::ptrdiff_t n) {
+  void load_scores(std::ptrdiff_t first, std::ptrdiff_t n) {
     while (n > 0) {
       const std::size_t place = place_of(first);
       const std::ptrdiff_t n_here = std::min(n, static_cast<std::ptrdiff_t>(ring_ - place));
@@ -112,7 +112,7 @@ class PairCosts {
     }
   }
 
-  // Whether everything that was looked at was finite, and no score negative.
+  // Whether everything that was read was finite, and no score negative.
   bool is_valid() const { return is_valid_; }
 
   std::size_t bytes() const {
@@ -124,7 +124,7 @@ class PairCosts {
     std::int32_t pixel;
     std::uint32_t direction;
   };
-  // Where things are, relative to a pixel: its neighbour, its opinion on the pair, the neighbour's.
+  // Relative to a pixel: its neighbour, its affinity to it, and that of the neighbour to the pixel.
   struct Channel {
     std::int32_t step;
     std::ptrdiff_t there;
@@ -210,7 +210,7 @@ inline bool edge_costs(const Affinities& in, const RowKernels& kernels, float* c
     if (in.scores) {
       const std::ptrdiff_t last_row = std::min(y + kReach, height - 1);
       for (std::ptrdiff_t row = y == 0 ? 0 : y + kReach; row <= last_row; ++row) {
-        pairs.look_at(row * width, width);
+        pairs.load_scores(row * width, width);
       }
     }
     for (std::size_t k = 0; k < kNumOffsets; ++k) {

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "buffer.hpp"
-#include "grid.hpp"
+#include "pixel/grid.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 
@@ -20,7 +20,7 @@ class InnerRegions {
     labels_ = labels;
     size_ = size;
     radius_ = radius;
-    find_lonely_cells((std::max(radius, kReach) + 1) / 2);
+    find_isolated_cells((std::max(radius, kReach) + 1) / 2);
   }
 
   // The segment around pixel (y, x) of the finer level, 0 if it is not within an inner region.
@@ -28,11 +28,11 @@ class InnerRegions {
   std::int32_t label(std::ptrdiff_t y, std::ptrdiff_t x, bool& is_near) const {
     const std::ptrdiff_t cell = y / 2 * size_.width + x / 2;
     const std::int32_t label = labels_[cell];
-    is_near = label != lonely_[cell];
+    is_near = label != isolated_[cell];
     return is_near && is_beside_another(y, x) ? 0 : label;
   }
 
-  std::size_t bytes() const { return lonely_.bytes() + lowest_.bytes() + highest_.bytes(); }
+  std::size_t bytes() const { return isolated_.bytes() + lowest_.bytes() + highest_.bytes(); }
 
  private:
   struct Range {
@@ -41,11 +41,11 @@ class InnerRegions {
   };
 
   // Keeps the labels of the cells whose square neighbourhood holds no other segment.
-  void find_lonely_cells(std::ptrdiff_t radius) {
+  void find_isolated_cells(std::ptrdiff_t radius) {
     const auto [height, width] = size_;
-    lonely_.room(size_.area());
-    lowest_.room(static_cast<std::size_t>(width));
-    highest_.room(static_cast<std::size_t>(width));
+    isolated_.reserve(size_.area());
+    lowest_.reserve(static_cast<std::size_t>(width));
+    highest_.reserve(static_cast<std::size_t>(width));
     for (std::ptrdiff_t y = 0; y < height; ++y) {
       // of each column; label - 1 makes 0 the highest
       std::fill_n(lowest_.data(), width, ~std::uint32_t{0});
@@ -59,7 +59,7 @@ class InnerRegions {
         }
       }
       for (std::ptrdiff_t x = 0; x < width; ++x) {
-        lonely_[y * width + x] = 0;
+        isolated_[y * width + x] = 0;
         if (labels_[y * width + x] == 0) continue;
         const auto [left, right] = around(x, radius, width);
         std::uint32_t low = ~std::uint32_t{0};
@@ -68,7 +68,7 @@ class InnerRegions {
           low = std::min(low, lowest_[i]);
           high = std::max(high, highest_[i]);
         }
-        if (low + 1 == high) lonely_[y * width + x] = labels_[y * width + x];
+        if (low + 1 == high) isolated_[y * width + x] = labels_[y * width + x];
       }
     }
   }
@@ -93,7 +93,7 @@ class InnerRegions {
   const std::int32_t* labels_ = nullptr;
   GridSize size_{};
   std::ptrdiff_t radius_ = 0;
-  Buffer<std::int32_t> lonely_;
+  Buffer<std::int32_t> isolated_;
   Buffer<std::uint32_t> lowest_;
   Buffer<std::uint32_t> highest_;
 };

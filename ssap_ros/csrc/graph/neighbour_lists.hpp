@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "buffer.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 

@@ -14,8 +14,8 @@
 #include <cstring>
 #include <vector>
 
-#include "avx2.hpp"
-#include "grid.hpp"
+#include "pixel/grid.hpp"
+#include "util/avx2.hpp"
 
 namespace ssap {
 
@@ -63,7 +63,7 @@ SSAP_INLINE Colour load_colour(const float* values) {
 
 SSAP_INLINE void store(Colour colour, float* out) { std::memcpy(out, &colour, sizeof(colour)); }
 
-// Adding and taking away 1.5 * 2^23 leaves no room for a fraction: rounds half to even.
+// Adding and taking away 1.5 * 2^23 leaves no bits for a fraction: rounds half to even.
 SSAP_INLINE Colour round_levels(Colour colour) {
   const Colour magic = {12582912.0F, 12582912.0F, 12582912.0F, 12582912.0F};
   return (colour + magic) - magic;

@@ -16,8 +16,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "grid.hpp"
-#include "label_runs.hpp"
+#include "pixel/grid.hpp"
+#include "pixel/label_runs.hpp"
 
 namespace ssap {
 

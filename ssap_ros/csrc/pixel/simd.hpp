@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "elementary.hpp"
+#include "pixel/elementary.hpp"
 
 namespace ssap {
 
@@ -46,21 +46,21 @@ inline float p_log_p(float p) { return p * log_positive(p + std::numeric_limits<
 
 namespace plain {
 #define SSAP_TARGET
-#include "cost_rows.hpp"
+#include "pixel/cost_rows.hpp"
 #undef SSAP_TARGET
 }  // namespace plain
 
 #if defined(__x86_64__)
 namespace avx2 {
 #define SSAP_TARGET __attribute__((target("avx2,fma")))
-#include "cost_rows.hpp"
+#include "pixel/cost_rows.hpp"
 #undef SSAP_TARGET
 }  // namespace avx2
 
 namespace avx512 {
 #define SSAP_TARGET \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")))
-#include "cost_rows.hpp"
+#include "pixel/cost_rows.hpp"
 #undef SSAP_TARGET
 }  // namespace avx512
 #endif

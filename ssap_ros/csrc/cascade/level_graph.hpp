@@ -1,7 +1,7 @@
 // The graph of one cascade level, built in one sweep over the image.
 //
-// A proposal, an inner region of a coarser segment, is one node; every other pixel of a thing is a
-// leaf. Only the leaves' edges are looked at and their costs computed, in batches: pairs within a
+// A proposal, an inner region of a coarser segment, is one node; every other pixel of a thing class
+// is a leaf. Only the leaves' edges are read and their costs computed, in batches: pairs within a
 // proposal never are. An edge between two leaves is computed from either end, which costs less than
 // to look it up. A few pixels of a proposal are within reach of another proposal: their edges are
 // summed up at once.
@@ -12,11 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "buffer.hpp"
-#include "edge_costs.hpp"
-#include "grid.hpp"
-#include "inner_regions.hpp"
-#include "stopwatch.hpp"
+#include "cascade/inner_regions.hpp"
+#include "cascade/leaf_rows.hpp"
+#include "cascade/node_map.hpp"
+#include "pixel/edge_costs.hpp"
+#include "pixel/grid.hpp"
+#include "util/buffer.hpp"
+#include "util/stopwatch.hpp"
 
 namespace ssap {
 
@@ -35,7 +37,7 @@ struct LongRange {
 
 struct CascadeLevel {
   Affinities affinities;
-  const std::uint8_t* classes = nullptr;  // (height, width), 0 = not a thing
+  const std::uint8_t* classes = nullptr;  // (height, width), 0 = not a thing class
   const LongRange* long_range = nullptr;  // only for a level without proposals
   std::size_t n_long_range = 0;
 };
@@ -52,11 +54,11 @@ class LevelGraph {
  public:
   using Node = std::uint32_t;
 
-  // Fills `graph`. With `joint`, pixels of different classes are neighbours too. False as soon as
-  // `stop` is true.
-  template <typename Graph, typename Stop>
-  bool build(const CascadeLevel& level, const Proposals& proposals, bool joint,
-             const RowKernels& kernels, Graph& graph, double& costs_ms, Stop&& stop) {
+  // Gives `graph` its nodes; the proposal of segment k is node k - 1. With `joint`, pixels of
+  // different classes are neighbours too.
+  template <typename Graph>
+  void start(const CascadeLevel& level, const Proposals& proposals, bool joint,
+             const RowKernels& kernels, Graph& graph) {
     level_ = level;
     size_ = level.affinities.size;
     n_proposals_ = proposals.n_labels;
@@ -68,9 +70,34 @@ class LevelGraph {
     graph.start(n_nodes_, max_edges());
     for (std::size_t node = 0; node < n_proposals_; ++node) graph.mark_proposal(Node(node));
     for (std::size_t node = n_proposals_; node < n_nodes_; ++node) graph.mark_leaf(Node(node));
-    const bool in_time = add_edges(graph, stop);
-    costs_ms += costs_ms_;
-    return in_time;
+  }
+
+  // Adds the edges between its pixels, row by row. False as soon as `stop` is true.
+  template <typename Graph, typename Stop>
+  bool add_edges(Graph& graph, Stop&& stop) {
+    LeafRows<Graph> rows(graph, costs_, Node(n_proposals_), costs_ms_);
+    const Steps steps = map_steps();
+    const std::ptrdiff_t* leaf = leaf_pixels_.begin();
+    const std::ptrdiff_t* near = near_pixels_.begin();
+    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
+      if (stop()) return false;
+      const std::ptrdiff_t row = y * size_.width;
+      const std::ptrdiff_t row_end = row + size_.width;
+      if (level_.affinities.scores) {
+        rows.open();  // before the distributions that it needs are overwritten
+        load_scores(y);
+      }
+      for (; leaf != leaf_pixels_.end() && *leaf < row_end; ++leaf) {
+        add_leaf(y, *leaf - row, steps, rows, graph);
+      }
+      if (near == near_pixels_.end() || *near >= row_end) continue;
+      rows.open();
+      for (; near != near_pixels_.end() && *near < row_end; ++near) {
+        connect_proposals(y, *near - row, steps, graph);
+      }
+    }
+    rows.open();
+    return true;
   }
 
   // Labels 1 .. N in raster order of the clusters' first pixels, 0 = no node; returns N.
@@ -96,6 +123,10 @@ class LevelGraph {
     return static_cast<std::size_t>(n_labels);
   }
 
+  // The label of a cluster, 0 if it has no pixel.
+  std::int32_t label_of(Node cluster) const { return label_of_[cluster]; }
+
+  double costs_ms() const { return costs_ms_; }
   bool is_valid() const { return costs_.is_valid(); }
   std::size_t n_nodes() const { return n_nodes_; }
   std::size_t bytes() const {
@@ -104,7 +135,8 @@ class LevelGraph {
   }
 
  private:
-  static constexpr std::size_t kDirections = 2 * kNumOffsets;
+  // From a cell of the node map to its neighbours.
+  using Steps = std::array<std::ptrdiff_t, kDirections>;
 
   void group_row(std::ptrdiff_t y, bool joint) {
     const std::uint8_t* const classes = level_.classes + y * size_.width;
@@ -140,7 +172,7 @@ class LevelGraph {
     n_nodes_ = n_proposals_ + leaf_pixels_.size();
   }
 
-  // Room for the rows of all leaves.
+  // Capacity for the rows of all leaves.
   std::size_t max_edges() const {
     std::size_t n = leaf_pixels_.size();
     for (std::size_t i = 0; i < level_.n_long_range; ++i) {
@@ -149,72 +181,32 @@ class LevelGraph {
     return n * kDirections;
   }
 
-  template <typename Graph, typename Stop>
-  bool add_edges(Graph& graph, Stop&& stop) {
-    typename Graph::Edge* const edges = graph.edges();
-    const std::array<std::ptrdiff_t, kDirections> steps = map_steps();
+  // The row of a leaf: edges to all neighbours of its group.
+  template <typename Graph>
+  void add_leaf(std::ptrdiff_t y, std::ptrdiff_t x, const Steps& steps, LeafRows<Graph>& rows,
+                Graph& graph) {
+    const Node* const nodes = map_.nodes(y);
+    const std::uint8_t* const groups = map_.groups(y);
+    typename Graph::Edge* const row = rows.begin_row();
     std::array<std::uint8_t, kDirections> directions{};
-    std::size_t n_edges = 0;
-    std::size_t n_weighed = 0;
-    std::size_t leaf = 0;
-    std::size_t near = 0;
-    std::size_t n_opened = 0;
-    const auto weigh = [&] {
-      const Stopwatch watch;
-      const std::size_t n = costs_.size();
-      const float* const costs = costs_.compute();
-      for (std::size_t i = 0; i < n; ++i) edges[n_weighed + i].weight = Graph::weight(costs[i]);
-      n_weighed += n;
-      costs_ms_ += watch.ms();
-    };
-    const auto open = [&] {
-      weigh();
-      for (; n_opened < leaf; ++n_opened) graph.open(Node(n_proposals_ + n_opened));
-    };
-    for (std::ptrdiff_t y = 0; y < size_.height; ++y) {
-      if (stop()) return false;
-      if (level_.affinities.scores) {
-        open();  // before the distributions that it needs are overwritten
-        look_ahead(y);
-      }
-      const Node* const nodes = map_.nodes(y);
-      const std::uint8_t* const groups = map_.groups(y);
-      const std::ptrdiff_t row = y * size_.width;
-      const auto is_in_row = [&](const Stack<std::ptrdiff_t>& pixels, std::size_t i) {
-        return i < pixels.size() && pixels[i] < row + size_.width;
-      };
-      for (; is_in_row(leaf_pixels_, leaf); ++leaf) {
-        if (costs_.size() + kDirections > PairCosts::kBatch) open();
-        const std::ptrdiff_t x = leaf_pixels_[leaf] - row;
-        const std::size_t first = n_edges;
-        std::size_t n = 0;
-        for (std::size_t direction = 0; direction < kDirections; ++direction) {
-          const std::ptrdiff_t other = x + steps[direction];
-          edges[first + n].other = nodes[other];
-          directions[n] = static_cast<std::uint8_t>(direction);
-          n += groups[other] == groups[x];
-        }
-        costs_.add(row + x, directions.data(), n);
-        n_edges += n;
-        for (std::size_t i = 0; i < level_.n_long_range; ++i) {
-          if (!is_centre(y, x, level_.long_range[i])) continue;
-          weigh();
-          n_edges = add_long_range(y, x, level_.long_range[i], first, n_edges, graph);
-          n_weighed = n_edges;
-        }
-        graph.set_row(Node(n_proposals_ + leaf), first, n_edges - first);
-      }
-      if (is_in_row(near_pixels_, near)) open();
-      for (; is_in_row(near_pixels_, near); ++near) {
-        connect_proposals(y, near_pixels_[near] - row, steps, graph);
+    std::size_t n = 0;
+    for (std::size_t direction = 0; direction < kDirections; ++direction) {
+      const std::ptrdiff_t other = x + steps[direction];
+      row[n].other = nodes[other];
+      directions[n] = static_cast<std::uint8_t>(direction);
+      n += groups[other] == groups[x];
+    }
+    rows.add(y * size_.width + x, directions.data(), n);
+    for (std::size_t i = 0; i < level_.n_long_range; ++i) {
+      if (is_centre(y, x, level_.long_range[i])) {
+        add_long_range(y, x, level_.long_range[i], rows, graph);
       }
     }
-    open();
-    return true;
+    rows.end_row();
   }
 
-  std::array<std::ptrdiff_t, kDirections> map_steps() const {
-    std::array<std::ptrdiff_t, kDirections> steps{};
+  Steps map_steps() const {
+    Steps steps{};
     for (std::size_t k = 0; k < kNumOffsets; ++k) {
       steps[2 * k] = kOffsets[k].dy * map_.stride() + kOffsets[k].dx;
       steps[2 * k + 1] = -steps[2 * k];
@@ -223,12 +215,12 @@ class LevelGraph {
   }
 
   // The class distributions that the leaves of row y need and those before did not.
-  void look_ahead(std::ptrdiff_t y) {
+  void load_scores(std::ptrdiff_t y) {
     const Stopwatch watch;
     const std::ptrdiff_t last_row = std::min(y + kReach, size_.height - 1);
     for (std::ptrdiff_t row = y == 0 ? 0 : y + kReach; row <= last_row; ++row) {
       for_each_run(map_.groups(row), size_.width, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-        costs_.look_at(row * size_.width + first, last - first);
+        costs_.load_scores(row * size_.width + first, last - first);
       });
     }
     costs_ms_ += watch.ms();
@@ -239,11 +231,10 @@ class LevelGraph {
            coarse.centre(x / coarse.step, size_.width) == x;
   }
 
-  // The edges of the cell at whose centre (y, x) is join its row, edges first .. end - 1; returns
-  // the row's new end.
+  // The edges of the cell at whose centre (y, x) is join its row.
   template <typename Graph>
-  std::size_t add_long_range(std::ptrdiff_t y, std::ptrdiff_t x, const LongRange& coarse,
-                             std::size_t first, std::size_t end, Graph& graph) {
+  void add_long_range(std::ptrdiff_t y, std::ptrdiff_t x, const LongRange& coarse,
+                      LeafRows<Graph>& rows, Graph& graph) {
     const std::ptrdiff_t cell_y = y / coarse.step;
     const std::ptrdiff_t cell_x = x / coarse.step;
     const auto add = [&](std::ptrdiff_t other_y, std::ptrdiff_t other_x, std::size_t k,
@@ -254,20 +245,18 @@ class LevelGraph {
       const std::ptrdiff_t column = coarse.centre(other_x, size_.width);
       if (map_.groups(row)[column] != map_.groups(y)[x]) return;
       const float cost = coarse.costs[k * coarse.size.area() + cost_y * coarse.size.width + cost_x];
-      end = graph.join_edge(first, end, map_.nodes(row)[column], Graph::weight(cost));
+      rows.join(map_.nodes(row)[column], graph.weight(cost));
     };
     for (std::size_t k = 0; k < kNumOffsets; ++k) {
       const auto [dy, dx] = kOffsets[k];
       add(cell_y + dy, cell_x + dx, k, cell_y, cell_x);
       add(cell_y - dy, cell_x - dx, k, cell_y - dy, cell_x - dx);
     }
-    return end;
   }
 
   // The edges of a proposal's pixel that lead forward to other proposals.
   template <typename Graph>
-  void connect_proposals(std::ptrdiff_t y, std::ptrdiff_t x,
-                         const std::array<std::ptrdiff_t, kDirections>& steps, Graph& graph) {
+  void connect_proposals(std::ptrdiff_t y, std::ptrdiff_t x, const Steps& steps, Graph& graph) {
     const Node* const node = map_.nodes(y) + x;
     const std::uint8_t* const group = map_.groups(y) + x;
     std::array<Node, kNumOffsets> others{};

@@ -1,7 +1,7 @@
 // Memory that is kept from one call to the next.
 //
-// A buffer only ever grows, and its elements are left as they are: whoever asks for room fills it.
-// All buffers of a computation live in one workspace object; once it has seen the largest input, no
+// A buffer only ever grows, and its elements are left as they are: whoever reserves fills it.
+// All buffers of a computation live in one workspace object; after the largest input, no
 // call allocates any more.
 #pragma once
 
@@ -24,8 +24,8 @@ class Buffer {
   std::size_t capacity() const { return capacity_; }
   std::size_t bytes() const { return capacity_ * sizeof(T); }
 
-  // Room for `size` elements; their values are lost if there was less.
-  T* room(std::size_t size) {
+  // Capacity for `size` elements; their values are lost if there was less.
+  T* reserve(std::size_t size) {
     if (size > capacity_) {
       data_.reset();
       data_.reset(new T[size]);
@@ -34,13 +34,13 @@ class Buffer {
     return data_.get();
   }
 
-  // Room for `size` elements, all of them `value`.
+  // Capacity for `size` elements, all of them `value`.
   T* fill(std::size_t size, const T& value) {
-    std::fill_n(room(size), size, value);
+    std::fill_n(reserve(size), size, value);
     return data_.get();
   }
 
-  // Room for `size` elements of which the first `used` keep their values.
+  // Capacity for `size` elements of which the first `used` keep their values.
   void grow(std::size_t size, std::size_t used) {
     if (size <= capacity_) return;
     const std::size_t larger = std::max(size, capacity_ + capacity_ / 2);
@@ -62,18 +62,15 @@ class Stack {
   T& operator[](std::size_t i) { return buffer_[i]; }
   const T& operator[](std::size_t i) const { return buffer_[i]; }
   std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
   std::size_t bytes() const { return buffer_.bytes(); }
   T* begin() { return buffer_.data(); }
   T* end() { return buffer_.data() + size_; }
   void clear() { size_ = 0; }
-  void cut(std::size_t size) { size_ = size; }
 
   void push(const T& value) {
     if (size_ == buffer_.capacity()) buffer_.grow(size_ + 16, size_);
     buffer_[size_++] = value;
   }
-  T& pop() { return buffer_[--size_]; }
 
  private:
   Buffer<T> buffer_;

@@ -10,7 +10,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
+
+#include "util/bit_cast.hpp"
 
 namespace ssap {
 
@@ -20,14 +21,6 @@ struct Half {
 };
 
 namespace detail {
-
-template <typename To, typename From>
-inline To bit_cast(From from) {
-  static_assert(sizeof(To) == sizeof(From), "the sizes must agree");
-  To to;
-  std::memcpy(&to, &from, sizeof to);
-  return to;
-}
 
 inline constexpr float kLn2High = 0.693359375f;  // few bits: n * kLn2High is exact
 inline constexpr float kLn2Low = -2.12194440e-4f;
@@ -89,11 +82,11 @@ inline float exp_limited(float x) {
 // e^-x for x >= 0 (0 below); beyond x = 87, the last normal result, it stays constant.
 inline float exp_minus(float x) { return exp_limited(-clamp_positive(x, 0.0f, 87.0f)); }
 
-// Natural logarithm of a positive normal number.
+// Natural logarithm of a positive normal number; of others, some number.
 inline float log_positive(float x) {
-  constexpr std::int32_t kSqrtHalf = 0x3f3504f3;
-  const std::int32_t bits = detail::bit_cast<std::int32_t>(x) - kSqrtHalf;
-  const auto n = static_cast<float>(bits >> 23);
+  constexpr std::uint32_t kSqrtHalf = 0x3f3504f3;
+  const std::uint32_t bits = detail::bit_cast<std::uint32_t>(x) - kSqrtHalf;
+  const auto n = static_cast<float>(static_cast<std::int32_t>(bits) >> 23);
   const float m = detail::bit_cast<float>((bits & 0x007fffff) + kSqrtHalf);
   const float s = (m - 1.0f) / (m + 1.0f);
   const float s2 = s * s;

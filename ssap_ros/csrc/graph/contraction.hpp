@@ -17,20 +17,29 @@
 // Deferral: where clusters stand for many pixels from the start (proposals), the weight between two
 // of them is large from the start, while the evidence against the merge still sits in leaves
 // between them. With `defer`, two clusters that both hold a proposal are not merged.
+//
+// The calls come in this order, which debug builds check; README.md has an example:
+//   1. start;
+//   2. mark_leaf, mark_proposal: every other node is a cluster that holds no proposal;
+//   3. for every leaf: fill its row (edges, join_edge), set_row, open; for clusters: connect;
+//   4. contract(true, ...) where there are proposals, then contract(false, ...);
+//   5. find, for_each_pair.
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
-#include "buffer.hpp"
-#include "disjoint_set.hpp"
-#include "leaf_weights.hpp"
-#include "neighbour_lists.hpp"
-#include "pair_table.hpp"
-#include "tournament.hpp"
+#include "graph/call_order.hpp"
+#include "graph/disjoint_set.hpp"
+#include "graph/leaf_weights.hpp"
+#include "graph/neighbour_lists.hpp"
+#include "graph/pair_table.hpp"
+#include "graph/tournament.hpp"
+#include "util/buffer.hpp"
 
 namespace ssap {
 
@@ -44,15 +53,17 @@ class Contraction {
     Weight weight;
   };
 
-  // --- building: every node is a cluster without neighbours until it is marked ---
+  // --- building ---
 
-  // `n_edges`: room for the rows of all leaves.
+  // `n_edges`: capacity for the rows of all leaves.
   void start(std::size_t n_nodes, std::size_t n_edges) {
+    order_.start();
+    n_nodes_ = n_nodes;
     has_deferred_ = false;
     sets_.start(n_nodes);
     leaves_.start(n_nodes);
-    rows_.room(n_nodes);
-    edges_.room(n_edges);
+    rows_.reserve(n_nodes);
+    edges_.reserve(n_edges);
     lists_.start(n_nodes);
     kinds_.fill(n_nodes, kPlain);
     pairs_.clear();
@@ -60,8 +71,16 @@ class Contraction {
     pair_priorities_.start(0);
   }
 
-  void mark_leaf(Node node) { leaves_.mark(node); }
-  void mark_proposal(Node node) { kinds_[node] = kProposal; }
+  void mark_leaf(Node node) {
+    assert(node < n_nodes_ && !is_leaf(node));
+    order_.mark_leaf();
+    leaves_.mark(node);
+  }
+  void mark_proposal(Node node) {
+    assert(node < n_nodes_);
+    order_.mark();
+    kinds_[node] = kProposal;
+  }
   bool is_leaf(Node node) const { return leaves_.is_leaf(node); }
 
   static Weight weight(float cost) { return Linkage::of(cost); }
@@ -71,6 +90,7 @@ class Contraction {
 
   // A leaf's row is edges()[first .. first + size - 1]; no two edges lead to the same leaf.
   void set_row(Node leaf, std::size_t first, std::size_t size) {
+    assert(is_leaf(leaf) && first + size <= edges_.capacity());
     rows_[leaf] = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(size)};
   }
   // Adds an edge to a row that ends at `end`, or its weight to the edge that is there already;
@@ -82,8 +102,10 @@ class Contraction {
     return std::max(end, i + 1);
   }
 
-  // To be called for every leaf once all of them are marked and its row is filled.
+  // A leaf whose row is set joins the contraction.
   void open(Node leaf) {
+    assert(is_leaf(leaf));
+    order_.open();
     const auto [first, size] = rows_[leaf];
     const Edge* const row = &edges_[first];
     float best = 0.0f;
@@ -97,6 +119,7 @@ class Contraction {
 
   // Adds `weight` between two clusters.
   void connect(Node a, Node b, Weight weight) {
+    assert(a != b && !is_leaf(b));
     const auto [pair, is_new] = pairs_.insert(a, b);
     pair->weight = is_new ? weight : Linkage::join(pair->weight, weight);
     set_priority(*pair);
@@ -112,6 +135,7 @@ class Contraction {
   // then) is true.
   template <typename Stop>
   bool contract(bool defer, Stop&& stop) {
+    order_.contract();
     if (!defer && std::exchange(has_deferred_, false)) {
       pairs_.for_each([this](const Pair& pair) { set_priority(pair); });
     }
@@ -127,6 +151,21 @@ class Contraction {
 
   // The cluster that a node belongs to.
   Node find(Node node) { return sets_.find(node); }
+
+  // Calls visit(a, b, weight) once for every two clusters with edges between them.
+  template <typename Visit>
+  void for_each_pair(Visit&& visit) {
+    pairs_.for_each([&](const Pair& pair) { visit(pair.a, pair.b, pair.weight); });
+    for (Node leaf = 0; leaf < n_nodes_; ++leaf) {
+      if (!is_leaf(leaf)) continue;
+      leaves_.for_each(leaf, [&](Node cluster, Weight weight) { visit(leaf, cluster, weight); });
+      const auto [first, size] = rows_[leaf];
+      for (std::size_t i = first; i < first + size; ++i) {
+        const auto [other, weight] = edges_[i];
+        if (leaf < other && is_leaf(other)) visit(leaf, other, weight);
+      }
+    }
+  }
 
   std::size_t bytes() const {
     return sets_.bytes() + leaves_.bytes() + rows_.bytes() + edges_.bytes() + lists_.bytes() +
@@ -160,17 +199,17 @@ class Contraction {
     const float bound = bounds_.priority(leaf);
     float best = -kInfinity;
     Node partner = leaf;
-    const auto look_at = [&](Node other, Weight weight) {
+    const auto consider = [&](Node other, Weight weight) {
       const float priority = Linkage::priority(weight);
       if (priority > best) {
         best = priority;
         partner = other;
       }
     };
-    leaves_.for_each(leaf, look_at);
+    leaves_.for_each(leaf, consider);
     if (best < bound) {
       for (std::size_t i = first; i < first + size; ++i) {
-        if (is_leaf(edges_[i].other)) look_at(edges_[i].other, edges_[i].weight);
+        if (is_leaf(edges_[i].other)) consider(edges_[i].other, edges_[i].weight);
       }
     }
     if (best < bound) {
@@ -229,7 +268,7 @@ class Contraction {
     });
   }
 
-  // Tells a leaf that its neighbour `from` has become part of `to`. True if that is a new
+  // Notes for a leaf that its neighbour `from` has become part of `to`. True if that is a new
   // neighbour; nothing happens if `from` is no neighbour.
   bool redirect_leaf(Node leaf, Node from, Node to) {
     Weight weight{};
@@ -259,6 +298,8 @@ class Contraction {
     pairs_.erase(pair);
   }
 
+  CallOrder order_;
+  std::size_t n_nodes_ = 0;
   bool has_deferred_ = false;
   DisjointSet sets_;
   Leaves leaves_;
