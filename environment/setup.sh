@@ -141,7 +141,7 @@ install_package() {
 # --- order ---------------------------------------------------------------------------------------
 
 for group in "$@"; do
-    [[ -f $here/requirements-$group.txt ]] || fail "unknown group '$group'; known: train, dev"
+    [[ -f $here/requirements-$group.txt ]] || fail "unknown group '$group'; known: train, batch, dev"
 done
 
 base=$(command -v "${PYTHON:-python3}") || fail "no ${PYTHON:-python3} here; install it with: sudo apt install python3"

@@ -1,4 +1,4 @@
-"""One camera image -> its object instances. This page tells the whole way; it knows no ROS."""
+"""One camera image -> its object instances. The whole way on one page; it knows no ROS."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (told in one
-    line on stderr), 130 interrupted.
+    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (one line
+    on stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:

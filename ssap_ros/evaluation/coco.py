@@ -40,7 +40,7 @@ class CocoEvaluator:
         self._ids = sorted(self._truth.images)
         for image_id in self._ids:
             for annotation in self._truth.objects(image_id):
-                self._truth.encode(annotation)  # what is wrong is told before the work
+                self._truth.encode(annotation)  # errors are reported before the work
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -94,11 +94,11 @@ class Camera:
         config: NodeConfig,
         group: CallbackGroup | None = None,
     ) -> None:
-        def tell(problem: str) -> None:
+        def report(problem: str) -> None:
             self.status.qos_problem = problem
             self._node.get_logger().warning(problem)
 
-        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, tell))
+        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, report))
         self._subscriptions.append(
             self._node.create_subscription(
                 kind,

@@ -21,7 +21,7 @@ _MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag 
 
 @dataclass
 class Job:
-    """A frame that could be read, and what the network saw in it. Times by time.perf_counter()."""
+    """A frame that could be read, and its prediction. Times by time.perf_counter()."""
 
     camera: Camera
     frame: ReceivedImage
@@ -32,7 +32,7 @@ class Job:
 
 
 class FrameProcessor:
-    """Runs frames of several cameras through the engine and publishes what comes out.
+    """Runs frames of several cameras through the model and publishes what comes out.
 
     clock: the node's. report: called with what went wrong, and the error.
     """
@@ -89,7 +89,7 @@ class FrameProcessor:
         """Run the network on images of one size."""
         try:
             predictions = self._host.predict([job.image for job in jobs])
-        except Exception as error:  # the engine's state tells; the next frames come as usual
+        except Exception as error:  # its status says so; the next frames come as usual
             self._report("backend error", error)
             return
         for job, prediction in zip(jobs, predictions, strict=True):

@@ -38,7 +38,7 @@ Transition = Callable[["SsapNode", LifecycleState], TransitionCallbackReturn]
 
 
 def _remembered(transition: Transition) -> Transition:
-    """Lets `on_error` know what a transition raised, which rclpy does not tell."""
+    """Lets `on_error` know what a transition raised, which rclpy does not pass on."""
 
     @functools.wraps(transition)
     def run(node: SsapNode, state: LifecycleState) -> TransitionCallbackReturn:

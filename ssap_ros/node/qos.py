@@ -42,12 +42,12 @@ def latched() -> QoSProfile:
     return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def incompatible(topic: str, tell: Callable[[str], None]) -> Callable[[Any], None]:
+def incompatible(topic: str, report: Callable[[str], None]) -> Callable[[Any], None]:
     """The middleware's callback for a publisher that offers too little; reports it and a hint."""
 
     def on_event(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).removesuffix("_QOS_POLICY")
         hint = _HINTS.get(policy, "compare both sides with: ros2 topic info --verbose")
-        tell(f"nothing can be received on {topic}, {policy.lower()} does not match; {hint}")
+        report(f"nothing can be received on {topic}, {policy.lower()} does not match; {hint}")
 
     return on_event
