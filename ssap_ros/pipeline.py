@@ -195,6 +195,7 @@ class SsapPipeline:
             prediction.scale / info.levels[0],
             score_threshold=config.score_threshold,
             min_area=config.min_instance_area,
+            score_logistic=info.score_logistic,
         )
         timer.stop("instances")
         stage_ms = {**prediction.stage_ms, **timer.stage_ms}

@@ -13,6 +13,7 @@ from ssap_ros.cli import (
     ablate,
     benchmark,
     build_engine,
+    calibrate,
     doctor,
     evaluate,
     export,
@@ -32,6 +33,7 @@ _COMMANDS = {
     "ablate": ablate,
     "train": train,
     "export": export,
+    "calibrate": calibrate,
     "build-engine": build_engine,
     "benchmark": benchmark,
 }
