@@ -10,7 +10,7 @@ from ssap_ros.cli.options import add_model, make_parent, positive
 from ssap_ros.config import SsapConfig
 
 HELP = "fit the biases and scores of a trained model"
-DETAILS = """Fits one bias per affinity level and class on annotated images, to the average precision
+DETAILS = """Fits one bias per affinity level and class on annotated images, to the mean precision
 of four views (as ssap evaluate --views four), and the scores, so that one says how likely an
 instance overlaps an object of its class with IoU .5. Writes a copy of the model with them. Scores
 on those images are then optimistic: the biases were chosen on them."""
