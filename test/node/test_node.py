@@ -87,7 +87,13 @@ def test_every_output_carries_the_header_and_agrees_with_the_masks(start: Starte
         client.wait(lambda t=topic: client.node.count_publishers(f"/ssap/{t}"), topic)
     infos = client.node.create_publisher(CameraInfo, "camera_info", 10)
     client.wait(infos.get_subscription_count, "subscription of camera_info")
-    client.wait_for_status(state="active")
+    client.wait(
+        lambda: (
+            client.send(rgb_image(client.header(), PICTURE))
+            or client.status()[1]["state"] == "active"
+        ),
+        "active state",
+    )
 
     calibration = CameraInfo(width=SIZE[1], height=SIZE[0], k=[float(i) for i in range(9)])
 
