@@ -48,6 +48,7 @@ OUTSIDE = {  # who alone may import a package from outside
     "mcap": "replay.bags",
     "distributed": "evaluation",
     "onnxruntime": "backends.onnxruntime training",
+    "openvino": "backends.openvino",
     "tensorrt": "backends.tensorrt",
     "pycuda": "backends.tensorrt",
     "cupy": "backends.tensorrt",

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise InputError(str(error)) from error
     model, folder = model_path(config), cache_folder(config)
-    gpu, _ = choose_backend(config)
+    gpu = choose_backend(config).gpu
     assert gpu is not None
     from ssap_ros.backends.tensorrt.engine import VERSION
 

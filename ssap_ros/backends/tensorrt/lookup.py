@@ -40,7 +40,7 @@ def engine_key(
         tensorrt=tensorrt,
         gpu=gpu.name,
         compute_capability=gpu.compute_capability,
-        precision=config.precision,
+        precision="fp16" if config.precision == "auto" else config.precision,
         min_shape=least,
         opt_shape=usual,
         max_shape=most,

@@ -66,9 +66,11 @@ def test_auto_takes_the_cpu_where_there_is_no_driver(
     monkeypatch.setattr(backends, "probe", partial(probe, library="libnothing.so"))
     said: list[str] = []
     config = SsapConfig(model_file_path=str(toy_model_path), num_threads=1)
+    monkeypatch.setattr(backends, "find_spec", lambda _: None)
     assert load_backend(config, said.append).name == "onnxruntime"
     assert said == [
-        "ONNX Runtime: on the CPU, because no NVIDIA driver here (libnothing.so is not found)"
+        "ONNX Runtime: on the CPU, because no NVIDIA driver here (libnothing.so is not found) "
+        "and openvino not installed"
     ]
     with pytest.raises(DeviceError, match=r"^backend tensorrt: no NVIDIA driver here"):
         choose_backend(SsapConfig(backend="tensorrt"))
@@ -79,17 +81,21 @@ def test_auto_takes_the_gpu_where_everything_is_there(
 ) -> None:
     monkeypatch.setattr(backends, "probe", partial(probe, library=compile_driver(tmp_path)))
     monkeypatch.setattr(backends, "find_spec", lambda name: name)
-    gpu, reason = choose_backend(SsapConfig())
-    assert gpu == Gpu("Toy GPU", "8.7", "12.6")
-    assert reason == "Toy GPU, compute capability 8.7, CUDA 12.6"
-    assert choose_backend(SsapConfig(backend="onnxruntime")) == (None, "on the CPU, as configured")
+    choice = choose_backend(SsapConfig())
+    assert choice.gpu == Gpu("Toy GPU", "8.7", "12.6")
+    assert str(choice) == "TensorRT: Toy GPU, compute capability 8.7, CUDA 12.6"
+    named = choose_backend(SsapConfig(backend="onnxruntime"))
+    assert str(named) == "ONNX Runtime: on the CPU, as configured"
+    with pytest.raises(DeviceError, match="TensorRT gets auto, fp32, fp16, int8, not bf16"):
+        choose_backend(SsapConfig(backend="tensorrt", precision="bf16"))
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(backends, "probe", partial(probe, library=compile_driver(tmp_path)))
     monkeypatch.setattr(backends, "find_spec", lambda name: name if name == "onnx" else None)
     reason = "tensorrt, pycuda, cupy not installed"
-    assert choose_backend(SsapConfig()) == (None, f"on the CPU, because {reason}")
+    expected = f"ONNX Runtime: on the CPU, because {reason} and openvino not installed"
+    assert str(choose_backend(SsapConfig())) == expected
     with pytest.raises(DeviceError, match=f"^backend tensorrt: {reason}$"):
         choose_backend(SsapConfig(backend="tensorrt"))
 
