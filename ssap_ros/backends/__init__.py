@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ssap_ros.backends.base import AnyBackend, OnProgress
+from ssap_ros.backends.model_info import is_quantized
 from ssap_ros.backends.resources import default_model_path
 from ssap_ros.backends.tensorrt.driver import Gpu, probe
 from ssap_ros.backends.tensorrt.lookup import cache_folder
@@ -56,7 +57,7 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
         DeviceError: The GPU or the precision that `config` asks for cannot be used.
     """
     path = model_path(config)
-    if config.precision == "int8" and not is_quantized(path):
+    if config.precision == "int8" and not is_quantized(path.read_bytes()):
         raise ModelError(
             f"precision int8: expected a model by `ssap export --int8`, got {path} without int8"
         )
@@ -105,11 +106,6 @@ def choose_backend(config: SsapConfig) -> BackendChoice:
                 return BackendChoice(choice.runtime, choice.reason + because, choice.gpu)
     because = f"because {' and '.join(reasons)}" if reasons else "as configured"
     return BackendChoice("ONNX Runtime", f"on the CPU, {because}")
-
-
-def is_quantized(model: Path) -> bool:
-    """Whether an ONNX file holds int8 layers between QuantizeLinear and DequantizeLinear."""
-    return b"QuantizeLinear" in model.read_bytes()
 
 
 def _tensorrt(config: SsapConfig) -> BackendChoice:

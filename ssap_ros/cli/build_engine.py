@@ -33,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images per pass, 1 to 8",
     )
-    parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "fp32"),
+        default="fp16",
+        help="of a model in float (default: fp16); a quantized one stays int8",
+    )
     parser.add_argument("--force", action="store_true", help="build although there is an engine")
 
 

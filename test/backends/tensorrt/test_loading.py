@@ -26,7 +26,7 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.pipeline import SsapPipeline
 from support import tensorrt_contract
 from support.simulated_gpu import SimulatedGpu, compile_driver, simulated_machine
-from support.toy_model import paint, toy_info, toy_model
+from support.toy_model import paint, quantized_model, toy_info, toy_model
 
 RELEASE = tensorrt_contract.RELEASES[0]
 
@@ -362,6 +362,35 @@ def test_the_portable_default_model_stays_within_the_tolerance_of_half_precision
         [both] = portable.run([output.name], {"image": image})
         error = np.linalg.norm(both - np.concatenate(single)) / np.linalg.norm(single)
         assert error < 2e-2
+
+
+def test_a_portable_model_keeps_its_int8_layers_and_quantizes_weights_by_nodes() -> None:
+    import onnx
+    import onnxruntime as ort
+
+    model = quantized_model().SerializeToString()
+    portable = portable_onnx(model, half=False, any_batch=True)
+    proto = onnx.load_model_from_string(portable)
+    onnx.checker.check_model(proto)
+    kinds = [node.op_type for node in proto.graph.node]
+    pair = ["QuantizeLinear", "DequantizeLinear"]
+    assert kinds == [*pair, *pair, "Conv"]
+    types = {tensor.name: tensor.data_type for tensor in proto.graph.initializer}
+    assert types["weight"] == onnx.TensorProto.FLOAT
+    image = np.random.default_rng(1).standard_normal((1, 3, 16, 24)).astype(np.float32)
+    expected, got = (
+        ort.InferenceSession(m).run(None, {"image": image})[0] for m in (model, portable)
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp16", "int8"])
+def test_a_quantized_model_makes_an_int8_engine(precision: str) -> None:
+    gpu, config = Gpu("Orin", "8.7", "12.6"), SsapConfig(precision=precision)
+    key = engine_key(quantized_model().SerializeToString(), toy_info(), config, gpu, "10.3.0")
+    assert key.precision == "int8"
+    plain = engine_key(toy_model(toy_info()).SerializeToString(), toy_info(), SsapConfig(), gpu, "")
+    assert plain.precision == "fp16"
 
 
 def test_weights_beyond_half_precision_are_refused() -> None:
