@@ -52,6 +52,7 @@ OUTSIDE = {  # who alone may import a package from outside
     "tensorrt": "backends.tensorrt",
     "pycuda": "backends.tensorrt",
     "cupy": "backends.tensorrt",
+    "nncf": "network",
     "torch": "network training",
     "onnx": "network training backends.tensorrt",
     "pycocotools": "data evaluation replay.bags",

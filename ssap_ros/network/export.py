@@ -191,4 +191,5 @@ class _Flat(nn.Module):
             ]
         elif self.window != PARTITION_WINDOW:
             affinities = [partition_window(a, self.window) for a in affinities]
-        return tuple(x.float() for x in (*semantic, *affinities))
+        outputs = (*semantic, *affinities)
+        return tuple(x.float() for x in outputs) if self.half_precision else outputs

@@ -37,6 +37,7 @@ def portable_onnx(model: bytes, *, half: bool, any_batch: bool) -> bytes:
     """
     proto = onnx.load_model_from_string(model)
     _fold_constants(proto.graph)
+    _quantize_signed(proto.graph)
     _quantize_weights_by_nodes(proto.graph)
     if half and not _is_half(proto.graph):
         _to_half(proto.graph)
@@ -79,6 +80,26 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     del graph.node[:], graph.initializer[:]
     graph.node.extend(kept)
     graph.initializer.extend(_tensor(known[name], name) for name in known if name in used)
+
+
+def _quantize_signed(graph: onnx.GraphProto) -> None:
+    """Activations in uint8, whose least value is 0, become int8 ones: TensorRT knows no others."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    unsigned = [
+        node
+        for node in graph.node
+        if node.op_type in _QUANTIZATION
+        and len(node.input) == 3
+        and tensors[node.input[2]].data_type == TensorProto.UINT8
+    ]
+    for name in {node.input[1] for node in unsigned}:
+        scale = numpy_helper.to_array(tensors[name])
+        tensors[name].CopyFrom(_tensor(np.float32(scale * (255 / 127)), name))
+    for name in {node.input[2] for node in unsigned}:
+        zero = numpy_helper.to_array(tensors[name])
+        if zero.any():
+            raise ModelError(f"TensorRT quantizes around 0, got the zero point {zero.max()}")
+        tensors[name].CopyFrom(_tensor(zero.astype(np.int8), name))
 
 
 def _quantize_weights_by_nodes(graph: onnx.GraphProto) -> None:
