@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from ssap_ros.cli import (
     ablate,
     benchmark,
     build_engine,
+    calibrate,
     doctor,
     evaluate,
     export,
@@ -30,6 +33,7 @@ _COMMANDS = {
     "ablate": ablate,
     "train": train,
     "export": export,
+    "calibrate": calibrate,
     "build-engine": build_engine,
     "benchmark": benchmark,
 }
@@ -45,9 +49,9 @@ _EXAMPLES = """examples:
   ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
   ssap ablate --table 5 --format scenes --json out/table5.json
   ssap train --config config/train_street.yaml --resume
-  ssap build-engine --input 512x1024            the engine of a GPU before the vehicle needs it
+  ssap build-engine --input-size 1024x512       the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
-  ssap benchmark partition --json out/partition.json
+  ssap benchmark --node                         how fast this model is on this machine
 """
 
 
@@ -61,12 +65,13 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (told in one
-    line on stderr), 130 interrupted.
+    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (one line
+    on stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(_COMMANDS[options.command].run(options))
+        with _logging_to_stderr():
+            return int(_COMMANDS[options.command].run(options))
     except (InputError, ModelError) as error:
         return _tell(error, _BAD_INPUT)
     except (NodeError, DeviceError) as error:
@@ -74,6 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """What the library logs meanwhile, in plain lines."""
+    log, handler = logging.getLogger("ssap_ros"), logging.StreamHandler()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _tell(error: Exception, code: int) -> int:

@@ -28,7 +28,8 @@ class CocoAnnotations:
     """The annotation file `path`, indexed.
 
     Attributes:
-        images: Entries with `file_name`, `height` and `width` by image id, in the order of the ids.
+        images: Entries with `file_name`, `height` and `width` by image id, in the order of the
+            file.
         categories: Name by category id.
 
     Raises:
@@ -51,7 +52,7 @@ class CocoAnnotations:
             raise InputError(f"cannot read the annotations {path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path} is not a COCO annotation file: {error!r}") from error
-        self.images: dict[int, dict[str, Any]] = dict(sorted(self._coco.imgs.items()))
+        self.images: dict[int, dict[str, Any]] = {e["id"]: e for e in dataset["images"]}
         self.categories: dict[int, str] = {c["id"]: c["name"] for c in dataset["categories"]}
 
     def objects(self, image_id: int) -> list[Annotation]:

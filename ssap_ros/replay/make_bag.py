@@ -19,7 +19,7 @@ from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.coco_export import CocoExport
-from ssap_ros.replay.bags.ground_truth import VOID
+from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import open_source
@@ -41,7 +41,7 @@ class TruthFrame:
     """One picture with its truth.
 
     time: since the start, in nanoseconds. image: RGB uint8 (H, W, 3). labels: uint16 (H, W),
-    0 = background, k = entries[k - 1], VOID = not annotated; None without truth.
+    0 = background, k = entries[k - 1], NOT_ANNOTATED = not annotated; None without truth.
     """
 
     time: int
@@ -194,7 +194,7 @@ def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:
 def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
     """COCO instances; where annotations overlap, the smaller one is in front."""
     coco = CocoAnnotations(annotations)
-    ids = list(coco.images)[:frames]
+    ids = sorted(coco.images)[:frames]
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):
@@ -226,7 +226,7 @@ def truth_of(
 ) -> tuple[NDArray[np.uint16], tuple[Detection, ...]]:
     """Labels and detections of a truth, of the segments that have pixels.
 
-    A crowd, and a segment of OTHER_CLASS, which then is void, are told by score 0 and VOID.
+    A crowd, and a segment of OTHER_CLASS, which then is void, have score 0 and NOT_ANNOTATED.
     """
     hidden = segments.class_ids == OTHER_CLASS
     void = void | np.append(False, hidden)[segments.ids]
@@ -243,7 +243,7 @@ def truth_of(
             strict=True,
         )
     )
-    return np.where(void, VOID, shown.ids).astype(np.uint16), entries
+    return np.where(void, NOT_ANNOTATED, shown.ids).astype(np.uint16), entries
 
 
 def _things(truth: Segments, thing_ids: tuple[int, ...]) -> Segments:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedSet
+from ssap_ros.data.coco import CocoAnnotations
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
@@ -50,28 +50,23 @@ class CocoSource:
         class_names: Sequence[str],
         complete_for: Mapping[str, Set[int]] | None = None,
     ) -> None:
-        if not annotations.is_file():
-            raise InputError(f"expected a COCO annotation file, found none at {annotations}")
         if not images.is_dir():
             raise InputError(f"expected a folder of images, found none at {images}")
         self.folder = images
         self.teacher: Teacher | None = None
         self.decoded: dict[int, ImageArray] = {}
         self.objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        try:
-            data = json.loads(annotations.read_text())
-            names = {c["id"]: c["name"] for c in data["categories"]}
-            self.class_of = {
-                category: class_names.index(name)
-                for category, name in names.items()
-                if name in class_names
-            }
-            self.images: list[dict[str, Any]] = data["images"]
-            for annotation in data["annotations"]:
-                if annotation["category_id"] in self.class_of:
-                    self.objects[annotation["image_id"]].append(annotation)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{annotations} is not a COCO annotation file: {error!r}") from error
+        coco = CocoAnnotations(annotations)
+        self.class_of = {
+            category: class_names.index(name)
+            for category, name in coco.categories.items()
+            if name in class_names
+        }
+        self.images = list(coco.images.values())
+        for image_id in coco.images:
+            known = [a for a in coco.objects(image_id) if a["category_id"] in self.class_of]
+            if known:
+                self.objects[image_id] = known
         if not self.objects:
             raise InputError(f"{annotations} has no object of the classes {list(class_names)}")
         self.weights = self._weights()
