@@ -191,5 +191,4 @@ class _Flat(nn.Module):
             ]
         elif self.window != PARTITION_WINDOW:
             affinities = [partition_window(a, self.window) for a in affinities]
-        outputs = (*semantic, *affinities)
-        return tuple(x.float() for x in outputs) if self.half_precision else outputs
+        return tuple(x.float() for x in (*semantic, *affinities))

@@ -46,6 +46,7 @@ def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
     text = {entry.key: entry.value for entry in proto.metadata_props}.get(METADATA_KEY)
     if text is None or is_quantized(model.read_bytes()):
         raise InputError(f"expected a float SSAP model to quantize, got {model}")
+    _drop_casts(proto.graph)
     images = _calibration_images(calibration)
     logging.getLogger("nncf").setLevel(logging.WARNING)
     quantized = nncf.quantize(
@@ -67,6 +68,19 @@ def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
     outputs = {output.name for output in graph.output}
     last = [node.name for node in convolutions if node.output[0] in outputs]
     return [convolutions[0].name, *last]
+
+
+def _drop_casts(graph: onnx.GraphProto) -> None:
+    """Have the layers before the outputs make them: NNCF stumbles over casts of float to float."""
+    outputs = {output.name for output in graph.output}
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.output[0] in outputs]
+    names = {cast.input[0]: cast.output[0] for cast in casts}
+    for cast in casts:
+        graph.node.remove(cast)
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            for i, name in enumerate(ends):
+                ends[i] = names.get(name, name)
 
 
 class _Inputs:
