@@ -166,9 +166,9 @@ step environment "$(hash_of "$here/ssap_ros_environment.py")" "setting up the RO
 requirements=(-r "$here/requirements.txt")
 if [[ -z $distribution ]]; then
     requirements+=(-r "$here/requirements-ros.txt")
-    words="installing ROS 2 from wheels, ONNX Runtime and OpenCV (600 MB on disk, a minute or two)"
+    words="installing ROS 2 from wheels, ONNX Runtime, OpenVINO and OpenCV (800 MB on disk, a minute or two)"
 else
-    words="using ROS 2 $distribution; installing ONNX Runtime and what else it does not bring"
+    words="using ROS 2 $distribution; installing ONNX Runtime, OpenVINO and what else it does not bring"
 fi
 step runtime "$(hash_of "$here/requirements.txt" "$here/requirements-ros.txt")" "$words" \
     pip_install "${requirements[@]}"

@@ -38,6 +38,11 @@ def model_info_from_json(text: str) -> ModelInfo:
     return info
 
 
+def is_quantized(model: bytes) -> bool:
+    """Whether an ONNX file holds int8 layers, between QuantizeLinear and DequantizeLinear."""
+    return b"QuantizeLinear" in model
+
+
 def _check(info: ModelInfo) -> None:
     n_classes = len(info.classes) if isinstance(info.classes, tuple) else 0
     _require(

@@ -34,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images per pass, 1 to 8",
     )
-    parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "fp32"),
+        default="fp16",
+        help="of a model in float (default: fp16); a quantized one stays int8",
+    )
     parser.add_argument("--force", action="store_true", help="build although there is an engine")
 
 
@@ -58,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise InputError(str(error)) from error
     model, folder = model_path(config), cache_folder(config)
-    gpu, _ = choose_backend(config)
+    gpu = choose_backend(config).gpu
     assert gpu is not None
     from ssap_ros.backends.tensorrt.engine import VERSION
 

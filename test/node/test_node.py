@@ -60,7 +60,7 @@ def test_masks_and_detections_of_a_known_picture(start: Starter) -> None:
     assert np.array_equal(separate[1], labels == 2)
 
     status, values = client.status()
-    assert (status.name, values["backend"]) == ("/ssap", "onnxruntime")
+    assert (status.name, values["backend"]) == ("/ssap", "openvino fp32")
     assert int(values["memory_mb"]) > 0
     for stage in NODE_STAGES:
         p50, p95, p99 = (float(p) for p in values[f"{stage}_ms"].split("/"))
