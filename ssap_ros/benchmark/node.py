@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -15,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ssap_ros.cli.options import make_parent, positive, require_ros
+from ssap_ros.cli.options import positive, require_ros
+from ssap_ros.common.outputs import claim_file, write_json
 from ssap_ros.errors import InputError, NodeError
 from ssap_ros.pipeline import STAGES
 
@@ -60,14 +60,14 @@ def run(options: argparse.Namespace) -> int:
     require_ros()
     sizes = [_size(text) for text in options.sizes]
     if options.json:
-        make_parent(options.json)
+        claim_file(options.json)
     results = []
     for size in sizes:
         results += _measure_size(size, options.rates, options.seconds)
     _print_table(results)
     if options.json:
         report = {"machine": _machine(), "results": results}
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(options.json, report)
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.cli.options import make_parent, positive, require
+from ssap_ros.cli.options import positive, require
+from ssap_ros.common.outputs import claim_file, write_json
 from ssap_ros.errors import InputError
 
 HELP = "the graph partition: time, objective and quality, beside other solvers"
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     if unknown := [name for name in peers if name not in PEERS]:
         raise InputError(f"unknown solver {unknown[0]!r}; known: {', '.join(PEERS)}")
     for path in filter(None, (options.json, options.plot)):
-        make_parent(path)
+        claim_file(path)
     if options.plot:
         require("matplotlib", "matplotlib is not installed: pip install matplotlib")
     sizes = [_size(text) for text in options.sizes]
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
             print(describe(row, peers))
     result = summary(rows, options.noise, options.seeds, options.repeats)
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        write_json(options.json, result)
     if options.plot:
         from ssap_ros.benchmark.partition_plot import draw
 

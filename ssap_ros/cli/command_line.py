@@ -71,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(error, _BAD_INPUT)
     except (NodeError, DeviceError) as error:
         return _tell(error, _NODE_FAILED)
+    except OSError as error:  # a disk that is full, a file that went away meanwhile
+        where = f" ({error.filename})" if error.filename else ""
+        return _tell(InputError(f"{error.strerror or error}{where}"), _BAD_INPUT)
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED

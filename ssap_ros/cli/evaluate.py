@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.cli.options import add_images, add_model, image_set, make_parent, positive
+from ssap_ros.cli.options import add_images, add_model, image_set, positive
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 
@@ -54,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ssap_ros.common.files import write_json
+    from ssap_ros.common.outputs import claim_file, claim_folder, write_json
     from ssap_ros.common.progress import progress
-    from ssap_ros.evaluation.images import draw_worst, evaluate_images, report
+    from ssap_ros.evaluation.images import WORST, draw_worst, evaluate_images, report
     from ssap_ros.evaluation.predict import PredictionSettings
     from ssap_ros.evaluation.test_time_augmentation import SCALES
     from ssap_ros.evaluation.workers import parse_workers
@@ -78,7 +78,9 @@ def run(options: argparse.Namespace) -> int:
         options.flip,
         SCALES if options.multi_scale else (1.0,),
     )
-    make_parent(options.json)
+    claim_file(options.json, [options.annotations])
+    if options.worst:
+        claim_folder(options.worst, [WORST], [options.images])
     with progress("evaluate", "images") as show:
         scores = evaluate_images(images, settings, options.limit, workers, show)
     result = report(scores, settings)

@@ -62,7 +62,10 @@ def _class_bias(text: str) -> tuple[str, float]:
 
 def run(options: argparse.Namespace) -> int:
     require_torch()
+    from ssap_ros.common.outputs import claim_file
     from ssap_ros.network.export import export_onnx
+
+    claim_file(options.out, [options.checkpoint, *options.average_with, options.semantic_from])
 
     export_onnx(
         options.checkpoint,

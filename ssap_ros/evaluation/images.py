@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.backends import model_path
+from ssap_ros.common.outputs import write_output
 from ssap_ros.data.segments import Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.evaluation.evaluators import ImageSet, open_judge
@@ -22,6 +23,7 @@ from ssap_ros.evaluation.workers import Workers, map_items
 from ssap_ros.types import FrameResult, ImageArray, Instance
 from ssap_ros.visualization.overlay import OverlayRenderer
 
+WORST = "worst_*.png"
 _HEADER = 28  # pixels above the pictures of the worst images, for what they show
 
 
@@ -73,7 +75,6 @@ def draw_worst(
     """Write pictures of the `count` images of lowest quality: prediction left, truth right."""
     predictor = load_predictor(settings)
     judge = open_judge(images, predictor.info)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for rank, index in enumerate(np.argsort(scores.quality, kind="stable")[:count], start=1):
         image = judge.image(int(index))
@@ -89,8 +90,7 @@ def draw_worst(
         title = f"{judge.name(int(index))}   quality {scores.quality[index]:.2f}"
         path = folder / f"worst_{rank:02}_{judge.name(int(index))}.png"
         picture = cv2.cvtColor(_beside(halves, title), cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(path), picture):
-            raise InputError(f"cannot write the picture {path}")
+        write_output(path, cv2.imencode(".png", picture)[1].tobytes())
         paths.append(path)
     return paths
 

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ssap_ros.common.files import write_atomically
+from ssap_ros.common.outputs import write_output
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import stamp_of_raw
 from ssap_ros.replay.bags.reader import BagMessage, BagReader
@@ -189,7 +189,7 @@ def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, A
             "Changed frames", *map(html.figure, _exhibits(before, after, result["changed"]))
         ),
     ]
-    write_atomically(path, html.page(title, sections))
+    write_output(path, html.page(title, sections))
 
 
 def _cell(value: float | None) -> str:

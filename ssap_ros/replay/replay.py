@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ssap_ros.backends import model_path
-from ssap_ros.common.files import write_json
+from ssap_ros.common.outputs import claim_folder, output_folder, write_json
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.ground_truth import GroundTruth
 from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.play.parameters import checked_parameters
-from ssap_ros.replay.play.play import PlayOptions, play
+from ssap_ros.replay.play.play import PlayOptions, camera_names, play
 from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.review.environment import describe_environment, describe_model
 from ssap_ros.replay.review.review import RECORDING, review
@@ -79,32 +79,35 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     frames = _open(source, options)
     _check_truth(source, frames, options)
     model = model_path(SsapConfig(model_file_path=options.play.model))
-    _prepare(out)
-    playback = play(frames, how, out, all_scores=bool(options.gt_instances))
-    with contextlib.ExitStack() as stack:
-        truths = open_truths(stack, source, options, playback.names)
-        reviewed = review(_open(source, options), playback, truths, threshold, out)
-        damage = [line for truth in truths for line in truth.damage]
-    playback.answers.unlink()
-    summary = summarise(
-        frames,
-        playback,
-        reviewed,
-        options.play.policy,
-        damage,
-        {
-            "source": source,
-            "rate": options.play.rate,
-            "score_threshold": threshold,
-            "parameters": parameters,
-            "model": str(model),
-            "model_card": describe_model(model, playback.names),
-            "environment": describe_environment(),
-        },
-    )
-    write_report(out / REPORT, summary, reviewed.rows, reviewed.galleries)
-    write_json(out / FRAMES, reviewed.rows)
-    write_json(out / SUMMARY, summary.as_dict())  # last: it says that all is there
+    own = [Path(source), bag_of(source), model]
+    for folder in {out, *(out / camera for camera in camera_names(frames.cameras))}:
+        claim_folder(folder, _OWN, own)
+    with output_folder(out, _OWN, keep="node.log") as stage:
+        playback = play(frames, how, stage, all_scores=bool(options.gt_instances))
+        with contextlib.ExitStack() as stack:
+            truths = open_truths(stack, source, options, playback.names)
+            reviewed = review(_open(source, options), playback, truths, threshold, stage)
+            damage = [line for truth in truths for line in truth.damage]
+        playback.answers.unlink()
+        summary = summarise(
+            frames,
+            playback,
+            reviewed,
+            options.play.policy,
+            damage,
+            {
+                "source": source,
+                "rate": options.play.rate,
+                "score_threshold": threshold,
+                "parameters": parameters,
+                "model": str(model),
+                "model_card": describe_model(model, playback.names),
+                "environment": describe_environment(),
+            },
+        )
+        write_report(stage / REPORT, summary, reviewed.rows, reviewed.galleries)
+        write_json(stage / FRAMES, reviewed.rows)
+        write_json(stage / SUMMARY, summary.as_dict())  # last: it says that all is there
     return ReplayResult(summary, reviewed.scores)
 
 
@@ -162,15 +165,3 @@ def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> No
             reader.require(topic, IMAGE)
         for topic in detections:
             reader.require(topic, DETECTIONS)
-
-
-def _prepare(out: Path) -> None:
-    """Make the folder, without what an earlier replay left in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for pattern in _OWN:
-            for stale in out.glob(pattern):
-                stale.unlink()
-        (out / "node.log").write_bytes(b"")
-    except OSError as error:
-        raise InputError(f"cannot write to the folder {out}: {error.strerror}") from error
