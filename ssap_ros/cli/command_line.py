@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line on stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
+    _show_warnings()
     try:
         return int(_COMMANDS[options.command].run(options))
     except (InputError, ModelError) as error:
@@ -77,6 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _show_warnings() -> None:
+    """Let what the library warns of be told in the words of the command."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("ssap: warning: %(message)s"))
+    logging.getLogger("ssap_ros").handlers = [handler]
 
 
 def _tell(error: Exception, code: int) -> int:

@@ -15,7 +15,7 @@ from ssap_ros.types import ImageArray
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xae\x42\x60\x82"
-_MAX_PIXELS = 1 << 26
+MAX_PIXELS = 1 << 26
 _MAX_PIXELS_PER_BYTE = 1 << 11  # a black jpeg or png has half as many
 _START_OF_SCAN = 0xDA
 
@@ -31,8 +31,8 @@ def decode_image(data: bytes) -> NDArray[Any]:
             they can hold.
     """
     width, height = _size(data)
-    if not 0 < width * height <= _MAX_PIXELS:
-        raise MessageError(f"image must have 1 to {_MAX_PIXELS} pixels, got {width} x {height}")
+    if not 0 < width * height <= MAX_PIXELS:
+        raise MessageError(f"image must have 1 to {MAX_PIXELS} pixels, got {width} x {height}")
     if width * height > _MAX_PIXELS_PER_BYTE * len(data):
         raise MessageError(f"{width} x {height} pixels cannot be in {len(data)} bytes")
     try:
@@ -57,14 +57,23 @@ def to_8_bits(pixels: NDArray[Any]) -> ImageArray:
     return np.asarray(scaled, np.uint8)
 
 
-def read_image(path: Path) -> ImageArray:
+def read_image(path: Path, size: tuple[int, int] | None = None) -> ImageArray:
     """An image file as RGB, uint8 (H, W, 3): the stored pixels, on which annotations are drawn.
 
     jpeg and png are decoded like those of a camera; of other formats OpenCV reads what it can.
 
     Raises:
-        InputError: There is no readable, complete image.
+        InputError: There is no readable, complete image, or it is not of the `size` (H, W).
     """
+    image = _read(path)
+    if size is not None and image.shape[:2] != size:
+        raise InputError(
+            f"image {path} must be {size[1]} x {size[0]}, got {image.shape[1]} x {image.shape[0]}"
+        )
+    return image
+
+
+def _read(path: Path) -> ImageArray:
     try:
         data = path.read_bytes()
         if data.startswith((JPEG, PNG)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,7 @@ from ssap_ros.evaluation.workers import Workers, map_items
 from ssap_ros.types import FrameResult, ImageArray, Instance
 from ssap_ros.visualization.overlay import OverlayRenderer
 
+_LOG = logging.getLogger(__name__)
 WORST = "worst_*.png"
 _HEADER = 28  # pixels above the pictures of the worst images, for what they show
 
@@ -41,6 +43,8 @@ def evaluate_images(
     for the model.
     """
     judge = open_judge(images, load_predictor(settings).info)
+    for note in getattr(judge, "notes", ()):
+        _LOG.warning(note)
     count = min(len(judge), limit or len(judge))
     if count == 0:
         raise InputError("there are no images to evaluate")
