@@ -81,11 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
+class _Words(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return f"ssap: {level}{record.getMessage()}"
+
+
 def _show_warnings() -> None:
     """Let what the library warns of be told in the words of the command."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("ssap: warning: %(message)s"))
-    logging.getLogger("ssap_ros").handlers = [handler]
+    handler.setFormatter(_Words())
+    library = logging.getLogger("ssap_ros")
+    library.handlers = [handler]
+    library.setLevel(logging.INFO)
 
 
 def _tell(error: Exception, code: int) -> int:

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TOPIC",
-        help="image topic of a bag; repeat it for several cameras (default: the first one)",
+        help="image topic of a bag; repeat it for several cameras (default: the colour camera)",
     )
     parser.add_argument(
         "--gt-instances",

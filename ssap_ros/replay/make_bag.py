@@ -149,6 +149,8 @@ def open_bag_source(
             raise InputError(f"expected scenes or scenes:SEED with a whole number, got {spec}")
         return _scenes(int(seed or 0), frames or _SCENE_FRAMES, size or _SCENE_SIZE)
     source = open_source(spec, frames)
+    if topics := source.describe_topics():
+        _LOG.info(topics)
     pictures = (TruthFrame(frame.logged, frame.rgb()) for frame in source)
     return BagSource({}, source.n_frames, _from_zero(pictures))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from ssap_ros.replay.review.summarise import summarise
 from ssap_ros.replay.sources import FrameSource, bag_of, open_source
 from ssap_ros.replay.summary import ReplaySummary
 
+_LOG = logging.getLogger(__name__)
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
 _OWN = (
     SUMMARY,
@@ -77,6 +79,8 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     threshold = parameters.get("score_threshold", SsapConfig().score_threshold)
     how = replace(options.play, parameters=parameters)
     frames = _open(source, options)
+    if topics := frames.describe_topics():
+        _LOG.info(topics)
     _check_truth(source, frames, options)
     model = model_path(SsapConfig(model_file_path=options.play.model))
     own = [Path(source), bag_of(source), model]
@@ -140,7 +144,9 @@ def _listed(truth: GroundTruth) -> str:
 
 
 def _open(source: str, options: ReplayOptions) -> FrameSource:
-    return open_source(source, options.max_frames, options.topics, options.gt_instances)
+    transport = options.play.parameters.get("image_transport", "")
+    topics, not_topics = options.topics, options.gt_instances
+    return open_source(source, options.max_frames, topics, not_topics, transport)
 
 
 def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> None:
