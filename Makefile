@@ -15,7 +15,7 @@ setup:  ## the environment .venv with ROS 2, the compiled core and the command .
 	@PYTHON="$(PYTHON)" environment/setup.sh
 
 setup-all:
-	@PYTHON="$(PYTHON)" environment/setup.sh train fleet dev
+	@PYTHON="$(PYTHON)" environment/setup.sh train batch dev
 
 demo: setup  ## masks on real video, through the ROS 2 node [SOURCE=video, images or bag] [OUT=out/demo]
 	@source="$(SOURCE)"; \
@@ -43,7 +43,7 @@ lint: setup-all  ## ruff, mypy, clang-format and compiler warnings
 
 format: setup-all  ## formats Python and C++
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
-	@.venv/bin/clang-format -i ssap_ros/csrc/*.cpp ssap_ros/csrc/*.hpp ssap_ros/csrc/*.cu test/*/*.cpp
+	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp
 
 clean:  ## removes what was built: .venv, out/, build/, caches
 	rm -rf .venv .cache out build install log *.egg-info ssap_ros/_core*.so \

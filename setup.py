@@ -1,12 +1,42 @@
 """The package as colcon and pip build it: Python modules, the compiled core, shared files."""
 
+import sys
 from glob import glob
+from pathlib import Path
 
-from pybind11.setup_helpers import Pybind11Extension
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 NAME = "ssap_ros"
 SHARE = f"share/{NAME}"
+CORE = f"{NAME}/csrc"
+
+
+def pybind11_headers() -> str:
+    """The folder of the Python module's headers, or of those that pybind11-dev brings alone."""
+    try:
+        import pybind11
+
+        return pybind11.get_include()
+    except ImportError:
+        folders = [Path(prefix, "include") for prefix in (sys.prefix, sys.base_prefix, "/usr")]
+    for folder in folders:
+        if (folder / "pybind11" / "pybind11.h").is_file():
+            return str(folder)
+    raise SystemExit(
+        f"error: expected the headers of pybind11 in {', '.join(map(str, folders))}, got none; "
+        "install them with: sudo apt install pybind11-dev, or: pip install pybind11"
+    )
+
+
+class BuildCore(build_ext):
+    """Asks for the headers when the core is built, not when the package is looked at."""
+
+    def build_extensions(self) -> None:
+        """Compile the core."""
+        self.compiler.add_include_dir(pybind11_headers())
+        super().build_extensions()
+
 
 setup(
     name=NAME,
@@ -17,17 +47,22 @@ setup(
     maintainer_email="maintainers@ssap-ros.invalid",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["csrc/*.cu", "replay/report/*.html"]},
+    package_data={NAME: ["csrc/*.cu", "replay/report/templates/*.html"]},
     ext_modules=[
-        Pybind11Extension(
+        Extension(
             f"{NAME}._core",
-            sorted(glob(f"{NAME}/csrc/*.cpp")),
-            depends=sorted(glob(f"{NAME}/csrc/*.hpp")),
-            include_dirs=[f"{NAME}/csrc"],
-            cxx_std=17,
-            extra_compile_args=["-O3", "-Wall", "-Wextra", "-Wpedantic"],
+            sorted(glob(f"{CORE}/bindings/*.cpp")),
+            depends=sorted(glob(f"{CORE}/**/*.hpp", recursive=True)),
+            include_dirs=[CORE],
+            define_macros=[("NDEBUG", None)],
+            extra_compile_args=[
+                *("-std=c++17", "-O3", "-g0", "-fvisibility=hidden"),
+                *("-Wall", "-Wextra", "-Wpedantic"),
+            ],
+            language="c++",
         )
     ],
+    cmdclass={"build_ext": BuildCore},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),

@@ -21,10 +21,10 @@ from typing import Any
 import cv2
 import numpy as np
 import rclpy
+from null_node import NullBackend
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
-from ssap_ros.benchmark.null_node import NullBackend
 from ssap_ros.node.node import SsapNode
 
 # Bytes per pixel, and the pixels that share a colour sample in width and height.

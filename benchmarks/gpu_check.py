@@ -116,7 +116,7 @@ def batches(model: Path, cache: str) -> dict[str, Any]:
     for n in (1, 2, 4, BATCH):
         values = []
         for _ in range(NETWORK_RUNS):
-            pipeline.perceive(images[:n])
+            pipeline.predict(images[:n])
             values.append(backend.device_ms["inference"] / n)
         ms_per_image[n] = median(values)
     backend.close()

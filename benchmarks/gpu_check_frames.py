@@ -15,7 +15,7 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.node.queue import FrameQueue, Outcome
 from ssap_ros.node.worker import FrameWorker
-from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.pipeline import Prediction, SsapPipeline
 from ssap_ros.types import ImageArray
 
 FRAMES, RUNS, WARM_UPS = 4, 200, 20
@@ -81,13 +81,13 @@ def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
     room = threading.Semaphore(2)
     errors: list[Exception] = []
 
-    def finish(percept: Percept) -> str:
-        pipeline.segment(percept)
+    def finish(prediction: Prediction) -> str:
+        pipeline.segment(prediction)
         return Outcome.PROCESSED
 
     worker = FrameWorker(
         queue,
-        lambda batch: pipeline.perceive([frame for _, frame in batch]),
+        lambda batch: pipeline.predict([frame for _, frame in batch]),
         finish,
         errors.append,
         room.release,
@@ -109,7 +109,7 @@ def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
 def worst_batch_agreement(pipeline: SsapPipeline, images: list[ImageArray]) -> float:
     """How many pixels carry the same object where images are seen together and one by one."""
     alone = [pipeline(image).labels for image in images]
-    together = [pipeline.segment(percept).labels for percept in pipeline.perceive(images)]
+    together = [pipeline.segment(prediction).labels for prediction in pipeline.predict(images)]
     return min(same_pixels(a, b) for a, b in zip(alone, together, strict=True))
 
 

@@ -49,7 +49,7 @@ class Soak:
         self.sent = self.broken = self.answered = 0
         self.rss_mb: list[float] = []
         domain = 1 + os.getpid() % 100
-        command = [sys.executable, "-m", "ssap_ros.benchmark.null_node", "--ros-args"]
+        command = [sys.executable, str(Path(__file__).with_name("null_node.py")), "--ros-args"]
         for setting in ("drop_policy:=every", "input_qos:=reliable", "tracking:=true"):
             command += ["-p", setting]
         command += ["-p", "input_long_side:=64", "--log-level", "fatal"]

@@ -43,17 +43,17 @@ class _Joined(io.RawIOBase):
     """Blocks of bytes as one stream."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks, self._rest = blocks, b""
+        self._blocks, self._rest = blocks, memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
+        while not len(self._rest):
             block = next(self._blocks, None)
             if block is None:
                 return 0
-            self._rest = block
+            self._rest = memoryview(block)  # a slice of bytes would copy what is left
         n = min(len(buffer), len(self._rest))
         buffer[:n], self._rest = self._rest[:n], self._rest[n:]
         return n

@@ -15,17 +15,18 @@ warnings() {
     # Headers of Python and pybind11 are not ours: -isystem keeps their warnings out.
     local includes
     includes=$(.venv/bin/python -m pybind11 --includes | sed 's/-I/-isystem /g') || return
-    for source in ssap_ros/csrc/*.cpp; do
+    for source in ssap_ros/csrc/bindings/*.cpp; do
         # shellcheck disable=SC2086
         g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
-            $includes -isystem .venv/include "$source" || return
+            -Issap_ros/csrc $includes -isystem .venv/include "$source" || return
     done
 }
 
 run "ruff check" .venv/bin/ruff check .
 run "ruff format" .venv/bin/ruff format --check .
 run "mypy" .venv/bin/mypy
-run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.{cpp,hpp,cu} test/*/*.cpp
+run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.{cpp,hpp} \
+    test/*/*.cpp
 run "compiler warnings" warnings
 
 [[ ${#failed[@]} -eq 0 ]] && echo "lint: all good" && exit

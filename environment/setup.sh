@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [train] [fleet] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
+# setup.sh [train] [batch] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
 #
 # From python3 (3.10 or newer), g++ and make; no root. ROS 2 comes from the sourced distribution
 # (ROS_DISTRO set) or else from wheels, and the messages that those lack are then generated from the
@@ -141,7 +141,7 @@ install_package() {
 # --- order ---------------------------------------------------------------------------------------
 
 for group in "$@"; do
-    [[ -f $here/requirements-$group.txt ]] || fail "unknown group '$group'; known: train, dev"
+    [[ -f $here/requirements-$group.txt ]] || fail "unknown group '$group'; known: train, batch, dev"
 done
 
 base=$(command -v "${PYTHON:-python3}") || fail "no ${PYTHON:-python3} here; install it with: sudo apt install python3"
@@ -186,7 +186,7 @@ for group in "$@"; do
     step "$group" "$(hash_of "$here/requirements-$group.txt")" "installing what '$group' needs" \
         pip_install "${requirements[@]}" -r "$here/requirements-$group.txt"
 done
-built_from=$(hash_of setup.py setup.cfg ssap_ros/csrc/*)
+built_from=$(find ssap_ros/csrc -name '*.[ch]pp' -print0 | sort -z | xargs -0 cat setup.py setup.cfg | sha256sum)
 compgen -G 'ssap_ros/_core*.so' >/dev/null || rm -f "$stamps/package"
 step package "$built_from" "building the compiled core and installing ssap_ros" install_package
 say "ready: .venv/bin/ssap"

@@ -1,6 +1,6 @@
 """Single-shot instance segmentation with an affinity pyramid (SSAP) for ROS 2.
 
-Start reading at `ssap_ros.pipeline`: it tells the way of an image to its instances. The names below
+Start reading at `ssap_ros.pipeline`: it shows the way of an image to its instances. The names below
 are the public API; they are imported when they are first used, so that `import ssap_ros` needs
 neither ROS nor a network runtime.
 """

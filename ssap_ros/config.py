@@ -30,7 +30,7 @@ class SsapConfig:
         choices=("auto", "tensorrt", "onnxruntime"),
     )
     engine_file_path: str = _setting(
-        "", "TensorRT engine to use where it fits; empty, or unfit: the one in the cache"
+        "", "TensorRT engine to use where it fits; empty, or incompatible: the one in the cache"
     )
     engine_cache_dir: str = _setting(
         "", "folder that built engines are kept in; empty means ~/.cache/ssap_ros/engines"

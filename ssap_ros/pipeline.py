@@ -1,4 +1,4 @@
-"""One camera image -> its object instances. This page tells the whole way; it knows no ROS."""
+"""One camera image -> its object instances. The whole way on one page; it knows no ROS."""
 
 from __future__ import annotations
 
@@ -32,11 +32,14 @@ STAGES = ("preprocess", "inference", "affinity", "partition", "instances")
 
 
 @dataclass(frozen=True)
-class Percept:
-    """What the network saw in one image.
+class Prediction:
+    """What the network predicts for one image.
 
-    size: (H, W) of the image. scale: network pixels per pixel of it.
-    stage_ms: wall time per stage so far in milliseconds, of the whole batch.
+    Attributes:
+        pyramid: Affinities or edge costs, and class maps, per level.
+        size: (H, W) of the image.
+        scale: Network pixels per pixel of the image.
+        stage_ms: Wall time per stage so far in milliseconds, of the whole batch.
     """
 
     pyramid: AffinityPyramid
@@ -64,9 +67,13 @@ class Partition(Protocol):
 class SsapPipeline:
     """Instance segmentation of single images.
 
-    backend: the loaded network.
-    config: the settings; replace `pipeline.config` to change those that are live between frames.
-    partition: groups the pixels.
+    Args:
+        backend: The loaded network.
+        config: The settings; assign `pipeline.config` to change the live ones between frames.
+        partition: Groups the pixels.
+
+    Raises:
+        InputError: The network cannot serve these settings.
     """
 
     def __init__(
@@ -113,14 +120,29 @@ class SsapPipeline:
         self._config = config
 
     def __call__(self, image: ImageArray) -> FrameResult:
-        """The instances of `image`, uint8 (H, W, 3) RGB. Raises InputError for another array."""
-        return self.segment(self.perceive([image])[0])
+        """Segment one image.
 
-    def perceive(self, images: Sequence[ImageArray]) -> list[Percept]:
-        """The network's half of the way, for one to `max_batch` images of one size.
+        Args:
+            image: RGB, uint8 (H, W, 3).
 
-        One thread may perceive the next images while another segments these. Raises InputError for
-        other arrays.
+        Returns:
+            The instances in descending score, with their label image.
+
+        Raises:
+            InputError: The array is no such image.
+        """
+        return self.segment(self.predict([image])[0])
+
+    def predict(self, images: Sequence[ImageArray]) -> list[Prediction]:
+        """The network's half of the way.
+
+        One thread may predict the next images while another segments these.
+
+        Args:
+            images: 1 to `max_batch` images of one size, RGB, uint8 (H, W, 3).
+
+        Raises:
+            InputError: These are no such images.
         """
         config, backend = self.config, self._backend
         if not 1 <= len(images) <= backend.max_batch:
@@ -144,11 +166,11 @@ class SsapPipeline:
         content = content_size(size, scale)
         pyramids = backend.affinity_pyramids(logits, content, config.segmentation_refinement)
         timer.stop("affinity")
-        return [Percept(pyramid, size, scale, dict(timer.stage_ms)) for pyramid in pyramids]
+        return [Prediction(pyramid, size, scale, dict(timer.stage_ms)) for pyramid in pyramids]
 
-    def segment(self, percept: Percept) -> FrameResult:
+    def segment(self, prediction: Prediction) -> FrameResult:
         """The partition's half of the way, on the CPU: the instances of one image."""
-        config, info, pyramid = self.config, self._backend.info, percept.pyramid
+        config, info, pyramid = self.config, self._backend.info, prediction.pyramid
         timer = _StageTimer()
 
         # affinities and classes -> edge costs where they matter (Eq. 2-3, refined by Eq. 6-8) and
@@ -169,13 +191,14 @@ class SsapPipeline:
             pyramid.classes[0],
             pyramid.probabilities,
             info.thing_ids,
-            percept.size,
-            percept.scale / info.levels[0],
+            prediction.size,
+            prediction.scale / info.levels[0],
             score_threshold=config.score_threshold,
             min_area=config.min_instance_area,
+            score_logistic=info.score_logistic,
         )
         timer.stop("instances")
-        stage_ms = {**percept.stage_ms, **timer.stage_ms}
+        stage_ms = {**prediction.stage_ms, **timer.stage_ms}
         return FrameResult(masks, instances, stage_ms, report.complete)
 
 

@@ -17,14 +17,17 @@ ImageArray = NDArray[np.uint8]
 class ModelInfo:
     """What a network file says about itself (stored as ONNX metadata).
 
-    classes: names of the semantic channels; the channel index is the class id.
-    thing_ids: class ids that have instances.
-    levels: output strides, finest first, e.g. (4, 8, 16, 32, 64).
-    window: affinity window r; each affinity map has r * r channels, row-major over (dy, dx).
-    mean, std: RGB normalisation on the 0-255 scale, (x - mean) / std.
-    input_size: (height, width) in pixels of a fixed input, or None if any multiple of the
-        coarsest stride is accepted.
-    long_side: longer image side in pixels that the network was trained for.
+    Attributes:
+        classes: Names of the semantic channels; the channel index is the class id.
+        thing_ids: Ids of the thing classes, those that have instances.
+        levels: Output strides, finest first, e.g. (4, 8, 16, 32, 64).
+        window: Affinity window r; each affinity map has r * r channels, row-major over (dy, dx).
+        mean, std: RGB normalisation on the 0-255 scale, (x - mean) / std.
+        input_size: (height, width) in pixels of a fixed input, or None if any multiple of the
+            coarsest stride is accepted.
+        long_side: Longer image side in pixels that the network was trained for.
+        score_logistic: Slope and offset; the score of an instance is
+            sigmoid(slope * logit(mean class probability) + offset). (1, 0) leaves it as it is.
     """
 
     classes: tuple[str, ...]
@@ -35,14 +38,16 @@ class ModelInfo:
     std: tuple[float, float, float]
     input_size: tuple[int, int] | None
     long_side: int
+    score_logistic: tuple[float, float] = (1.0, 0.0)
 
 
 @dataclass(frozen=True)
 class NetworkOutput:
     """Raw network output of one image, one entry per level, finest first.
 
-    semantic: logits, float32 (n_classes, h, w).
-    affinities: logits, float32 (window**2, h, w), channels row-major over the window.
+    Attributes:
+        semantic: Logits, float32 (n_classes, h, w).
+        affinities: Logits, float32 (window**2, h, w), channels row-major over the window.
     """
 
     semantic: tuple[FloatArray, ...]
@@ -53,8 +58,11 @@ class NetworkOutput:
 class Instance:
     """One object.
 
-    class_id: semantic channel. score: in [0, 1]. bbox: (x, y, width, height) in source pixels.
-    area: in source pixels.
+    Attributes:
+        class_id: Semantic channel.
+        score: In [0, 1].
+        bbox: (x, y, width, height) in source pixels.
+        area: In source pixels.
     """
 
     class_id: int
@@ -67,10 +75,12 @@ class Instance:
 class FrameResult:
     """The instances of one image, in descending score.
 
-    labels: uint16 (H, W) at source resolution; 0 = no instance, k = instances[k - 1].
-    stage_ms: wall time per pipeline stage in milliseconds.
-    partition_complete: False if the partition ran out of its time budget and its labels are those
-        of a coarser level.
+    Attributes:
+        labels: uint16 (H, W) at source resolution; 0 = no instance, k = instances[k - 1].
+        instances: One per label.
+        stage_ms: Wall time per pipeline stage in milliseconds.
+        partition_complete: False if the partition ran out of its time budget and its labels are
+            those of a coarser level.
     """
 
     labels: NDArray[np.uint16]

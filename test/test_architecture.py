@@ -15,7 +15,7 @@ PACKAGE = ROOT / "ssap_ros"
 
 # The rooms, upper floors first: a module imports from its own floor and from those below.
 FLOORS = (
-    "cli benchmark",
+    "cli",
     "replay",
     "replay.review",
     "replay.report",
@@ -32,7 +32,7 @@ FLOORS = (
 )
 ROS = "node messages"
 OUTSIDE = {  # who alone may import a package from outside
-    "ssap_ros._core": "stages",
+    "ssap_ros._core": "stages.core",
     "rclpy": ROS,
     "builtin_interfaces": ROS,
     "cv_bridge": ROS,
@@ -53,6 +53,7 @@ OUTSIDE = {  # who alone may import a package from outside
     "cupy": "backends.tensorrt",
     "torch": "network training",
     "onnx": "network training backends.tensorrt",
+    "jinja2": "replay.report",
     "pycocotools": "data evaluation replay.bags",
 }
 
@@ -118,7 +119,7 @@ def test_outside_packages_stay_where_they_belong(module):
 
 
 def test_headers_of_the_core_know_no_python():
-    headers = sorted((PACKAGE / "csrc").glob("*.hpp"))
+    headers = set((PACKAGE / "csrc").glob("*/*.hpp")) - set((PACKAGE / "csrc/bindings").iterdir())
     assert headers
     for header in headers:
         included = [line for line in header.read_text().splitlines() if line.startswith("#include")]

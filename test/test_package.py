@@ -53,6 +53,29 @@ def test_manifest_names_every_ros_package_that_is_imported():
     assert {name for name in imported if name in ros or name.endswith("_msgs")} <= declared
 
 
+def setup_without_pybind11(*command: str) -> subprocess.CompletedProcess:
+    program = "import sys, runpy; sys.modules['pybind11'] = None; runpy.run_path('setup.py')"
+    return subprocess.run(
+        [sys.executable, "-c", program, *command], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_setup_describes_the_package_where_pybind11_is_missing():
+    done = setup_without_pybind11("--version")
+    assert done.stdout.splitlines()[-1] == ssap_ros.__version__
+
+
+@pytest.mark.skipif(
+    any(Path(p, "include", "pybind11").exists() for p in (sys.prefix, sys.base_prefix, "/usr")),
+    reason="pybind11-dev is installed",
+)
+def test_setup_names_the_headers_that_a_build_needs(tmp_path):
+    done = setup_without_pybind11("build_ext", "--build-temp", str(tmp_path), "--force")
+    assert done.returncode != 0
+    assert "expected the headers of pybind11 in" in done.stderr
+    assert "sudo apt install pybind11-dev" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["ssap", "ssap_node"])
 def test_commands_are_installed_and_callable(command):
     (entry,) = entry_points(group="console_scripts", name=command)

@@ -12,7 +12,7 @@ METADATA_KEY = "ssap_ros"
 
 
 def model_info_to_json(info: ModelInfo) -> str:
-    """`info` as one JSON object with the field names as keys. Raises ValueError if it is unfit."""
+    """`info` as one JSON object with the field names as keys. Raises ValueError if invalid."""
     _check(info)
     return json.dumps(dataclasses.asdict(info))
 
@@ -30,7 +30,7 @@ def model_info_from_json(text: str) -> ModelInfo:
     if not isinstance(fields, dict):
         raise ValueError(f"model info must be a JSON object, got {type(fields).__name__}")
     expected = {field.name for field in dataclasses.fields(ModelInfo)}
-    if fields.keys() != expected:
+    if fields.keys() | {"score_logistic"} != expected:  # younger than the first models
         raise ValueError(f"model info must have the keys {sorted(expected)}, got {sorted(fields)}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     info = ModelInfo(**values)
@@ -84,6 +84,13 @@ def _check(info: ModelInfo) -> None:
         _is_int(info.long_side) and info.long_side > 0,
         "long_side must be a positive integer",
         info.long_side,
+    )
+    _require(
+        _is_tuple_of(info.score_logistic, (int, float))  # type: ignore[arg-type]
+        and len(info.score_logistic) == 2
+        and info.score_logistic[0] > 0,
+        "score_logistic must be a slope above 0 and an offset",
+        info.score_logistic,
     )
 
 

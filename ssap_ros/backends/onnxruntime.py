@@ -118,4 +118,4 @@ class OnnxRuntimeBackend(CpuPyramids):
                 raise self._error(f"expected a float output {name}, got {found}")
 
     def _error(self, reason: str) -> ModelError:
-        return ModelError(f"unfit model {self._path}: {reason}")
+        return ModelError(f"incompatible model {self._path}: {reason}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+from typing import NoReturn
 
-from ssap_ros.cli.options import add_model, positive
+from ssap_ros.cli.options import add_model, positive, size
 from ssap_ros.errors import InputError
 
 HELP = "build the TensorRT engine of a model for this machine's GPU"
 DETAILS = """Builds the engine that the node would build when it is configured, so that it starts at
 once. An engine fits one GPU, one TensorRT version and one model; one that fits is not built again.
-With --input it takes images of one network input size and is fastest there; name it to the node by
-the parameter engine_file_path. Without, it takes any aspect ratio and is found in the cache."""
+With --input-size it takes images of one network input size and is fastest there; name it to the
+node by the parameter engine_file_path. Without, it takes any aspect ratio and the node finds it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--gpu", type=int, default=0, metavar="N", help="number of the GPU")
     parser.add_argument(
-        "--input", type=_size, metavar="HxW", help="the one network input size, e.g. 512x1024"
+        "--input-size", type=size, metavar="WxH", help="the one network input size, e.g. 1024x512"
     )
+    parser.add_argument("--input", type=_renamed, help=argparse.SUPPRESS)
     parser.add_argument(
         "--batch",
         type=positive,
@@ -65,9 +66,10 @@ def run(options: argparse.Namespace) -> int:
     content = model.read_bytes()
     info = read_info(content, model)
     stride = info.levels[-1]
-    if options.input and any(side % stride for side in options.input):
-        raise InputError(f"--input must be multiples of {stride}, got {options.input}")
-    key = engine_key(content, info, config, gpu, VERSION, options.input)
+    if options.input_size and any(side % stride for side in options.input_size):
+        height, width = options.input_size
+        raise InputError(f"--input-size must be multiples of {stride}, got {width}x{height}")
+    key = engine_key(content, info, config, gpu, VERSION, options.input_size)
     path = engine_path(folder, model.stem, key)
     with progress("build-engine") as show:
         find_engine(model, key, config, lambda text: show(0, note=text), force=options.force)
@@ -80,8 +82,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, e.g. 512x1024, got {text!r}")
-    return int(match[1]), int(match[2])
+def _renamed(text: str) -> NoReturn:
+    """`--input` was HxW, against all other sizes."""
+    height, _, width = text.partition("x")
+    raise argparse.ArgumentTypeError(f"use --input-size WxH, here --input-size {width}x{height}")

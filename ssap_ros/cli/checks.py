@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.metadata
 import importlib.util
@@ -13,15 +12,15 @@ import shutil
 from pathlib import Path
 
 from ssap_ros.config import SsapConfig
-from ssap_ros.errors import one_line
-from ssap_ros.node.finding import Finding
+from ssap_ros.errors import DeviceError, one_line
+from ssap_ros.node.check_result import CheckResult
 
 _SETUP = "run `make setup`"
 _LARGE_IMAGES = 32 << 20  # bytes that some full-HD frames under way take
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
-def examine(model: str = "") -> list[Finding]:
+def examine(model: str = "") -> list[CheckResult]:
     """Look at everything the node depends on; `model` is an ONNX file, empty = the default one."""
     return [
         _python(),
@@ -44,7 +43,7 @@ def examine(model: str = "") -> list[Finding]:
             "for ~/debug topics: install ros-<distro>-autoware-internal-debug-msgs",
             needed=False,
         ),
-        _cuda_driver(),
+        _gpu(),
         _gpu_packages(),
         _backend(),
         _engine_cache(),
@@ -55,33 +54,35 @@ def examine(model: str = "") -> list[Finding]:
     ]
 
 
-def _python() -> Finding:
-    return Finding("Python", True, f"{platform.python_version()} on {platform.machine()}")
+def _python() -> CheckResult:
+    return CheckResult("Python", True, f"{platform.python_version()} on {platform.machine()}")
 
 
-def _ros() -> Finding:
+def _ros() -> CheckResult:
     distro = os.environ.get("ROS_DISTRO")
     where = f"distribution {distro}" if distro else "wheels"
     if importlib.util.find_spec("rclpy") is None:
-        return Finding("ROS 2", False, "no rclpy", _SETUP + ", or source a ROS 2 distribution")
+        return CheckResult("ROS 2", False, "no rclpy", _SETUP + ", or source a ROS 2 distribution")
     middleware = os.environ.get("RMW_IMPLEMENTATION", "default")
-    return Finding("ROS 2", True, f"{where}, rclpy {_version('rclpy')}, middleware {middleware}")
+    return CheckResult(
+        "ROS 2", True, f"{where}, rclpy {_version('rclpy')}, middleware {middleware}"
+    )
 
 
-def _conversion() -> Finding:
+def _conversion() -> CheckResult:
     by = (
         "cv_bridge"
         if importlib.util.find_spec("cv_bridge")
         else "own conversion, no cv_bridge here"
     )
-    return Finding("image conversion", True, by)
+    return CheckResult("image conversion", True, by)
 
 
-def _core() -> Finding:
+def _core() -> CheckResult:
     return _module("compiled core", "ssap_ros._core", _SETUP + " (needs g++)")
 
 
-def _module(name: str, module: str, cure: str, *, needed: bool = True) -> Finding:
+def _module(name: str, module: str, hint: str, *, needed: bool = True) -> CheckResult:
     """Whether a module can be imported, not only found: a broken library shows here."""
     try:
         if needed:
@@ -89,8 +90,8 @@ def _module(name: str, module: str, cure: str, *, needed: bool = True) -> Findin
         elif importlib.util.find_spec(module) is None:
             raise ImportError("not installed")
     except ImportError as error:
-        return Finding(name, not needed, one_line(error), cure)
-    return Finding(name, True, _version(module.partition(".")[0]))
+        return CheckResult(name, not needed, one_line(error), hint)
+    return CheckResult(name, True, _version(module.partition(".")[0]))
 
 
 def _version(module: str) -> str:
@@ -102,42 +103,36 @@ def _version(module: str) -> str:
     return "present"
 
 
-def _cuda_driver() -> Finding:
-    """Whether the driver starts; asked of the driver itself, without any CUDA package."""
+def _gpu() -> CheckResult:
+    """The GPU as the driver describes it, without any CUDA package."""
+    from ssap_ros.backends.tensorrt.driver import probe
+
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        code = int(driver.cuInit(0))
-    except OSError:
-        return Finding("GPU", True, "no NVIDIA driver; the CPU will be used")
-    if code != 0:
-        return Finding("GPU", True, f"the driver does not start (cuInit: {code})", "see nvidia-smi")
-    count, number = ctypes.c_int(0), ctypes.c_int(0)
-    driver.cuDeviceGetCount(ctypes.byref(count))
-    driver.cuDriverGetVersion(ctypes.byref(number))
-    name = ctypes.create_string_buffer(100)
-    driver.cuDeviceGetName(name, 100, 0)
-    version = f"{number.value // 1000}.{number.value % 1000 // 10}"
-    return Finding("GPU", True, f"{count.value} x {name.value.decode()}, CUDA {version}")
+        gpu = probe()
+    except DeviceError as error:
+        return CheckResult("GPU", True, f"{error}; the CPU will be used")
+    text = f"{gpu.name}, compute capability {gpu.compute_capability}, CUDA {gpu.cuda}"
+    return CheckResult("GPU", True, text)
 
 
-def _gpu_packages() -> Finding:
+def _gpu_packages() -> CheckResult:
     """TensorRT and CuPy by their metadata; never imported, they fail hard without a driver."""
     found = [
         f"{name} {_version(name)}"
         for name in ("tensorrt", "cupy")
         if importlib.util.find_spec(name)
     ]
-    return Finding("GPU packages", True, ", ".join(found) or "no TensorRT, no CuPy")
+    return CheckResult("GPU packages", True, ", ".join(found) or "no TensorRT, no CuPy")
 
 
-def _backend() -> Finding:
+def _backend() -> CheckResult:
     from ssap_ros.backends import choose_backend
 
     gpu, reason = choose_backend(SsapConfig())
-    return Finding("backend", True, f"{'TensorRT' if gpu else 'ONNX Runtime'}, {reason}")
+    return CheckResult("backend", True, f"{'TensorRT' if gpu else 'ONNX Runtime'}, {reason}")
 
 
-def _engine_cache() -> Finding:
+def _engine_cache() -> CheckResult:
     from ssap_ros.backends.tensorrt.lookup import cache_folder
 
     folder = cache_folder(SsapConfig())
@@ -145,24 +140,26 @@ def _engine_cache() -> Finding:
     megabytes = sum(engine.stat().st_size for engine in engines) / 1e6
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(existing, os.W_OK):
-        cure = "set the parameter engine_cache_dir to a folder that can be written"
-        return Finding("engine cache", True, f"{folder} cannot be written", cure)
-    return Finding("engine cache", True, f"{folder}, {len(engines)} engines, {megabytes:.0f} MB")
+        hint = "set the parameter engine_cache_dir to a folder that can be written"
+        return CheckResult("engine cache", True, f"{folder} cannot be written", hint)
+    return CheckResult(
+        "engine cache", True, f"{folder}, {len(engines)} engines, {megabytes:.0f} MB"
+    )
 
 
-def _model(model: str) -> Finding:
+def _model(model: str) -> CheckResult:
     try:
         from ssap_ros.backends import load_backend, model_path
 
         config = SsapConfig(model_file_path=model, backend="onnxruntime")  # builds no engine
         path, backend = model_path(config), load_backend(config)
     except (ImportError, RuntimeError, ValueError) as error:
-        return Finding(
+        return CheckResult(
             "model", False, one_line(error), "give one with --model, or train and export one"
         )
     info = backend.info
     size = "x".join(map(str, info.input_size)) if info.input_size else f"long side {info.long_side}"
-    return Finding(
+    return CheckResult(
         "model",
         True,
         f"{path}, input {size}, strides {', '.join(map(str, info.levels))}, "
@@ -170,37 +167,37 @@ def _model(model: str) -> Finding:
     )
 
 
-def _profile() -> Finding:
+def _profile() -> CheckResult:
     path = next((os.environ[v] for v in _PROFILE_VARIABLES if os.environ.get(v)), "")
-    cure = "export FASTDDS_DEFAULT_PROFILES_FILE=<ssap_ros>/config/fastdds_shm.xml"
+    hint = "export FASTDDS_DEFAULT_PROFILES_FILE=<ssap_ros>/config/fastdds_shm.xml"
     if not path:
         text = "none; large images may be lost between processes"
-        return Finding("DDS profile", True, text, cure)
+        return CheckResult("DDS profile", True, text, hint)
     if not os.path.isfile(path):
-        return Finding("DDS profile", True, f"not found: {path}", cure)
+        return CheckResult("DDS profile", True, f"not found: {path}", hint)
     sizes = re.findall(r"<segment_size>\s*(\d+)", Path(path).read_text(errors="replace"))
     segment = max(map(int, sizes), default=0)
     if segment < _LARGE_IMAGES:
         text = f"{path}, its shared-memory segments hold {segment / 2**20:.1f} MiB"
-        return Finding("DDS profile", True, f"{text}, too little for large images", cure)
-    return Finding("DDS profile", True, f"{path}, segments of {segment / 2**20:.0f} MiB")
+        return CheckResult("DDS profile", True, f"{text}, too little for large images", hint)
+    return CheckResult("DDS profile", True, f"{path}, segments of {segment / 2**20:.0f} MiB")
 
 
-def _shared_memory() -> Finding:
+def _shared_memory() -> CheckResult:
     """The file system that shared-memory transports live in."""
     free = shutil.disk_usage("/dev/shm").free
     text = f"{free / 2**20:.0f} MiB free in /dev/shm"
     if free < 4 * _LARGE_IMAGES:
-        cure = "give it more: mount -o remount,size=1G /dev/shm, or docker run --shm-size=1g"
-        return Finding("shared memory", True, text, cure)
-    return Finding("shared memory", True, text)
+        hint = "give it more: mount -o remount,size=1G /dev/shm, or docker run --shm-size=1g"
+        return CheckResult("shared memory", True, text, hint)
+    return CheckResult("shared memory", True, text)
 
 
-def _socket_buffers() -> Finding:
+def _socket_buffers() -> CheckResult:
     """What images that come from other machines by UDP need."""
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
     text = f"receive buffers of up to {limit / 2**20:.1f} MiB"
     if limit < _LARGE_IMAGES:
-        cure = f"for cameras on other machines: sysctl -w net.core.rmem_max={_LARGE_IMAGES}"
-        return Finding("socket buffers", True, text, cure)
-    return Finding("socket buffers", True, text)
+        hint = f"for cameras on other machines: sysctl -w net.core.rmem_max={_LARGE_IMAGES}"
+        return CheckResult("socket buffers", True, text, hint)
+    return CheckResult("socket buffers", True, text)

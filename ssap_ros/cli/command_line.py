@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from ssap_ros.cli import (
     ablate,
     benchmark,
     build_engine,
+    calibrate,
     doctor,
     evaluate,
     export,
@@ -31,6 +33,7 @@ _COMMANDS = {
     "ablate": ablate,
     "train": train,
     "export": export,
+    "calibrate": calibrate,
     "build-engine": build_engine,
     "benchmark": benchmark,
 }
@@ -46,9 +49,9 @@ _EXAMPLES = """examples:
   ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
   ssap ablate --table 5 --format scenes --json out/table5.json
   ssap train --config config/train_street.yaml --resume
-  ssap build-engine --input 512x1024            the engine of a GPU before the vehicle needs it
+  ssap build-engine --input-size 1024x512       the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
-  ssap benchmark partition --json out/partition.json
+  ssap benchmark --node                         how fast this model is on this machine
 """
 
 
@@ -62,13 +65,13 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (told in one
-    line on stderr), 130 interrupted.
+    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (one line
+    on stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
-    _show_warnings()
     try:
-        return int(_COMMANDS[options.command].run(options))
+        with _logging_to_stderr():
+            return int(_COMMANDS[options.command].run(options))
     except (InputError, ModelError) as error:
         return _tell(error, _BAD_INPUT)
     except (NodeError, DeviceError) as error:
@@ -83,17 +86,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _Words(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"ssap: {level}{record.getMessage()}"
+        level = "" if record.levelno == logging.INFO else f"ssap: {record.levelname.lower()}: "
+        return f"{level}{record.getMessage()}"
 
 
-def _show_warnings() -> None:
-    """Let what the library warns of be told in the words of the command."""
-    handler = logging.StreamHandler()
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """What the library logs meanwhile, in plain lines; a warning says that it is one."""
+    log, handler = logging.getLogger("ssap_ros"), logging.StreamHandler()
     handler.setFormatter(_Words())
-    library = logging.getLogger("ssap_ros")
-    library.handlers = [handler]
-    library.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _tell(error: Exception, code: int) -> int:

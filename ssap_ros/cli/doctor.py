@@ -23,20 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=positive, default=3, metavar="S", help="how long to listen (default: 3)"
     )
-    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    parser.add_argument("--json", action="store_true", help="the results as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     from ssap_ros.cli.checks import examine
-    from ssap_ros.node.finding import report
+    from ssap_ros.node.check_result import report
 
-    findings = examine(options.model)
+    results = examine(options.model)
     if options.topic:
         require_ros()
         from ssap_ros.node.topic_check import check_topic
 
-        findings += check_topic(options.topic, options.rate or 0.0, options.seconds)
-    print(
-        json.dumps([f.as_dict() for f in findings], indent=2) if options.json else report(findings)
-    )
-    return 0 if all(finding.ok for finding in findings) else 1
+        results += check_topic(options.topic, options.rate or 0.0, options.seconds)
+    print(json.dumps([f.as_dict() for f in results], indent=2) if options.json else report(results))
+    return 0 if all(result.ok for result in results) else 1

@@ -39,10 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--long-side", type=positive, metavar="N", help="longer side of the network input in pixels"
     )
     parser.add_argument(
-        "--flip", action="store_true", help="test trick: the mirrored image is seen too"
+        "--flip",
+        action="store_true",
+        help="test-time augmentation: also predict the mirrored image",
     )
     parser.add_argument(
-        "--multi-scale", action="store_true", help="test trick: half and double size are seen too"
+        "--multi-scale",
+        action="store_true",
+        help="test-time augmentation: also predict half and double size",
+    )
+    parser.add_argument(
+        "--views",
+        choices=("one", "four"),
+        default="one",
+        help="four: the mean over the image plain, mirrored, 32 pixels smaller and larger, with "
+        "its 95 %% interval by bootstrap over the images (default: one)",
     )
     parser.add_argument(
         "--worst",
@@ -56,16 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ssap_ros.common.outputs import claim_file, claim_folder, write_json
     from ssap_ros.common.progress import progress
-    from ssap_ros.evaluation.images import WORST, draw_worst, evaluate_images, report
-    from ssap_ros.evaluation.predict import PredictionSettings
+    from ssap_ros.evaluation.images import WORST, draw_worst, report
+    from ssap_ros.evaluation.predict import PredictionSettings, load_predictor
     from ssap_ros.evaluation.test_time_augmentation import SCALES
+    from ssap_ros.evaluation.views import evaluate_views, four_views, mean_of_views
     from ssap_ros.evaluation.workers import parse_workers
 
-    tricks = options.flip or options.multi_scale
+    augmented = options.flip or options.multi_scale
     try:
         config = SsapConfig(
             model_file_path=options.model,
-            backend="onnxruntime" if tricks else "auto",  # the views are averaged on the CPU
+            backend="onnxruntime" if augmented else "auto",  # the views are averaged on the CPU
             input_long_side=options.long_side or 0,
         )
     except ValueError as error:
@@ -78,12 +90,19 @@ def run(options: argparse.Namespace) -> int:
         options.flip,
         SCALES if options.multi_scale else (1.0,),
     )
+    views = {"plain": settings}
+    if options.views == "four":
+        info = load_predictor(settings).info
+        views = four_views(settings, options.long_side or info.long_side)
     claim_file(options.json, [options.annotations])
     if options.worst:
         claim_folder(options.worst, [WORST], [options.images])
     with progress("evaluate", "images") as show:
-        scores = evaluate_images(images, settings, options.limit, workers, show)
+        by_view = evaluate_views(images, views, options.limit, workers, show)
+    scores = by_view["plain"]
     result = report(scores, settings)
+    if options.views == "four":
+        result |= mean_of_views(by_view)
     write_json(options.json, result)
     print(table(result))
     if options.worst:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from ssap_ros.cli.options import positive
+from ssap_ros.cli.options import positive, size
 from ssap_ros.errors import InputError
 
 HELP = "make a ROS 2 bag of a video, pictures, a data set or procedural scenes"
@@ -37,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", default="val", help="of Cityscapes (default: val)")
     parser.add_argument(
-        "--size", type=_size, metavar="WxH", help="of procedural scenes (default: 640x480)"
+        "--size",
+        type=partial(size, least=32),
+        metavar="WxH",
+        help="of procedural scenes (default: 640x480)",
     )
     parser.add_argument(
         "--coco",
@@ -77,10 +81,3 @@ def run(options: argparse.Namespace) -> int:
     truth = " with ground truth" if source.classes else ""
     print(f"{options.out}: {count} frames{truth}", file=sys.stderr)
     return 0
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) >= 32 and int(height) >= 32):
-        raise argparse.ArgumentTypeError(f"expected WxH of at least 32x32, got {text!r}")
-    return int(height), int(width)

@@ -75,6 +75,15 @@ def positive(text: str) -> int:
     return value
 
 
+def size(text: str, least: int = 1) -> tuple[int, int]:
+    """The type of an argument WxH, as (height, width)."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= least):
+        expected = f"WxH like 1024x512, at least {least}x{least}"
+        raise argparse.ArgumentTypeError(f"expected a size {expected}, got {text!r}")
+    return int(height), int(width)
+
+
 def require_torch() -> None:
     require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
 
@@ -83,7 +92,7 @@ def require_ros() -> None:
     require("rclpy", "ROS 2 is not here: run `make setup`, or source a ROS 2 distribution")
 
 
-def require(module: str, cure: str) -> None:
-    """Raise InputError with the cure where a module is not installed."""
+def require(module: str, hint: str) -> None:
+    """Raise InputError with the hint where a module is not installed."""
     if importlib.util.find_spec(module) is None:
-        raise InputError(cure)
+        raise InputError(hint)

@@ -11,20 +11,20 @@ from typing import Any
 from ssap_ros.cli.options import add_model, positive, require_ros
 from ssap_ros.errors import InputError
 
-HELP = "play recordings into the node, keep and score its answers, write a report"
+HELP = "play recordings into the node, keep and score its outputs, write a report"
 DETAILS = """Starts the ROS 2 node, plays SOURCE into its camera topics and writes to DIR:
 
   report.html      scores, speed, the frames worth looking at; one file, opens anywhere
   summary.json     all figures, and a digest of all masks and detections
   frames.json      one line per frame: digest, latency, instances, quality
-  recording.mcap   what the node answered, at the times of the recording; for RViz and Foxglove
+  recording.mcap   the node's output, at the times of the recording; for RViz and Foxglove
   overlay.mp4, frame_*.png, node.log
 
 SOURCE is a video, an image, a folder of images, a ROS 2 bag (mcap, sqlite3) or scenes[:SEED]. With
-ground-truth topics in the bag the answers are scored: AP, AP50, PQ, SQ, RQ, mIoU. `ssap make-bag`
+ground-truth topics in the bag the outputs are scored: AP, AP50, PQ, SQ, RQ, mIoU. `ssap make-bag`
 writes such bags, and its help describes the topics.
 
-With --policy every each frame gets exactly one answer, and two replays of one bag give the same
+With --policy every each frame gets exactly one output, and two replays of one bag give the same
 digest. Several bags, or a folder of them, are replayed bag by bag, shared among --workers, into one
 merged report; what is there already is not replayed again.
 
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
         gt_detections=tuple(options.gt_detections),
         play=PlayOptions(options.policy, options.rate, options.model, dict(options.param)),
     )
-    summary, words = _fleet(options, how) if _several(options) else _single(options, how)
+    summary, words = _batch(options, how) if _several(options) else _single(options, how)
     print(words, file=sys.stderr)
     if options.json:
         print(json.dumps(summary, indent=2))
@@ -139,17 +139,17 @@ def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]
     return summary.as_dict(), summary.describe(options.out)
 
 
-def _fleet(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
+def _batch(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
     from ssap_ros.evaluation.workers import parse_workers
-    from ssap_ros.replay.batch import bags_of, describe, replay_fleet
+    from ssap_ros.replay.batch import bags_of, describe, replay_batch
 
     workers = parse_workers(options.workers or "1")
-    summary = replay_fleet(bags_of(options.source), options.out, how, workers)
+    summary = replay_batch(bags_of(options.source), options.out, how, workers)
     return summary, describe(summary, options.out)
 
 
 def _several(options: argparse.Namespace) -> bool:
-    """Whether a fleet is meant: several sources, workers, or a folder with more than one bag."""
+    """Whether a batch is meant: several sources, workers, or a folder with more than one bag."""
     from ssap_ros.replay.bags.reader import find_bags, is_bag
 
     if len(options.source) > 1 or options.workers:

@@ -38,7 +38,7 @@ class CocoPanopticSet:
         among them is part of the class "background" if there is one, else of OTHER_CLASS.
 
     Segments of one stuff class are one segment. Raises InputError, naming what was expected, if
-    files are missing or unfit.
+    files are missing or incompatible.
     """
 
     distances = False

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ssap_ros.backends.base import AnyBackend
-from ssap_ros.evaluation.evaluators import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
 from ssap_ros.evaluation.predict import PredictionSettings, Predictor, load_model
 from ssap_ros.evaluation.scoring import Scores, bootstrap, merged
 from ssap_ros.evaluation.test_time_augmentation import SCALES
@@ -103,21 +103,21 @@ def ablate(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[RowResult]:
     """Score every row on the same images; arguments as of `evaluate_images`."""
-    judge = open_judge(images, load_model(rows[0].settings.config).info)
-    count = min(len(judge), limit or len(judge))
-    answers = map_items(partial(score_rows, images, tuple(rows)), range(count), workers, progress)
+    evaluator = open_evaluator(images, load_model(rows[0].settings.config).info)
+    count = min(len(evaluator), limit or len(evaluator))
+    results = map_items(partial(score_rows, images, tuple(rows)), range(count), workers, progress)
     return [
-        RowResult(row, merged([a[k][0] for a in answers]), [a[k][1] for a in answers])
+        RowResult(row, merged([a[k][0] for a in results]), [a[k][1] for a in results])
         for k, row in enumerate(rows)
     ]
 
 
 def score_rows(images: ImageSet, rows: tuple[Row, ...], index: int) -> list[tuple[Scores, float]]:
-    """Scores and partition time of one image for every row; the network sees it once."""
-    answers = []
+    """Scores and partition time of one image for every row; the network runs once."""
+    results = []
     backend: AnyBackend = RememberingBackend(load_model(rows[0].settings.config))
-    judge = open_judge(images, backend.info)
-    image = judge.image(index)
+    evaluator = open_evaluator(images, backend.info)
+    image = evaluator.image(index)
     for row in rows:
         config = dataclasses.replace(row.settings.config, initial_level=max(row.initial, row.used))
         settings = dataclasses.replace(row.settings, config=config)
@@ -127,8 +127,8 @@ def score_rows(images: ImageSet, rows: tuple[Row, ...], index: int) -> list[tupl
             config.segmentation_refinement,
         )
         prediction = Predictor(settings, backend, partition)(image)
-        answers.append((judge.scores(index, prediction), prediction.partition_ms))
-    return answers
+        results.append((evaluator.scores(index, prediction), prediction.partition_ms))
+    return results
 
 
 def partition_from(

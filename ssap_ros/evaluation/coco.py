@@ -13,19 +13,19 @@ from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError
 from ssap_ros.evaluation.metrics.average_precision import CocoAveragePrecision
-from ssap_ros.evaluation.predict import Prediction
+from ssap_ros.evaluation.predict import ImagePrediction
 from ssap_ros.evaluation.scoring import Scores
 from ssap_ros.types import ImageArray, ModelInfo
 
 
-class CocoInstances:
+class CocoEvaluator:
     """Average precision on the images of a COCO instance annotation file.
 
     annotations: JSON with `images`, `annotations` and `categories`; categories and classes of the
         model are matched by name, and what only one side knows is left out.
     images: the folder that the `file_name`s are relative to.
 
-    Raises InputError for files that are missing or unfit, and if no class is known to both.
+    Raises InputError for files that are missing or incompatible, and if no class is known to both.
     """
 
     def __init__(self, annotations: Path, images: Path, info: ModelInfo) -> None:
@@ -70,7 +70,7 @@ class CocoInstances:
             crowd=np.array([bool(o["iscrowd"]) for o in objects]),
         )
 
-    def scores(self, index: int, prediction: Prediction) -> Scores:
+    def scores(self, index: int, prediction: ImagePrediction) -> Scores:
         metric = CocoAveragePrecision(self._classes)
         instances = prediction.instances
         metric.add_encoded(

@@ -1,4 +1,4 @@
-"""One judge per annotation format: what is true of an image, and how good a prediction is."""
+"""One evaluator per annotation format: the truth of an image, and the scores of a prediction."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.data.scene_set import SceneSet
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.coco import CocoInstances
+from ssap_ros.evaluation.coco import CocoEvaluator
 from ssap_ros.evaluation.metrics.average_precision import CocoAveragePrecision
 from ssap_ros.evaluation.metrics.cityscapes_precision import CityscapesAveragePrecision
 from ssap_ros.evaluation.metrics.mean_iou import MeanIou
 from ssap_ros.evaluation.metrics.panoptic_quality import PanopticQuality
-from ssap_ros.evaluation.predict import Prediction
+from ssap_ros.evaluation.predict import ImagePrediction
 from ssap_ros.evaluation.scoring import Scores
 from ssap_ros.types import ImageArray, ModelInfo
 
@@ -44,7 +44,7 @@ class ImageSet:
     count: int = 0
 
 
-class Judge(Protocol):
+class Evaluator(Protocol):
     """Knows the truth of a set of images."""
 
     def __len__(self) -> int: ...
@@ -57,26 +57,27 @@ class Judge(Protocol):
         """The true objects, with the class ids of the model."""
         ...
 
-    def scores(self, index: int, prediction: Prediction) -> Scores: ...
+    def scores(self, index: int, prediction: ImagePrediction) -> Scores: ...
 
 
 @lru_cache(maxsize=1)
-def open_judge(images: ImageSet, info: ModelInfo) -> Judge:
-    """The judge of a set of images for a model's classes, opened once per process.
+def open_evaluator(images: ImageSet, info: ModelInfo) -> Evaluator:
+    """The evaluator of a set of images for a model's classes, opened once per process.
 
     Classes of the set and of the model are matched by name, and what only one side knows is left
-    out. Raises InputError for files that are missing or unfit, and if no class is known to both.
+    out. Raises InputError for files that are missing or incompatible, and if no class is known
+    to both.
     """
     if images.format == "coco":
-        return CocoInstances(images.annotations, images.images, info)
+        return CocoEvaluator(images.annotations, images.images, info)
     if images.format == "coco_panoptic":
-        return PanopticJudge(CocoPanopticSet(images.annotations, images.images), info)
+        return PanopticEvaluator(CocoPanopticSet(images.annotations, images.images), info)
     if images.format == "cityscapes":
-        return PanopticJudge(CityscapesSet(images.root, images.split), info, cityscapes=True)
-    return PanopticJudge(SceneSet(images.first_seed, images.count), info)
+        return PanopticEvaluator(CityscapesSet(images.root, images.split), info, cityscapes=True)
+    return PanopticEvaluator(SceneSet(images.first_seed, images.count), info)
 
 
-class PanopticJudge:
+class PanopticEvaluator:
     """Average precision, panoptic quality and mean IoU on a set whose every pixel is annotated.
 
     cityscapes: average precision as Cityscapes defines it, with AP50m and AP100m where the set
@@ -120,7 +121,7 @@ class PanopticJudge:
             crowd=truth.crowd[kept],
         )
 
-    def scores(self, index: int, prediction: Prediction) -> Scores:
+    def scores(self, index: int, prediction: ImagePrediction) -> Scores:
         truth = self._read(index).truth
         precision = (
             CityscapesAveragePrecision(self._things, self._images.distances)

@@ -17,7 +17,7 @@ from ssap_ros.backends import model_path
 from ssap_ros.common.outputs import write_output
 from ssap_ros.data.segments import Segments, bounding_box
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.evaluators import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
 from ssap_ros.evaluation.predict import PredictionSettings, load_predictor
 from ssap_ros.evaluation.scoring import Scores, merged
 from ssap_ros.evaluation.workers import Workers, map_items
@@ -39,13 +39,13 @@ def evaluate_images(
     """The scores of the first `limit` images; they do not depend on the workers.
 
     workers: see `map_items`; processes on this machine share its cores. progress: called with
-    (images done, images in all). Raises InputError for files that are missing or unfit, ModelError
-    for the model.
+    (images done, images in all). Raises InputError for files that are missing or incompatible,
+    ModelError for the model.
     """
-    judge = open_judge(images, load_predictor(settings).info)
-    for note in getattr(judge, "notes", ()):
+    evaluator = open_evaluator(images, load_predictor(settings).info)
+    for note in getattr(evaluator, "notes", ()):
         _LOG.warning(note)
-    count = min(len(judge), limit or len(judge))
+    count = min(len(evaluator), limit or len(evaluator))
     if count == 0:
         raise InputError("there are no images to evaluate")
     if isinstance(workers, int) and workers > 1 and settings.config.num_threads == 0:
@@ -59,8 +59,8 @@ def evaluate_images(
 def score_image(images: ImageSet, settings: PredictionSettings, index: int) -> Scores:
     """The scores of one image; model and truth are loaded once per process."""
     predictor = load_predictor(settings)
-    judge = open_judge(images, predictor.info)
-    return judge.scores(index, predictor(judge.image(index)))
+    evaluator = open_evaluator(images, predictor.info)
+    return evaluator.scores(index, predictor(evaluator.image(index)))
 
 
 def report(scores: Scores, settings: PredictionSettings) -> dict[str, Any]:
@@ -78,10 +78,10 @@ def draw_worst(
 ) -> list[Path]:
     """Write pictures of the `count` images of lowest quality: prediction left, truth right."""
     predictor = load_predictor(settings)
-    judge = open_judge(images, predictor.info)
+    evaluator = open_evaluator(images, predictor.info)
     paths = []
     for rank, index in enumerate(np.argsort(scores.quality, kind="stable")[:count], start=1):
-        image = judge.image(int(index))
+        image = evaluator.image(int(index))
         prediction = predictor(image)
         instances = prediction.instances
         left = instances.keep(instances.scores >= prediction.shown_score)
@@ -89,10 +89,10 @@ def draw_worst(
             OverlayRenderer(predictor.info.classes).draw(
                 image, _frame(segments), range(1, len(segments.class_ids) + 1)
             )
-            for segments in (left, judge.things(int(index)))
+            for segments in (left, evaluator.things(int(index)))
         ]
-        title = f"{judge.name(int(index))}   quality {scores.quality[index]:.2f}"
-        path = folder / f"worst_{rank:02}_{judge.name(int(index))}.png"
+        title = f"{evaluator.name(int(index))}   quality {scores.quality[index]:.2f}"
+        path = folder / f"worst_{rank:02}_{evaluator.name(int(index))}.png"
         picture = cv2.cvtColor(_beside(halves, title), cv2.COLOR_RGB2BGR)
         write_output(path, cv2.imencode(".png", picture)[1].tobytes())
         paths.append(path)

@@ -1,4 +1,4 @@
-"""The product's answer to an annotated image, in the form that the metrics take."""
+"""The product's prediction for an annotated image, in the form that the metrics take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ssap_ros.evaluation.panoptic import (
     panoptic_segments,
 )
 from ssap_ros.evaluation.test_time_augmentation import TestTimeBackend
-from ssap_ros.pipeline import Partition, Percept, SsapPipeline
+from ssap_ros.pipeline import Partition, Prediction, SsapPipeline
 from ssap_ros.stages.partition import cascaded_graph_partition
 from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
 
@@ -36,7 +36,8 @@ class PredictionSettings:
         score_threshold; the panoptic map shows the instances above it.
     grouping: "affinity" is the product; "components" is the baseline that takes each connected
         region of one class as one instance, everything else being equal.
-    flip, scales: the test tricks.
+    flip, scales: the views that test-time augmentation averages.
+    mirror: predict the mirrored image and mirror the result back.
     min_stuff_area: of the panoptic map, in pixels.
     """
 
@@ -44,11 +45,12 @@ class PredictionSettings:
     grouping: Grouping = "affinity"
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
+    mirror: bool = False
     min_stuff_area: int = MIN_STUFF_AREA
 
 
 @dataclass(frozen=True)
-class Prediction:
+class ImagePrediction:
     """What is said of one image.
 
     instances: label map of all instances, whatever their score, in descending score.
@@ -82,10 +84,15 @@ class Predictor:
         self.settings, self.info = settings, backend.info
         self._pipeline = SsapPipeline(backend, config, partition)
 
-    def __call__(self, image: ImageArray) -> Prediction:
-        percept = self._pipeline.perceive([image])[0]
-        result = self._pipeline.segment(percept)
-        classes = self._classes(percept)
+    def __call__(self, image: ImageArray) -> ImagePrediction:
+        if self.settings.mirror:
+            return _mirrored(self._predict(np.ascontiguousarray(image[:, ::-1])))
+        return self._predict(image)
+
+    def _predict(self, image: ImageArray) -> ImagePrediction:
+        prediction = self._pipeline.predict([image])[0]
+        result = self._pipeline.segment(prediction)
+        classes = self._classes(prediction)
         instances = Segments(
             result.labels.astype(np.int32),
             np.array([i.class_id for i in result.instances], np.int64),
@@ -98,11 +105,29 @@ class Predictor:
             self.info.thing_ids,
             self.settings.min_stuff_area,
         )
-        return Prediction(instances, threshold, result.stage_ms["partition"], classes, panoptic)
+        return ImagePrediction(
+            instances, threshold, result.stage_ms["partition"], classes, panoptic
+        )
 
-    def _classes(self, percept: Percept) -> ClassArray:
-        cells_per_pixel = percept.scale / self.info.levels[0]
-        return full_resolution_classes(percept.pyramid.probabilities, percept.size, cells_per_pixel)
+    def _classes(self, prediction: Prediction) -> ClassArray:
+        cells_per_pixel = prediction.scale / self.info.levels[0]
+        return full_resolution_classes(
+            prediction.pyramid.probabilities, prediction.size, cells_per_pixel
+        )
+
+
+def _mirrored(prediction: ImagePrediction) -> ImagePrediction:
+    """The same, left to right."""
+
+    def mirrored(segments: Segments) -> Segments:
+        return dataclasses.replace(segments, ids=np.ascontiguousarray(segments.ids[..., ::-1]))
+
+    return dataclasses.replace(
+        prediction,
+        instances=mirrored(prediction.instances),
+        classes=np.ascontiguousarray(prediction.classes[:, ::-1]),
+        panoptic=mirrored(prediction.panoptic),
+    )
 
 
 @lru_cache(maxsize=1)

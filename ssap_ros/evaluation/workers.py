@@ -47,7 +47,7 @@ def map_items(
         `tcp://host:port` of a Dask scheduler, whose workers have this package installed.
     progress: called with (items done, items in all) after every item.
 
-    Raises InputError if Dask is needed and not installed, if no scheduler answers, or if an item
+    Raises InputError if Dask is needed and not installed, if no scheduler responds, or if an item
     took several workers down.
     """
     todo = list(items)
@@ -63,7 +63,7 @@ def map_items(
         from distributed import Client, KilledWorker, LocalCluster, as_completed
     except ImportError as error:
         raise InputError(
-            "several workers need Dask: pip install -r environment/requirements-fleet.txt"
+            "several workers need Dask: pip install -r environment/requirements-batch.txt"
         ) from error
 
     settings = {
@@ -85,7 +85,7 @@ def map_items(
         try:
             client = Client(local or workers, timeout=_CONNECT_S)
         except OSError as error:
-            raise InputError(f"no Dask scheduler answers at {workers}") from error
+            raise InputError(f"no Dask scheduler responds at {workers}") from error
         try:
             # pure=False: equal items are computed each, as in a loop
             futures = client.map(function, todo, pure=False, batch_size=64)

@@ -25,13 +25,17 @@ _PNG_OPTIONS = (
 
 
 def compressed_to_rgb(msg: CompressedImage) -> ImageArray:
-    """The picture in `msg`, jpeg or png of 8 or 16 bits, as RGB, uint8 (H, W, 3).
+    """The image in `msg`, jpeg or png of 8 or 16 bits, as RGB.
 
     A grey picture whose `format` begins with a Bayer encoding, as image_transport writes it, is
     taken for that mosaic. The data decide between jpeg and png, not the format.
 
-    Raises MessageError for other data, an incomplete file, and more pixels than 2^26 or than the
-    data can hold.
+    Returns:
+        RGB, uint8 (H, W, 3).
+
+    Raises:
+        MessageError: Other data, an incomplete file, or more pixels than 2^26 or than the data can
+            hold.
     """
     pixels = _decode(msg)
     written = msg.format.partition(";")[0].strip()

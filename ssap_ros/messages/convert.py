@@ -26,12 +26,17 @@ from ssap_ros.types import Instance
 def instance_masks(
     image: Image | CompressedImage, detections: Detection2DArray
 ) -> NDArray[np.bool_]:
-    """The masks of a frame, bool (N, H, W): masks[k] belongs to `detections.detections[k]`.
+    """The masks of a frame; for one mask at a time compare `labels_of(image)`.
 
-    image: a message of `~/instances` or `~/instances/compressed`; detections: the message of
-        `~/detections` with the same header. For one mask at a time compare `labels_of(image)`.
+    Args:
+        image: A message of `~/instances` or `~/instances/compressed`.
+        detections: The message of `~/detections` with the same header.
 
-    Raises MessageError if the headers differ or the image holds a label without a detection.
+    Returns:
+        bool (N, H, W); masks[k] belongs to `detections.detections[k]`.
+
+    Raises:
+        MessageError: The headers differ, or the image holds a label without a detection.
     """
     if image.header != detections.header:
         raise MessageError(
@@ -45,9 +50,13 @@ def instance_masks(
 
 
 def labels_of(image: Image | CompressedImage) -> NDArray[np.uint16]:
-    """The label image uint16 (H, W) in a message of `~/instances` or `~/instances/compressed`.
+    """The label image in a message of `~/instances` or `~/instances/compressed`.
 
-    0 = no instance, k = `detections[k - 1]`. Raises MessageError for any other image.
+    Returns:
+        uint16 (H, W); 0 = no instance, k = `detections[k - 1]`.
+
+    Raises:
+        MessageError: It is another image.
     """
     if isinstance(image, CompressedImage):
         return png_labels(image)

@@ -72,15 +72,20 @@ _ENCODINGS |= {
 
 
 def image_to_rgb(msg: Image) -> ImageArray:
-    """The picture in `msg` as contiguous RGB, uint8 (H, W, 3); dense `rgb8` is not copied.
+    """The image in `msg` as RGB; dense `rgb8` is not copied.
 
     Reads mono, rgb(a), bgr(a) and Bayer of 8 and 16 bits, YUV 4:2:2 and 4:2:0, and of the nameless
     types 8UC1 and 16UC1 as grey, 8UC3 as BGR. 16 bits are scaled by 255 / 65535 and rounded. Rows
     may be padded (`step`), 16 bits may be big endian. cv_bridge converts where it is installed and
     able to: not the nameless types, rows padded by a part of a pixel, or foreign byte order.
 
-    Raises MessageError for an unknown encoding, an image without pixels, a size that the chroma
-    subsampling does not divide, a step shorter than a row, and data shorter than step * rows.
+    Returns:
+        RGB, contiguous uint8 (H, W, 3).
+
+    Raises:
+        MessageError: An unknown encoding, an image without pixels, a size that the chroma
+            subsampling does not divide, a step shorter than a row, or data shorter than
+            step * rows.
     """
     pixels = _pixels(msg)
     if CvBridge is not None and _fits_cv_bridge(msg):

@@ -20,7 +20,7 @@ from ssap_ros.node.status import CameraStatus
 from ssap_ros.types import ImageArray, ModelInfo
 
 
-class Frame(NamedTuple):
+class ReceivedImage(NamedTuple):
     """An image message and when it arrived, by time.perf_counter()."""
 
     msg: Image | CompressedImage
@@ -30,15 +30,15 @@ class Frame(NamedTuple):
 class Camera:
     """A camera called `name`; the topics of the one called "" have no prefix.
 
-    put: takes the frames. has_room: whether it can; while not, images stay with the middleware.
+    put: takes the frames. has_capacity: whether it can; while not, images stay with the middleware.
     """
 
     def __init__(
         self,
         node: LifecycleNodeMixin,
         name: str,
-        put: Callable[[str, Frame], None],
-        has_room: Callable[[str], bool],
+        put: Callable[[str, ReceivedImage], None],
+        has_capacity: Callable[[str], bool],
     ) -> None:
         self.name = name
         self.status = CameraStatus()
@@ -48,7 +48,7 @@ class Camera:
         self._node = node
         self._prefix = f"{name}/" if name else ""
         self._put = put
-        self._group = _WhileRoom(lambda: has_room(name))
+        self._group = _WhileCapacity(lambda: has_capacity(name))
         self._subscriptions: list[Any] = []
 
     def open(self, config: NodeConfig, info: ModelInfo) -> None:
@@ -94,11 +94,11 @@ class Camera:
         config: NodeConfig,
         group: CallbackGroup | None = None,
     ) -> None:
-        def tell(problem: str) -> None:
+        def report(problem: str) -> None:
             self.status.qos_problem = problem
             self._node.get_logger().warning(problem)
 
-        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, tell))
+        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, report))
         self._subscriptions.append(
             self._node.create_subscription(
                 kind,
@@ -114,18 +114,18 @@ class Camera:
     def receive(self, msg: Image | CompressedImage) -> None:
         """The callback of the images: hand one over to the worker."""
         self.status.image_came()
-        self._put(self.name, Frame(msg, time.perf_counter()))
+        self._put(self.name, ReceivedImage(msg, time.perf_counter()))
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
         self.camera_info = msg
 
 
-class _WhileRoom(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
+class _WhileCapacity(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
     """Leaves images to the middleware while the queue is full."""
 
-    def __init__(self, has_room: Callable[[], bool]) -> None:
+    def __init__(self, has_capacity: Callable[[], bool]) -> None:
         super().__init__()
-        self._has_room = has_room
+        self._has_capacity = has_capacity
 
     def can_execute(self, entity: Any) -> bool:
-        return self._has_room() and super().can_execute(entity)
+        return self._has_capacity() and super().can_execute(entity)

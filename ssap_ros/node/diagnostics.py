@@ -15,9 +15,9 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from ssap_ros.messages import diagnostic_array, diagnostic_status
-from ssap_ros.node.camera import Camera, Frame
+from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.memory import memory_mb
-from ssap_ros.node.model_host import Engine
+from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameQueue
 
@@ -26,35 +26,35 @@ def node_diagnostics(
     stamp: Time,
     node_name: str,
     parameters: NodeParameters,
-    engine: Engine,
-    queue: FrameQueue[Frame],
+    host: ModelHost,
+    queue: FrameQueue[ReceivedImage],
     cameras: Mapping[str, Camera],
 ) -> DiagnosticArray:
     """The state of every camera, under the name `node` or `node: camera`."""
     common: dict[str, object] = {
-        "backend": engine.backend_name or parameters.pipeline.backend,
+        "backend": host.backend_name or parameters.pipeline.backend,
         "model": parameters.pipeline.model_file_path or "default",
-        "building_s": f"{engine.status.building_s:.0f}",
-        "backend_errors": engine.status.backend_errors,
-        "recoveries": engine.status.recoveries,
+        "building_s": f"{host.status.building_s:.0f}",
+        "backend_errors": host.status.backend_errors,
+        "recoveries": host.status.recoveries,
         "memory_mb": f"{memory_mb():.0f}",
     }
     entries = []
     for name, camera in cameras.items():
         full_name = f"{node_name}: {name}" if name else node_name
-        entries.append(_camera_status(full_name, camera, queue, engine, common))
+        entries.append(_camera_status(full_name, camera, queue, host, common))
     return diagnostic_array(stamp, entries)
 
 
 def _camera_status(
     name: str,
     camera: Camera,
-    queue: FrameQueue[Frame],
-    engine: Engine,
+    queue: FrameQueue[ReceivedImage],
+    host: ModelHost,
     common: Mapping[str, object],
 ) -> DiagnosticStatus:
     own = camera.status.summary()
-    level, state, message = engine.status.summary() or own
+    level, state, message = host.status.summary() or own
     values: dict[str, object] = {
         "state": state,
         "topic": camera.status.topic or "",
@@ -62,7 +62,7 @@ def _camera_status(
         **dataclasses.asdict(queue.counts(camera.name)),
         "partition_incomplete": camera.status.n_incomplete,
         "input_hz": f"{camera.status.take_rate():.1f}",
-        "last_error": camera.status.last_error or engine.status.last_error,
+        "last_error": camera.status.last_error or host.status.last_error,
     }
     for stage, times in camera.times.percentiles().items():
         values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in times.values())

@@ -14,7 +14,7 @@ class NodeExecutor(MultiThreadedExecutor):  # type: ignore[misc]
 
     A transition destroys publishers and subscriptions while the other thread waits for events of
     them. rclpy overlooks one that is gone already when it is collected for waiting, but then adds
-    it to the wait set all the same, and the error would end the node. Collected anew, it is gone.
+    it to the wait set all the same, and the error would end the node. Collected again, it is gone.
     """
 
     def __init__(self, context: Context | None = None) -> None:

@@ -9,11 +9,11 @@ from itertools import groupby
 
 from rclpy.clock import Clock
 
-from ssap_ros.node.camera import Camera, Frame
-from ssap_ros.node.model_host import Engine
+from ssap_ros.node.camera import Camera, ReceivedImage
+from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import Outcome
-from ssap_ros.pipeline import Percept
+from ssap_ros.pipeline import Prediction
 from ssap_ros.types import ImageArray
 
 _MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag without sim time
@@ -21,35 +21,35 @@ _MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag 
 
 @dataclass
 class Job:
-    """A frame that could be read, and what the network saw in it. Times by time.perf_counter()."""
+    """A frame that could be read, and its prediction. Times by time.perf_counter()."""
 
     camera: Camera
-    frame: Frame
+    frame: ReceivedImage
     image: ImageArray
     start_s: float
     convert_ms: float
-    percept: Percept | None = None
+    prediction: Prediction | None = None
 
 
 class FrameProcessor:
-    """Runs frames of several cameras through the engine and publishes what comes out.
+    """Runs frames of several cameras through the model and publishes what comes out.
 
-    clock: the node's. report: is told what went wrong, and the error.
+    clock: the node's. report: called with what went wrong, and the error.
     """
 
     def __init__(
         self,
         cameras: dict[str, Camera],
-        engine: Engine,
+        host: ModelHost,
         parameters: NodeParameters,
         clock: Clock,
         report: Callable[[str, Exception], None],
     ) -> None:
-        self._cameras, self._engine, self._parameters = cameras, engine, parameters
+        self._cameras, self._host, self._parameters = cameras, host, parameters
         self._clock = clock
         self._report = report
 
-    def perceive(self, batch: Sequence[tuple[str, Frame]]) -> list[Job | Outcome]:
+    def predict(self, batch: Sequence[tuple[str, ReceivedImage]]) -> list[Job | Outcome]:
         """Read the images and run the network, on those of one size at once.
 
         What `finish` is to get for each frame, or what became of it: dropped as too old, or failed.
@@ -61,7 +61,7 @@ class FrameProcessor:
         for _, group in groupby(jobs, key=lambda job: job.image.shape):
             self._see(list(group))
         return [
-            Outcome.FAILED if isinstance(result, Job) and result.percept is None else result
+            Outcome.FAILED if isinstance(result, Job) and result.prediction is None else result
             for result in results
         ]
 
@@ -74,7 +74,7 @@ class FrameProcessor:
             return Outcome.FAILED
         return Outcome.PROCESSED
 
-    def _read(self, camera: Camera, frame: Frame) -> Job | Outcome:
+    def _read(self, camera: Camera, frame: ReceivedImage) -> Job | Outcome:
         start_s = time.perf_counter()
         try:
             if self._too_old(camera, frame):
@@ -88,22 +88,22 @@ class FrameProcessor:
     def _see(self, jobs: list[Job]) -> None:
         """Run the network on images of one size."""
         try:
-            percepts = self._engine.perceive([job.image for job in jobs])
-        except Exception as error:  # the engine's state tells; the next frames come as usual
+            predictions = self._host.predict([job.image for job in jobs])
+        except Exception as error:  # its status says so; the next frames come as usual
             self._report("backend error", error)
             return
-        for job, percept in zip(jobs, percepts, strict=True):
-            job.percept = percept
+        for job, prediction in zip(jobs, predictions, strict=True):
+            job.prediction = prediction
 
     def _publish(self, job: Job) -> None:
-        camera, header, percept = job.camera, job.frame.msg.header, job.percept
-        assert percept is not None
-        result = self._engine.segment(percept)
+        camera, header, prediction = job.camera, job.frame.msg.header, job.prediction
+        assert prediction is not None
+        result = self._host.segment(prediction)
         computed_s = time.perf_counter()
         settings, outputs = self._parameters.node, camera.outputs
         assert outputs is not None
         outputs.publish(
-            header, job.image, percept, result, camera.camera_info, tracking=settings.tracking
+            header, job.image, prediction, result, camera.camera_info, tracking=settings.tracking
         )
         end_s = time.perf_counter()
         times = {
@@ -120,7 +120,7 @@ class FrameProcessor:
         camera.status.n_incomplete += not result.partition_complete
         outputs.publish_times(header.stamp, times)
 
-    def _too_old(self, camera: Camera, frame: Frame) -> bool:
+    def _too_old(self, camera: Camera, frame: ReceivedImage) -> bool:
         limit_ms = self._parameters.node.max_image_age_ms
         age_ms = self._age_ms(frame)
         if 0 < limit_ms < age_ms:
@@ -128,7 +128,7 @@ class FrameProcessor:
             return True
         return False
 
-    def _age_ms(self, frame: Frame) -> float:
+    def _age_ms(self, frame: ReceivedImage) -> float:
         """Milliseconds since the image was taken, by its stamp and the node's clock."""
         stamp = frame.msg.header.stamp  # rclpy's Time would refuse one before 1970
         return 1e-6 * (self._clock.now().nanoseconds - stamp.sec * 10**9 - stamp.nanosec)

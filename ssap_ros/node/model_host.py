@@ -1,4 +1,4 @@
-"""The network of the node: loaded in a thread of its own, and anew when it fails."""
+"""The network of the node: loaded in a thread of its own, and again when it fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ssap_ros.backends import AnyBackend
 from ssap_ros.backends.base import OnProgress
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import DeviceError
-from ssap_ros.node.status import EngineStatus
-from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.node.status import ModelStatus
+from ssap_ros.pipeline import Prediction, SsapPipeline
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
 
 Load = Callable[[SsapConfig, OnProgress], AnyBackend]
@@ -19,7 +19,7 @@ _FAILURES_BEFORE_RELOAD = 3
 _POLL_S = 0.05
 
 
-class Engine:
+class ModelHost:
     """Owns backend and pipeline between `load` and `close`.
 
     load_backend: makes a backend; may take minutes.
@@ -28,7 +28,7 @@ class Engine:
     """
 
     def __init__(self, load_backend: Load) -> None:
-        self.status = EngineStatus()
+        self.status = ModelStatus()
         self.info: ModelInfo | None = None
         self.backend_name = ""
         self.max_batch = 1
@@ -50,7 +50,7 @@ class Engine:
         return self._thread is not None and self._thread.is_alive()
 
     def load(self, config: SsapConfig, wanted: Callable[[], bool]) -> bool:
-        """Load the model; False if that failed, as the status tells, or is no longer wanted.
+        """Load the model; False if that failed, as the status says, or is no longer wanted.
 
         wanted: asked all the time; once it says no, the thread that loads is left to itself.
         """
@@ -85,13 +85,13 @@ class Engine:
         self.info, self.backend_name = None, ""
         self.status.released()
 
-    def perceive(self, images: Sequence[ImageArray]) -> list[Percept]:
-        """See SsapPipeline. Where the device or three passes in a row failed, it starts anew."""
+    def predict(self, images: Sequence[ImageArray]) -> list[Prediction]:
+        """See SsapPipeline. Where the device or three passes in a row failed, it starts again."""
         try:
             if self._pipeline is None:
                 self._make(self._config, lambda: True)
             assert self._pipeline is not None
-            percepts = self._pipeline.perceive(images)
+            predictions = self._pipeline.predict(images)
         except Exception as error:
             self.status.pass_failed(error)
             self._failures += 1
@@ -100,13 +100,13 @@ class Engine:
             raise
         self._failures = 0
         self.status.pass_succeeded()
-        return percepts
+        return predictions
 
-    def segment(self, percept: Percept) -> FrameResult:
+    def segment(self, prediction: Prediction) -> FrameResult:
         """See SsapPipeline."""
         if self._pipeline is None:
             raise RuntimeError("no model is loaded")
-        return self._pipeline.segment(percept)
+        return self._pipeline.segment(prediction)
 
     def _make(self, config: SsapConfig, wanted: Callable[[], bool]) -> None:
         """Load a backend and build the pipeline on it."""

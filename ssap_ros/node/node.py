@@ -20,12 +20,12 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool
 
 from ssap_ros.backends import load_backend
-from ssap_ros.node.camera import Camera, Frame
+from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.diagnostics import node_diagnostics
 from ssap_ros.node.executor import NodeExecutor
 from ssap_ros.node.frame_processor import FrameProcessor, Job
 from ssap_ros.node.memory import keep_freed_memory
-from ssap_ros.node.model_host import Engine, Load
+from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameCounts, FrameQueue
 from ssap_ros.node.start import StartError, check_domain
@@ -39,7 +39,7 @@ Transition = Callable[["SsapNode", LifecycleState], TransitionCallbackReturn]
 
 
 def _remembered(transition: Transition) -> Transition:
-    """Lets `on_error` know what a transition raised, which rclpy does not tell."""
+    """Lets `on_error` know what a transition raised, which rclpy does not pass on."""
 
     @functools.wraps(transition)
     def run(node: SsapNode, state: LifecycleState) -> TransitionCallbackReturn:
@@ -72,24 +72,24 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         Node.__init__(self, "ssap", **node_arguments)
         # get_state and the others answer while a transition is under way
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
-        self._engine = Engine(load)
+        self._host = ModelHost(load)
         self._active, self._enabled = False, True
         self.transition_error: Exception = RuntimeError("unknown")
         self.cameras: dict[str, Camera] = {}
         try:
-            self._settings = NodeParameters(self, self._engine.configure, self._publish_label_info)
+            self._settings = NodeParameters(self, self._host.configure, self._publish_label_info)
         except Exception:
             super().destroy_node()  # the context would do it through ours, which needs a whole node
             raise
         settings = self._settings.node
-        self._queue: FrameQueue[Frame] = FrameQueue(settings.cameras, settings.drop_policy)
+        self._queue: FrameQueue[ReceivedImage] = FrameQueue(settings.cameras, settings.drop_policy)
         for name in settings.cameras:
-            self.cameras[name] = Camera(self, name, self._queue.put, self._queue.has_room)
+            self.cameras[name] = Camera(self, name, self._queue.put, self._queue.has_capacity)
         process = FrameProcessor(
-            self.cameras, self._engine, self._settings, self.get_clock(), self._report
+            self.cameras, self._host, self._settings, self.get_clock(), self._report
         )
-        self._worker: FrameWorker[Frame, Job] = FrameWorker(
-            self._queue, process.perceive, process.finish, self._on_worker_error, self._on_room
+        self._worker: FrameWorker[ReceivedImage, Job] = FrameWorker(
+            self._queue, process.predict, process.finish, self._on_worker_error, self._on_capacity
         )
 
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
@@ -106,15 +106,15 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     @_remembered
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create the publishers; on failure the node stays unconfigured."""
-        if not self._engine.load(self._settings.pipeline, self.context.ok):
-            self._log_error(self._engine.status.last_error)
+        if not self._host.load(self._settings.pipeline, self.context.ok):
+            self._log_error(self._host.status.last_error)
             return TransitionCallbackReturn.FAILURE
-        info = self._engine.info
+        info = self._host.info
         assert info is not None
         for camera in self.cameras.values():
             camera.open(self._settings.node, info)
         self.get_logger().info(
-            f"model loaded into {self._engine.backend_name}, classes: {', '.join(info.classes)}"
+            f"model loaded into {self._host.backend_name}, classes: {', '.join(info.classes)}"
         )
         return super().on_configure(state)
 
@@ -124,7 +124,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         result = super().on_activate(state)
         self._active = True
         self._publish_label_info()
-        self._worker.start(self._engine.max_batch, overlap=self._engine.on_gpu)
+        self._worker.start(self._host.max_batch, overlap=self._host.on_gpu)
         self._subscribe()
         return result
 
@@ -145,8 +145,8 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured after a transition that raised."""
         self._release()
-        self._engine.status.failed(f"transition from {state.label} failed", self.transition_error)
-        self._log_error(self._engine.status.last_error)
+        self._host.status.failed(f"transition from {state.label} failed", self.transition_error)
+        self._log_error(self._host.status.last_error)
         return super().on_error(state)
 
     def destroy_node(self) -> None:
@@ -161,7 +161,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     @property
     def busy(self) -> bool:
         """Whether a thread is in a call that cannot be interrupted."""
-        return self._engine.loading or not self._worker.stop(0)
+        return self._host.loading or not self._worker.stop(0)
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
@@ -194,11 +194,11 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         self._stop()
         for camera in self.cameras.values():
             camera.close()
-        self._engine.close()
+        self._host.close()
 
     # Reports
 
-    def _on_room(self) -> None:
+    def _on_capacity(self) -> None:
         if self._settings.node.drop_policy == "every" and self.executor is not None:
             self.executor.wake()  # subscriptions that waited for room may be served again
 
@@ -227,7 +227,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
                 self.get_clock().now().to_msg(),
                 self.get_fully_qualified_name(),
                 self._settings,
-                self._engine,
+                self._host,
                 self._queue,
                 self.cameras,
             )

@@ -18,7 +18,7 @@ from ssap_ros import messages
 from ssap_ros.config import NodeConfig
 from ssap_ros.node import qos
 from ssap_ros.node.stage_times import StageTimes
-from ssap_ros.pipeline import STAGES, Percept
+from ssap_ros.pipeline import STAGES, Prediction
 from ssap_ros.stages.semantics import confidence_map, semantic_map
 from ssap_ros.stages.tracking import Tracker
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
@@ -76,7 +76,7 @@ class Outputs:
         self,
         header: Header,
         image: ImageArray,
-        percept: Percept,
+        prediction: Prediction,
         result: FrameResult,
         camera_info: CameraInfo | None,
         *,
@@ -102,9 +102,9 @@ class Outputs:
             camera_info.header = header
             self._send("camera_info", camera_info)
         if self._wanted("semantic"):
-            self._send("semantic", messages.mono_image(header, self._semantic(percept)))
+            self._send("semantic", messages.mono_image(header, self._semantic(prediction)))
         if self._wanted("confidence"):
-            self._send("confidence", messages.mono_image(header, self._confidence(percept)))
+            self._send("confidence", messages.mono_image(header, self._confidence(prediction)))
         if self._wanted("overlay"):
             picture = self._overlay.draw(image, result, ids)
             self._send("overlay", messages.rgb_image(header, picture))
@@ -121,15 +121,17 @@ class Outputs:
         info = messages.label_info(Header(stamp=stamp), self._info.classes, threshold)
         self._send("label_info", info)
 
-    def _semantic(self, percept: Percept) -> NDArray[np.uint8]:
-        probabilities, cells_per_pixel = percept.pyramid.probabilities, self._cells(percept)
-        return semantic_map(probabilities, self._info.classes, percept.size, cells_per_pixel)
+    def _semantic(self, prediction: Prediction) -> NDArray[np.uint8]:
+        probabilities, cells_per_pixel = prediction.pyramid.probabilities, self._cells(prediction)
+        return semantic_map(probabilities, self._info.classes, prediction.size, cells_per_pixel)
 
-    def _confidence(self, percept: Percept) -> NDArray[np.uint8]:
-        return confidence_map(percept.pyramid.probabilities, percept.size, self._cells(percept))
+    def _confidence(self, prediction: Prediction) -> NDArray[np.uint8]:
+        return confidence_map(
+            prediction.pyramid.probabilities, prediction.size, self._cells(prediction)
+        )
 
-    def _cells(self, percept: Percept) -> float:
-        return percept.scale / self._info.levels[0]
+    def _cells(self, prediction: Prediction) -> float:
+        return prediction.scale / self._info.levels[0]
 
     def _create(self, kind: Any, topic: str, profile: QoSProfile, **options: Any) -> None:
         create = self._node.create_lifecycle_publisher

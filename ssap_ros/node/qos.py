@@ -13,7 +13,7 @@ from ssap_ros.config import NodeConfig
 _OUTPUT_DEPTH = 5
 _INPUT_DEPTH = {"latest": 1, "every": 100}
 
-_CURES = {
+_HINTS = {
     "RELIABILITY": "the publisher is best effort: set input_qos to best_effort",
     "DURABILITY": "the publisher is volatile: remove the durability override of the subscription",
 }
@@ -42,12 +42,12 @@ def latched() -> QoSProfile:
     return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def incompatible(topic: str, tell: Callable[[str], None]) -> Callable[[Any], None]:
-    """The middleware's callback for a publisher that offers less than asked; tells the cure."""
+def incompatible(topic: str, report: Callable[[str], None]) -> Callable[[Any], None]:
+    """The middleware's callback for a publisher that offers too little; reports it and a hint."""
 
     def on_event(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).removesuffix("_QOS_POLICY")
-        cure = _CURES.get(policy, "compare both sides with: ros2 topic info --verbose")
-        tell(f"nothing can be received on {topic}, {policy.lower()} does not match; {cure}")
+        hint = _HINTS.get(policy, "compare both sides with: ros2 topic info --verbose")
+        report(f"nothing can be received on {topic}, {policy.lower()} does not match; {hint}")
 
     return on_event

@@ -41,7 +41,7 @@ class FrameQueue(Generic[Frame]):
 
     cameras: their names.
     policy: "latest" holds one frame per camera, and a newer one takes its place; "every" holds some
-        and gives them out in order. The producer of "every" waits for `has_room` before it puts.
+        and gives them out in order. Its producer waits for `has_capacity` before it puts.
 
     Starts closed.
     """
@@ -54,7 +54,7 @@ class FrameQueue(Generic[Frame]):
         self._changed = threading.Condition()
         self._open = False
 
-    def has_room(self, camera: str) -> bool:
+    def has_capacity(self, camera: str) -> bool:
         """Whether `put` takes a frame of the camera without exceeding the capacity."""
         return self._newest_wins or len(self._frames[camera]) < _EVERY_CAPACITY
 
@@ -92,7 +92,7 @@ class FrameQueue(Generic[Frame]):
     def take(self, at_most: int = 1) -> list[tuple[str, Frame]]:
         """Wait for frames and take up to so many, one per camera, those first that waited longest.
 
-        Each is in work until `finish`. The list is empty once the queue is closed.
+        Each is in work until `account`. The list is empty once the queue is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._frames.values()) or not self._open)
@@ -102,7 +102,7 @@ class FrameQueue(Generic[Frame]):
                 self._turns.append(camera)
             return [(camera, self._frames[camera].popleft()) for camera in ready]
 
-    def finish(self, camera: str, outcome: Outcome) -> None:
+    def account(self, camera: str, outcome: Outcome) -> None:
         """Account for a frame in work."""
         with self._changed:
             self._count(camera, waiting=-1, **{outcome.value: 1})

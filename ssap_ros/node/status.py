@@ -26,7 +26,7 @@ Summary = tuple[Level, str, str]
 """Level, state (one word), and a sentence about it."""
 
 
-class EngineStatus:
+class ModelStatus:
     """Remembers what became of the model.
 
     last_error: the latest error, kept for reports after it was overcome.
@@ -99,7 +99,7 @@ class CameraStatus:
 
     topic: where images come from while the node is active, None while it is not.
     last_error: why an image could not be used, kept for reports after others could.
-    qos_problem: why nothing can be received from a publisher, with the cure; empty if nothing is
+    qos_problem: why nothing can be received from a publisher, with the hint; empty if nothing is
         wrong.
     n_incomplete: frames whose partition ran out of time.
     """
@@ -160,7 +160,7 @@ class CameraStatus:
         return rate
 
     def summary(self) -> Summary:
-        """The state of this camera; the count of slow frames starts anew."""
+        """The state of this camera; the count of slow frames starts again."""
         slow, timed, worst = self._n_slow, self._n_timed, self._worst_ms
         self._n_slow = self._n_timed = 0
         self._worst_ms = 0.0

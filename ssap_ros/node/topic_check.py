@@ -12,8 +12,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from ssap_ros.config import NodeConfig
 from ssap_ros.errors import MessageError
 from ssap_ros.messages import compressed_to_rgb, image_to_rgb
+from ssap_ros.node.check_result import CheckResult
 from ssap_ros.node.client import Connection
-from ssap_ros.node.finding import Finding
 from ssap_ros.node.qos import input_qos
 
 _DISCOVERY_S = 5.0
@@ -21,7 +21,7 @@ _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": Com
 _RATE_TOLERANCE = 0.9
 
 
-def check_topic(topic: str, expected_hz: float = 0.0, seconds: float = 3.0) -> list[Finding]:
+def check_topic(topic: str, expected_hz: float = 0.0, seconds: float = 3.0) -> list[CheckResult]:
     """Listen to `topic` for some seconds as the node with its defaults would.
 
     expected_hz: images per second that the camera should give; 0 = not known.
@@ -31,20 +31,20 @@ def check_topic(topic: str, expected_hz: float = 0.0, seconds: float = 3.0) -> l
         return _check(node, node.resolve_topic_name(topic), expected_hz, seconds)
 
 
-def _check(node: Node, topic: str, expected_hz: float, seconds: float) -> list[Finding]:
+def _check(node: Node, topic: str, expected_hz: float, seconds: float) -> list[CheckResult]:
     publishers = _publishers(node, topic)
     if not publishers:
         images = [t for t, kinds in node.get_topic_names_and_types() if set(kinds) & set(_TYPES)]
-        cure = f"images are on {', '.join(images)}" if images else "start the camera driver"
-        return [Finding("publisher", False, f"nobody publishes {topic}", cure)]
+        hint = f"images are on {', '.join(images)}" if images else "start the camera driver"
+        return [CheckResult("publisher", False, f"nobody publishes {topic}", hint)]
     names = ", ".join(f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers)
     kind = publishers[0].topic_type
     if kind not in _TYPES:
-        cure = "choose an image topic of sensor_msgs"
-        return [Finding("publisher", False, f"{topic} by {names} is {kind}", cure)]
-    findings = [Finding("publisher", True, f"{topic} by {names}, {kind}")]
-    findings += [_qos(publisher) for publisher in publishers]
-    return findings + _listen(node, topic, _TYPES[kind], expected_hz, seconds)
+        hint = "choose an image topic of sensor_msgs"
+        return [CheckResult("publisher", False, f"{topic} by {names} is {kind}", hint)]
+    results = [CheckResult("publisher", True, f"{topic} by {names}, {kind}")]
+    results += [_qos(publisher) for publisher in publishers]
+    return results + _listen(node, topic, _TYPES[kind], expected_hz, seconds)
 
 
 def _publishers(node: Node, topic: str) -> list[Any]:
@@ -58,7 +58,7 @@ def _publishers(node: Node, topic: str) -> list[Any]:
     return list(node.get_publishers_info_by_topic(topic))
 
 
-def _qos(publisher: Any) -> Finding:
+def _qos(publisher: Any) -> CheckResult:
     """Whether the node's subscription fits, with either value of input_qos."""
     offered = publisher.qos_profile
     reasons = {}
@@ -68,16 +68,18 @@ def _qos(publisher: Any) -> Finding:
             reasons[wanted] = reason.strip()
     text = f"{publisher.node_name} offers {offered.reliability.name.lower()}"
     if "best_effort" in reasons:
-        return Finding("QoS", False, text, f"let the driver offer more: {reasons['best_effort']}")
+        return CheckResult(
+            "QoS", False, text, f"let the driver offer more: {reasons['best_effort']}"
+        )
     if "reliable" in reasons:
         text = f"{text}, which fits input_qos best_effort (the default) but not reliable"
-        return Finding("QoS", True, text)
-    return Finding("QoS", True, f"{text}, which fits input_qos best_effort and reliable")
+        return CheckResult("QoS", True, text)
+    return CheckResult("QoS", True, f"{text}, which fits input_qos best_effort and reliable")
 
 
 def _listen(
     node: Node, topic: str, kind: type, expected_hz: float, seconds: float
-) -> list[Finding]:
+) -> list[CheckResult]:
     arrivals: list[float] = []
     first: list[Any] = []
 
@@ -88,25 +90,28 @@ def _listen(
     node.create_subscription(kind, topic, on_image, input_qos(NodeConfig()))
     time.sleep(seconds)
     if len(arrivals) < 2:
-        cure = "is the camera running? See also DDS profile, shared memory and socket buffers above"
-        return [Finding("rate", False, f"{len(arrivals)} images in {seconds:.0f} s", cure)]
+        hint = "is the camera running? See also DDS profile, shared memory and socket buffers above"
+        return [CheckResult("rate", False, f"{len(arrivals)} images in {seconds:.0f} s", hint)]
     rate = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0])
     text = f"{rate:.1f} images/s"
     if expected_hz and rate < _RATE_TOLERANCE * expected_hz:
-        cure = "images are lost or late: see DDS profile, shared memory and socket buffers above"
-        return [Finding("rate", False, f"{text}, expected {expected_hz:g}", cure), _image(first[0])]
-    return [Finding("rate", True, text), _image(first[0])]
+        hint = "images are lost or late: see DDS profile, shared memory and socket buffers above"
+        return [
+            CheckResult("rate", False, f"{text}, expected {expected_hz:g}", hint),
+            _image(first[0]),
+        ]
+    return [CheckResult("rate", True, text), _image(first[0])]
 
 
-def _image(msg: Any) -> Finding:
+def _image(msg: Any) -> CheckResult:
     try:
         if isinstance(msg, CompressedImage):
             picture, name = compressed_to_rgb(msg), msg.format
         else:
             picture, name = image_to_rgb(msg), msg.encoding
     except MessageError as error:
-        return Finding("image", False, str(error), "let the driver publish another encoding")
-    cure = ""
+        return CheckResult("image", False, str(error), "let the driver publish another encoding")
+    hint = ""
     if isinstance(msg, CompressedImage):
-        cure = "set image_transport to compressed"
-    return Finding("image", True, f"{picture.shape[1]}x{picture.shape[0]} {name}", cure)
+        hint = "set image_transport to compressed"
+    return CheckResult("image", True, f"{picture.shape[1]}x{picture.shape[0]} {name}", hint)

@@ -10,40 +10,40 @@ from typing import Generic, TypeVar
 from ssap_ros.node.queue import Frame, FrameQueue, Outcome
 
 Batch = Sequence[tuple[str, Frame]]
-Seen = TypeVar("Seen")
+Predicted = TypeVar("Predicted")
 
 
-class FrameWorker(Generic[Frame, Seen]):
+class FrameWorker(Generic[Frame, Predicted]):
     """Takes frames from the queue, has them worked on in two halves and accounts for them.
 
-    perceive: the first half, for the frames of one or several cameras; returns one entry each: what
+    predict: the first half, for the frames of one or several cameras; returns one entry each: what
         `finish` is to get, or what became of the frame.
     finish: the second half, for one frame; returns what became of it.
-    on_error: is told what these two raised; the frames concerned failed.
-    on_room: called when a full queue has room again.
+    on_error: called with what these two raised; the frames concerned failed.
+    on_capacity: called when a full queue has room again.
     """
 
     def __init__(
         self,
         frames: FrameQueue[Frame],
-        perceive: Callable[[Batch[Frame]], Sequence[Seen | Outcome]],
-        finish: Callable[[Seen], Outcome],
+        predict: Callable[[Batch[Frame]], Sequence[Predicted | Outcome]],
+        finish: Callable[[Predicted], Outcome],
         on_error: Callable[[Exception], None],
-        on_room: Callable[[], None],
+        on_capacity: Callable[[], None],
     ) -> None:
         self._frames = frames
-        self._perceive, self._finish = perceive, finish
-        self._on_error, self._on_room = on_error, on_room
+        self._predict, self._finish = predict, finish
+        self._on_error, self._on_capacity = on_error, on_capacity
         self._threads: list[threading.Thread] = []
 
     def start(self, max_batch: int = 1, *, overlap: bool = False) -> None:
         """Begin to process what is put, up to `max_batch` frames at a time.
 
-        overlap: perceive the next frames in one thread while another finishes these.
+        overlap: predict the next frames in one thread while another finishes these.
         """
         self._frames.open()
         work = [self._run_overlapping, self._run_finish] if overlap else [self._run]
-        self._halves: queue.Queue[list[tuple[str, Seen]] | None] = queue.Queue()
+        self._halves: queue.Queue[list[tuple[str, Predicted]] | None] = queue.Queue()
         self._threads = [
             threading.Thread(target=run, args=(max_batch,), name="ssap_worker", daemon=True)
             for run in work
@@ -62,42 +62,42 @@ class FrameWorker(Generic[Frame, Seen]):
 
     def _run(self, max_batch: int) -> None:
         while batch := self._frames.take(max_batch):
-            for camera, seen in self._first_half(batch):
-                self._second_half(camera, seen)
+            for camera, predicted in self._first_half(batch):
+                self._second_half(camera, predicted)
 
     def _run_overlapping(self, max_batch: int) -> None:
         while batch := self._frames.take(max_batch):
-            seen = self._first_half(batch)
+            predicted = self._first_half(batch)
             self._halves.join()  # never more than one frame ahead: the results stay fresh
-            self._halves.put(seen)
+            self._halves.put(predicted)
         self._halves.put(None)
 
     def _run_finish(self, _: int) -> None:
         while (half := self._halves.get()) is not None:
-            for camera, seen in half:
-                self._second_half(camera, seen)
+            for camera, predicted in half:
+                self._second_half(camera, predicted)
             self._halves.task_done()
 
-    def _first_half(self, batch: Batch[Frame]) -> list[tuple[str, Seen]]:
-        """Perceive; account for the frames that end here, and return the others."""
-        self._on_room()
-        results: Sequence[Seen | Outcome] = [Outcome.FAILED] * len(batch)
+    def _first_half(self, batch: Batch[Frame]) -> list[tuple[str, Predicted]]:
+        """Predict; account for the frames that end here, and return the others."""
+        self._on_capacity()
+        results: Sequence[Predicted | Outcome] = [Outcome.FAILED] * len(batch)
         try:
-            results = self._perceive(batch)
+            results = self._predict(batch)
         except Exception as error:  # bad frames must not end the stream
             self._on_error(error)
         others = []
         for (camera, _), result in zip(batch, results, strict=True):
             if isinstance(result, Outcome):
-                self._frames.finish(camera, result)
+                self._frames.account(camera, result)
             else:
                 others.append((camera, result))
         return others
 
-    def _second_half(self, camera: str, seen: Seen) -> None:
+    def _second_half(self, camera: str, predicted: Predicted) -> None:
         outcome = Outcome.FAILED
         try:
-            outcome = self._finish(seen)
+            outcome = self._finish(predicted)
         except Exception as error:
             self._on_error(error)
-        self._frames.finish(camera, outcome)
+        self._frames.account(camera, outcome)

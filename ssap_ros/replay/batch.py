@@ -14,17 +14,15 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ssap_ros import __version__
 from ssap_ros.backends import model_path
-from ssap_ros.common.outputs import claim_folder, claim_tree, write_json, write_output
+from ssap_ros.common.outputs import claim_folder, claim_tree, write_json
 from ssap_ros.common.progress import hide_progress, progress
 from ssap_ros.common.statistics import percentiles
 from ssap_ros.config import SsapConfig
@@ -41,16 +39,15 @@ from ssap_ros.replay.replay import (
     open_truths,
     replay,
 )
-from ssap_ros.replay.report import charts, html
-from ssap_ros.replay.report.report import scores_section
+from ssap_ros.replay.report.pages import write_page
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.digest import file_digest, frame_digest
-from ssap_ros.replay.review.predictions import prediction_of, read_answer, scored_as
+from ssap_ros.replay.review.predictions import prediction_of, read_output, scored_as
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.review.scores import ReplayScores
 from ssap_ros.replay.summary import ReplaySummary
 
-_KEY = "fleet.json"
+_KEY = "batch.json"
 _SCORES = ("AP", "AP50", "PQ", "mIoU")
 
 
@@ -77,7 +74,7 @@ def bags_of(sources: Sequence[str]) -> list[Path]:
     return bags
 
 
-def replay_fleet(
+def replay_batch(
     bags: Sequence[Path], out: Path, options: ReplayOptions, workers: Workers = 1
 ) -> dict[str, Any]:
     """Replay every bag into a folder of its own under `out`; write one merged summary and report.
@@ -99,16 +96,16 @@ def replay_fleet(
             shutil.rmtree(attempt, ignore_errors=True)
     summary = _merged(results, out)
     write_json(out / SUMMARY, summary)
-    write_output(out / REPORT, _page(summary))
+    _write_report(out / REPORT, summary)
     return summary
 
 
 def describe(summary: dict[str, Any], out: Path) -> str:
-    """The fleet in plain words."""
+    """The batch in plain words."""
     done = [bag for bag in summary["bags"] if not bag["error"]]
     lines = [
         f"{len(done)} of {len(summary['bags'])} bags replayed, {summary['frames_out']} of "
-        f"{summary['frames_in']} frames answered"
+        f"{summary['frames_in']} frames processed"
     ]
     scores = summary.get("scores")
     if scores:
@@ -161,24 +158,24 @@ def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores |
     recording = folder / RECORDING
     with contextlib.ExitStack() as stack:
         truths = open_truths(stack, source, options, classes)
-        answers = []
+        outputs = []
         for name in camera_names(summary.cameras):
             topics = [f"{topic_prefix(name)}{kind}" for kind in ("instances", "detections")]
-            answers.append([stack.enter_context(ByStamp(recording, t)) for t in topics])
+            outputs.append([stack.enter_context(ByStamp(recording, t)) for t in topics])
         scores = ReplayScores(truths[0].classes)
         for row in rows:
             if row["digest"] is None:
                 continue
             camera, stamp = row["camera"], row["stamp"]
-            raw = [topic.take(stamp) for topic in answers[camera]]
+            raw = [topic.take(stamp) for topic in outputs[camera]]
             if raw[0] is None or raw[1] is None:
-                raise InputError(f"{recording} lacks the answer to frame {row['index']}")
-            answer = read_answer(raw[0].raw, raw[1].raw)
-            if frame_digest(answer.labels, answer.detections) != row["digest"]:
-                raise InputError(f"{recording} has another answer to frame {row['index']}")
+                raise InputError(f"{recording} lacks the output for frame {row['index']}")
+            output = read_output(raw[0].raw, raw[1].raw)
+            if frame_digest(output.labels, output.detections) != row["digest"]:
+                raise InputError(f"{recording} has another output for frame {row['index']}")
             truth = truths[camera].at(stamp)
             if truth is not None:
-                found = prediction_of(answer.labels, answer.detections, answer.labels.shape)
+                found = prediction_of(output.labels, output.detections, output.labels.shape)
                 scores.add(scored_as(found, truths[camera]), truth, summary.score_threshold)
     return scores
 
@@ -256,40 +253,21 @@ def _bag_row(result: BagResult) -> dict[str, Any]:
     }
 
 
-def _page(summary: dict[str, Any]) -> str:
+def _write_report(path: Path, summary: Mapping[str, Any]) -> None:
     done = [bag for bag in summary["bags"] if not bag["error"]]
-    rows = []
-    for bag in summary["bags"]:
-        name = escape(bag["name"])
-        if bag["error"]:
-            rows.append(f'<td>{name}</td><td colspan="8" class="worse">{escape(bag["error"])}</td>')
-            continue
-        latency = bag["latency_ms"]["p50"]
-        rows.append(
-            f'<td><a href="{quote(bag["name"])}/{REPORT}">{name}</a></td>'
-            f'<td class="number">{bag["frames_out"]} / {bag["frames_in"]}</td>'
-            f'<td class="number">{bag["fps"]:.1f}</td>'
-            f'<td class="number">{"&ndash;" if latency is None else f"{latency:.0f}"}</td>'
-            + "".join(charts.meter(bag[score]) for score in _SCORES)
-            + charts.meter(bag["flicker"])
-        )
-    columns = ("bag", "answered", "frames/s", "ms p50", *_SCORES, "flicker")
-    scores = summary.get("scores", {})
-    figures = {
-        "bags": f"{len(done)} / {len(summary['bags'])}",
-        "frames answered": f"{summary['frames_out']} / {summary['frames_in']}",
-        **{n: f"{scores[n]:.3f}" for n in _SCORES if scores.get(n) is not None},
-    }
-    title = f"Replay of {len(summary['bags'])} bags"
-    return html.page(
-        title,
-        [
-            html.head(
-                title, "merged over all frames", "partial" if summary["problems"] else "whole"
-            ),
-            html.notes("This result is partial", summary["problems"], "alarm"),
-            html.tiles(figures),
-            scores_section(summary.get("scores"), summary.get("curves")),
-            html.section("Bags", html.card("", html.table(columns, rows))),
-        ],
+    scores = summary.get("scores") or {}
+    write_page(
+        path,
+        "batch.html",
+        title=f"Replay of {len(summary['bags'])} bags",
+        subtitle="merged over all frames",
+        badge="partial" if summary["problems"] else "whole",
+        summary={"scores": None, "curves": None, **summary},
+        figures={
+            "bags": f"{len(done)} / {len(summary['bags'])}",
+            "frames processed": f"{summary['frames_out']} / {summary['frames_in']}",
+            **{n: f"{scores[n]:.3f}" for n in _SCORES if scores.get(n) is not None},
+        },
+        scores=_SCORES,
+        page=REPORT,
     )

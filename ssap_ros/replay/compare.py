@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ssap_ros.common.outputs import write_output
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import stamp_of_raw
 from ssap_ros.replay.bags.reader import BagMessage, BagReader
 from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import FRAMES, SUMMARY
-from ssap_ros.replay.report import html
-from ssap_ros.replay.report.sample_frames import Exhibit, fit, jpeg
+from ssap_ros.replay.report.pages import write_page
+from ssap_ros.replay.report.sample_frames import SampleFrame, fit, jpeg
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.summary import SCORES
 
-_MAX_EXHIBITS = 12
+_MAX_FRAMES = 12
 _DIRECTIONS = {  # metric: whether more is better
     **dict.fromkeys(SCORES, True),
     "fps": True,
@@ -165,45 +163,25 @@ def describe(result: Mapping[str, Any]) -> str:
 
 def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, Any]) -> None:
     """Write the HTML page of a comparison, with the changed frames of both runs side by side."""
-    rows = []
-    for name, values in result["metrics"].items():
-        cells = _cell(values["before"]) + _cell(values["after"])
-        rows.append(f"<td>{escape(name)}</td>{cells}{_change(name, values['change'])}")
-    badge = "failed" if result["failures"] else "passed"
-    title = f"Comparison over {Path(before.summary['source']).name}"
-    sections = [
-        html.head(title, f"{before.folder} against {after.folder}", badge),
-        html.notes("This comparison fails", result["failures"], "alarm"),
-        html.tiles(
-            {
-                "frames": str(result["frames"]),
-                "frames changed": str(len(result["changed"])),
-                "digest before": before.summary["digest"][:8],
-                "digest after": after.summary["digest"][:8],
-            }
-        ),
-        html.section(
-            "Metrics", html.card("", html.table(("metric", "before", "after", "change"), rows))
-        ),
-        html.section(
-            "Changed frames", *map(html.figure, _exhibits(before, after, result["changed"]))
-        ),
-    ]
-    write_output(path, html.page(title, sections))
+    write_page(
+        path,
+        "comparison.html",
+        title=f"Comparison over {Path(before.summary['source']).name}",
+        subtitle=f"{before.folder} against {after.folder}",
+        badge="failed" if result["failures"] else "passed",
+        result=result,
+        figures={
+            "frames": str(result["frames"]),
+            "frames changed": str(len(result["changed"])),
+            "digest before": before.summary["digest"][:8],
+            "digest after": after.summary["digest"][:8],
+        },
+        more_is_better=_DIRECTIONS,
+        frames=_sample_frames(before, after, result["changed"]),
+    )
 
 
-def _cell(value: float | None) -> str:
-    return f'<td class="number">{"&ndash;" if value is None else f"{value:.4g}"}</td>'
-
-
-def _change(name: str, change: float | None) -> str:
-    if change is None or change == 0:
-        return _cell(change)
-    kind = "better" if (change > 0) == _DIRECTIONS[name] else "worse"
-    return f'<td class="number {kind}">{change:+.4g}</td>'
-
-
-def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
+def _sample_frames(before: Run, after: Run, changed: Sequence[int]) -> list[SampleFrame]:
     """Overlays of changed frames, those first whose number of instances differs most."""
     pairs = zip(before.frames, after.frames, strict=True)
     rows = {row["index"]: (row, other) for row, other in pairs}
@@ -212,9 +190,9 @@ def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
         a, b = rows[index]
         return -abs((a["instances"] or 0) - (b["instances"] or 0)), index
 
-    chosen = sorted(changed, key=difference)[:_MAX_EXHIBITS]
+    chosen = sorted(changed, key=difference)[:_MAX_FRAMES]
     pictures = [_overlays(run, chosen) for run in (before, after)]
-    exhibits = []
+    frames = []
     for index in chosen:
         counts = [row["instances"] for row in rows[index]]
         caption = f"frame {index}: {_count(counts[0])} before, {_count(counts[1])} after"
@@ -223,12 +201,12 @@ def _exhibits(before: Run, after: Run, changed: Sequence[int]) -> list[Exhibit]:
             for title, shown in zip(("before", "after"), pictures, strict=True)
             if index in shown
         }
-        exhibits.append(Exhibit(index, difference(index), caption, there))
-    return exhibits
+        frames.append(SampleFrame(index, difference(index), caption, there))
+    return frames
 
 
 def _count(instances: int | None) -> str:
-    return "no answer" if instances is None else f"{instances} instances"
+    return "no output" if instances is None else f"{instances} instances"
 
 
 def _overlays(run: Run, indices: Sequence[int]) -> dict[int, bytes]:

@@ -21,7 +21,7 @@ from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.coco_export import CocoExport
-from ssap_ros.replay.bags.ground_truth import VOID
+from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import open_source
@@ -44,7 +44,7 @@ class TruthFrame:
     """One picture with its truth.
 
     time: since the start, in nanoseconds. image: RGB uint8 (H, W, 3). labels: uint16 (H, W),
-    0 = background, k = entries[k - 1], VOID = not annotated; None without truth.
+    0 = background, k = entries[k - 1], NOT_ANNOTATED = not annotated; None without truth.
     """
 
     time: int
@@ -228,7 +228,7 @@ def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
 
 def _bag_classes(categories: Mapping[int, str]) -> dict[int, int]:
     """Class id in the bag by category id: the same, unless it cannot be one there."""
-    if all(0 <= k < VOID and k != OTHER_CLASS for k in categories):
+    if all(0 <= k < NOT_ANNOTATED and k != OTHER_CLASS for k in categories):
         return {k: k for k in categories}
     names = list(dict.fromkeys(categories.values()))
     free = (k for k in itertools.count(1) if k != OTHER_CLASS)
@@ -241,7 +241,7 @@ def truth_of(
 ) -> tuple[NDArray[np.uint16], tuple[Detection, ...]]:
     """Labels and detections of a truth, of the segments that have pixels.
 
-    A crowd, and a segment of OTHER_CLASS, which then is void, are told by score 0 and VOID.
+    A crowd, and a segment of OTHER_CLASS, which then is void, have score 0 and NOT_ANNOTATED.
     """
     hidden = segments.class_ids == OTHER_CLASS
     void = void | np.append(False, hidden)[segments.ids]
@@ -258,7 +258,7 @@ def truth_of(
             strict=True,
         )
     )
-    return np.where(void, VOID, shown.ids).astype(np.uint16), entries
+    return np.where(void, NOT_ANNOTATED, shown.ids).astype(np.uint16), entries
 
 
 def _things(truth: Segments, thing_ids: tuple[int, ...]) -> Segments:

@@ -1,4 +1,4 @@
-"""Recording in, answers, scores and report out: plays a source through the node and reviews it."""
+"""Recording in, outputs, scores and report out: plays a source through the node and reviews it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OWN = (
     FRAMES,
     REPORT,
     RECORDING,
-    "answers.mcap",
+    "outputs.mcap",
     "node.log",
     "overlay.mp4",
     "frame_*.png",
@@ -64,12 +64,12 @@ class ReplayResult:
 
 
 def replay(source: str, out: Path, options: ReplayOptions | None = None) -> ReplayResult:
-    """Play `source` (see open_source) to a fresh node; write answers and scores to a folder.
+    """Play `source` (see open_source) to a fresh node; write outputs and scores to a folder.
 
     Writes recording.mcap, overlay.mp4, frame_*.png, summary.json, frames.json, report.html and
     node.log. In the summary frames_in = frames_out + frames_dropped + frames_failed, and `problems`
     lists what makes the result partial: under the policy "every", a frame without exactly one
-    answer, and whatever of the source could not be read.
+    output, and whatever of the source could not be read.
 
     Raises InputError for the source, the truth or the folder, ModelError for the model, NodeError
     if the node dies or falls silent.
@@ -92,7 +92,7 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
             truths = open_truths(stack, source, options, playback.names)
             reviewed = review(_open(source, options), playback, truths, threshold, stage)
             damage = [line for truth in truths for line in truth.damage]
-        playback.answers.unlink()
+        playback.outputs.unlink()
         summary = summarise(
             frames,
             playback,
@@ -109,7 +109,7 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
                 "environment": describe_environment(),
             },
         )
-        write_report(stage / REPORT, summary, reviewed.rows, reviewed.galleries)
+        write_report(stage / REPORT, summary, reviewed.rows, reviewed.selections)
         write_json(stage / FRAMES, reviewed.rows)
         write_json(stage / SUMMARY, summary.as_dict())  # last: it says that all is there
     return ReplayResult(summary, reviewed.scores)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from ssap_ros import _core
+from ssap_ros.stages import core
 from ssap_ros.types import ClassArray, FloatArray, ModelInfo, NetworkOutput
 
 
@@ -68,10 +68,7 @@ def thing_classes(logits: FloatArray, thing_ids: tuple[int, ...]) -> ClassArray:
 
     logits: (n_classes, h, w); the lower class id wins a tie.
     """
-    names = [0] * len(logits)
-    for name, class_id in enumerate(thing_ids, start=1):
-        names[class_id] = name
-    return _core._best_class(logits, names)
+    return core.thing_classes(logits, thing_ids)
 
 
 def softmax(logits: FloatArray, class_ids: Sequence[int] | None = None) -> FloatArray:
@@ -80,4 +77,4 @@ def softmax(logits: FloatArray, class_ids: Sequence[int] | None = None) -> Float
     logits: float32 (n_classes, h, w). Returns float32 of as many maps as classes were asked for,
     NaN where a logit of them is not finite.
     """
-    return _core._softmax(logits, range(len(logits)) if class_ids is None else class_ids)
+    return core.softmax(logits, class_ids)

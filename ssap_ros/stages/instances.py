@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros import _core
+from ssap_ros.stages import core
 from ssap_ros.types import ClassArray, FloatArray, Instance, LabelArray
 
 FULL_TRUST_CELLS = 100
@@ -22,6 +22,7 @@ def extract_instances(
     *,
     score_threshold: float,
     min_area: int,
+    score_logistic: tuple[float, float] = (1.0, 0.0),
 ) -> tuple[NDArray[np.uint16], tuple[Instance, ...]]:
     """The instances of one image, in descending score, with their masks.
 
@@ -32,13 +33,15 @@ def extract_instances(
     cells_per_pixel: cells of the finest level per source pixel.
     score_threshold: instances of a lower score are dropped.
     min_area: instances smaller than this many source pixels are dropped.
+    score_logistic: see `ModelInfo.score_logistic`.
 
     Returns the label image, uint16 (H, W), in which k is the mask of instances[k - 1]; the masks do
     not depend on which other instances were dropped.
     """
     class_ids, scores = vote(labels, classes, probabilities, thing_ids)
-    runs = _core._upsampled_runs(labels, *size, cells_per_pixel)
-    areas, left, top, right, bottom = runs.extents(len(scores) + 1)[1:].T
+    scores = calibrated(scores, score_logistic)
+    segments = core.UpsampledSegments(labels, size, cells_per_pixel)
+    areas, left, top, right, bottom = segments.extents()[1:].T
     boxes = np.stack([left, top, right - left, bottom - top], axis=1)
 
     keep = (areas >= max(1, min_area)) & (scores >= score_threshold)
@@ -50,7 +53,16 @@ def extract_instances(
         Instance(int(class_ids[i]), float(scores[i]), tuple(boxes[i].tolist()), int(areas[i]))
         for i in ranked
     )
-    return runs.paint(new_label), instances
+    return segments.paint(new_label), instances
+
+
+def calibrated(scores: NDArray[np.float64], logistic: tuple[float, float]) -> NDArray[np.float64]:
+    """Scores (N,) in [0, 1] as `ModelInfo.score_logistic` says; the order stays."""
+    slope, offset = logistic
+    if logistic == (1.0, 0.0):
+        return scores
+    p = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.asarray(1 / (1 + np.exp(-offset) * ((1 - p) / p) ** slope))
 
 
 def vote(
@@ -65,8 +77,8 @@ def vote(
     a tie. The score is the mean probability of that class over the instance, times
     sqrt(min(1, cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
     """
-    n, n_things = int(labels.max(initial=0)), len(thing_ids)
-    table = _core._count_votes(labels, classes, probabilities, thing_ids, n)
+    table = core.count_votes(labels, classes, probabilities, thing_ids)
+    n, n_things = len(table), len(thing_ids)
     cells, votes, sums = table[:, 0], table[:, 1 : 1 + n_things], table[:, 1 + n_things :]
     most = votes == votes.max(axis=1, keepdims=True)
     winner = np.argmax(np.where(most, sums, -1), axis=1)

@@ -1,42 +1,23 @@
-"""From affinities to instance labels: the public, validating face of the compiled core.
+"""From affinities to instance labels: the public face of the compiled core.
 
 All functions accept non-contiguous arrays (they are copied), never change their arguments, release
 the GIL while they work, may be called from several threads at once and give the same result for the
-same input. Bad arguments raise ValueError that says what was expected and what came.
+same input. Bad arguments raise InputError, a ValueError, that says what was expected and what came.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros import _core
-from ssap_ros.stages.partition_arguments import N_OFFSETS as N_OFFSETS
-from ssap_ros.stages.partition_arguments import (
-    checked_array,
-    class_scores,
-    edge_list,
-    integers,
-    level_array,
-    milliseconds,
-    name_bad_edge,
-    require_distributions,
-    require_eps,
-    require_finite,
-    require_halving,
-    require_pixels,
-)
+from ssap_ros.stages import core
+from ssap_ros.stages.arguments import N_OFFSETS as N_OFFSETS
+from ssap_ros.stages.core import Linkage as Linkage
 from ssap_ros.types import ClassArray, FloatArray, LabelArray
-
-Linkage = Literal["sum", "mean", "mutex"]
-
-_LINKAGES = ("sum", "mean", "mutex")
-_MAX_NODES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -87,23 +68,7 @@ def edge_costs(
     Returns (12, H, W) float32 for the forward displacements (dy, dx) = (0, 1), (0, 2), (1, -2),
     ..., (1, 2), (2, -2), ..., (2, 2); 0 where the neighbour is outside.
     """
-    affinities = checked_array("affinities", affinities, (np.float32, np.float16), 3)
-    if affinities.shape[0] not in (24, 25):
-        raise ValueError(f"affinities must have 24 or 25 channels, got {affinities.shape[0]}")
-    require_pixels("affinities", affinities)
-    require_eps(eps)
-    affinities = np.ascontiguousarray(affinities)
-    require_finite("affinities", affinities)
-    if not logits and (affinities.min() < 0 or affinities.max() > 1):
-        raise ValueError(
-            "affinities must be probabilities in [0, 1] unless logits=True, "
-            f"got values in [{affinities.min():g}, {affinities.max():g}]"
-        )
-    scores = class_scores(scores, "affinities", affinities)
-    if scores is not None:
-        require_distributions(scores)
-    costs, _ = _core._edge_costs(affinities, logits, eps, scores, "")
-    return costs
+    return core.edge_costs(affinities, logits, eps, scores)
 
 
 def cascaded_graph_partition(
@@ -123,9 +88,10 @@ def cascaded_graph_partition(
 
     The coarsest level given is partitioned first. The inner regions of its segments become single
     nodes of the next level, and so on. Each level is solved by contraction, the two clusters that
-    attract each other most first; two proposals are merged only after everything else. The work is
-    O(H W) for the classes and O(E log E) in the E pixel pairs outside of proposals; only their
-    costs are computed or looked at.
+    attract each other most first; two proposals are merged only after everything else, and never if
+    the costs between their segments sum up to -20 or less at a coarser level. The work is O(H W)
+    for the classes and O(E log E) in the E pixel pairs outside of proposals; only their costs are
+    computed or looked at.
 
     costs: one float32 or float16 array per level, finest level first; each level has half the size
         of the one before, rounded up. Either (12, H, W) costs as from `edge_costs`, or
@@ -146,51 +112,17 @@ def cascaded_graph_partition(
     report: filled with how it went, `complete` among it.
     Returns (H, W) int32 of the finest level: 0 = background, 1..N in raster order of first pixels.
     """
-    if len(costs) == 0 or len(costs) != len(classes):
-        raise ValueError(
-            "costs and classes must be equally long and not empty, "
-            f"got {len(costs)} and {len(classes)} levels"
-        )
-    if erosion_radius < 0:
-        raise ValueError(f"erosion_radius must not be negative, got {erosion_radius!r}")
-    if linkage not in _LINKAGES:
-        raise ValueError(f"linkage must be one of {_LINKAGES}, got {linkage!r}")
-    require_eps(eps)
-    costs = [level_array(f"costs[{i}]", level) for i, level in enumerate(costs)]
-    long_range = [level_array(f"long_range[{i}]", level) for i, level in enumerate(long_range)]
-    require_halving(
-        [(f"costs[{i}]", level) for i, level in enumerate(costs)]
-        + [(f"long_range[{i}]", level) for i, level in enumerate(long_range)]
-    )
-    classes = [
-        checked_array(f"classes[{i}]", level, (np.uint8,), 2) for i, level in enumerate(classes)
-    ]
-    for i, (level, level_classes) in enumerate(zip(costs, classes, strict=True)):
-        if level_classes.shape != level.shape[1:]:
-            raise ValueError(
-                f"classes[{i}] must have shape {level.shape[1:]} like costs[{i}], "
-                f"got {level_classes.shape}"
-            )
-    if scores is not None and costs[0].shape[0] == N_OFFSETS:
-        raise ValueError("scores refine logits, but costs[0] holds costs")
-    scores = class_scores(scores, "costs[0]", costs[0])
-    labels, told = _core._cascaded_graph_partition(
+    labels, told = core.cascaded_graph_partition(
         costs,
-        [np.ascontiguousarray(level) for level in classes],
-        long_range,
+        classes,
         scores,
+        long_range,
         eps,
-        min(erosion_radius, max(costs[0].shape[1:])),
+        erosion_radius,
         joint_finest,
         linkage,
-        milliseconds(max_ms),
+        max_ms,
     )
-    if not told.is_valid:
-        for name, levels in (("costs", costs), ("long_range", long_range)):
-            for i, level in enumerate(levels):
-                require_finite(f"{name}[{i}]", level)
-        if scores is not None:
-            require_distributions(scores)
     if report is not None:
         report.complete = told.is_complete
         report.levels = [
@@ -216,13 +148,7 @@ def greedy_additive(
     linkage: what decides instead of the sum, as in `cascaded_graph_partition`.
     Returns (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
     """
-    if not 0 <= n_nodes <= _MAX_NODES:
-        raise ValueError(f"n_nodes must be in [0, {_MAX_NODES}], got {n_nodes!r}")
-    if linkage not in _LINKAGES:
-        raise ValueError(f"linkage must be one of {_LINKAGES}, got {linkage!r}")
-    uv_ids, costs = _valid_edges(uv_ids, costs, n_nodes)
-    labels: NDArray[np.int64] = _core._contract(n_nodes, uv_ids, costs, linkage)
-    return labels
+    return core.greedy_additive(n_nodes, uv_ids, costs, linkage)
 
 
 def kernighan_lin(
@@ -244,15 +170,7 @@ def kernighan_lin(
     max_ms, max_moves: limits on the time and on the number of moves tried, None for none.
     Returns (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
     """
-    labels = integers("labels", labels, 1)
-    if max_moves is not None and max_moves < 0:
-        raise ValueError(f"max_moves must not be negative, got {max_moves!r}")
-    uv_ids, costs = _valid_edges(uv_ids, costs, len(labels))
-    limit = sys.maxsize if max_moves is None else max_moves
-    improved = _core._kernighan_lin(
-        uv_ids, costs, _in_order_of_appearance(labels), milliseconds(max_ms), limit
-    )
-    return _in_order_of_appearance(improved)
+    return core.kernighan_lin(uv_ids, costs, labels, max_ms, max_moves)
 
 
 def multicut_objective(uv_ids: NDArray[Any], costs: NDArray[Any], labels: NDArray[Any]) -> float:
@@ -261,9 +179,7 @@ def multicut_objective(uv_ids: NDArray[Any], costs: NDArray[Any], labels: NDArra
     uv_ids: (E, 2) integers in [0, n), no loops; costs: (E,) float32 or float64; labels: (n,)
     integers.
     """
-    labels = integers("labels", labels, 1)
-    uv_ids, costs = _valid_edges(uv_ids, costs, len(labels))
-    return _core._multicut_objective(uv_ids, costs, labels)
+    return core.multicut_objective(uv_ids, costs, labels)
 
 
 def upsample_labels(labels: LabelArray, size: tuple[int, int], scale: float) -> LabelArray:
@@ -278,27 +194,4 @@ def upsample_labels(labels: LabelArray, size: tuple[int, int], scale: float) -> 
         ((y + 0.5) * scale, (x + 0.5) * scale). Beyond the label map its outermost cells continue.
     Returns (H, W) int32.
     """
-    labels = checked_array("labels", labels, (np.int32,), 2)
-    require_pixels("labels", labels)
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"size must be a positive height and width, got {size!r}")
-    if not (scale > 0 and np.isfinite(scale)):
-        raise ValueError(f"scale must be positive and finite, got {scale!r}")
-    result: LabelArray = _core._upsample_labels(np.ascontiguousarray(labels), *size, scale)
-    return result
-
-
-def _valid_edges(
-    uv_ids: NDArray[Any], costs: NDArray[Any], n_nodes: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    uv_ids, costs = edge_list(uv_ids, costs)
-    if not _core._is_valid(n_nodes, uv_ids, costs):
-        name_bad_edge(uv_ids, costs, n_nodes)
-    return uv_ids, costs
-
-
-def _in_order_of_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]
+    return core.upsample_labels(labels, size, scale)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ssap_ros import _core
+from ssap_ros.stages import core
 from ssap_ros.types import FloatArray, ImageArray, ModelInfo
 
 
@@ -30,7 +30,7 @@ def preprocess(image: ImageArray, info: ModelInfo, long_side: int) -> tuple[Floa
         image = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR))
     factor = tuple(1 / std for std in info.std)
     offset = tuple(mean / std for mean, std in zip(info.mean, info.std, strict=True))
-    _core._area_resize(np.ascontiguousarray(image), rows, columns, factor, offset, tensor)
+    core.area_resize(image, fitted.content, factor, offset, tensor)
     return tensor, fitted.scale
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import yaml
 from ssap_ros.network.export import export_onnx
 from ssap_ros.training.settings import load_train_config
 from ssap_ros.training.train import train
+
+_LOG = logging.getLogger(__name__)
 
 # name, the paper's scores, and what differs from the last row
 ROWS: tuple[tuple[str, dict[str, float], dict[str, dict[str, Any]]], ...] = (
@@ -53,7 +55,7 @@ def train_rows(
             values[section] |= settings
         path = folder / "config.yaml"
         path.write_text(yaml.safe_dump(values))
-        print(f"row {number} of {len(ROWS)}: {name}", file=sys.stderr, flush=True)
+        _LOG.info("row %d of %d: %s", number, len(ROWS), name)
         model = folder / "model.onnx"
         export_onnx(train(path, resume=True, data_root=data_root), model)
         results.append((name, paper, model))

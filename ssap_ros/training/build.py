@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from ssap_ros.training.sources import (
     Teacher,
 )
 from ssap_ros.training.teacher import read_boxes, soft_labels
+
+_LOG = logging.getLogger(__name__)
 
 _MIN_CUTOUT_AREA = 900.0  # square pixels of its box
 
@@ -74,7 +76,7 @@ def _start_from(network: SsapNetwork, weights: dict[str, Tensor]) -> None:
     fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
     network.load_state_dict(fitting, strict=False)
     for name in sorted(own.keys() - fitting.keys()):
-        print(f"not in the initial checkpoint, starts anew: {name}", file=sys.stderr)
+        _LOG.info("not in the initial checkpoint, initialised: %s", name)
 
 
 def build_optimiser(network: SsapNetwork, config: TrainConfig) -> torch.optim.Optimizer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from ssap_ros.training.samples import IGNORE_CLASS
 from ssap_ros.training.settings import TrainConfig
 
 LOG = "log.jsonl"
+_LOG = logging.getLogger(__name__)
 
 
 class Journal:
@@ -65,12 +67,10 @@ class Journal:
             for kind in ("semantic", "affinity")
             if f"{kind}_{LEVELS[0]}" in values
         ]
-        print(
+        _LOG.info(
             f"{iteration} {share:.1%} loss {values['loss']:.3f} | {' | '.join(kinds)} | "
             f"{speed:.2f} it/s, {speed * self._batch_size:.1f} images/s, "
-            f"{left / 60:.0f} min left",
-            file=sys.stderr,
-            flush=True,
+            f"{left / 60:.0f} min left"
         )
 
     def pictures(

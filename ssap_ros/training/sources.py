@@ -52,8 +52,6 @@ class CocoSource:
         class_names: Sequence[str],
         complete_for: Mapping[str, Set[int]] | None = None,
     ) -> None:
-        if not annotations.is_file():
-            raise InputError(f"expected a COCO annotation file, found none at {annotations}")
         if not images.is_dir():
             raise InputError(f"expected a folder of images, found none at {images}")
         self.folder = images

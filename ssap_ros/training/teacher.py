@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +24,8 @@ from ssap_ros.data.image_files import read_image
 from ssap_ros.errors import InputError
 from ssap_ros.training.samples import SOFT_LEVELS
 from ssap_ros.types import ImageArray
+
+_LOG = logging.getLogger(__name__)
 
 NOT_KNOWN = 0xFFFF
 _STRIDE = 2  # pixels per pixel of the cached labels
@@ -100,7 +102,7 @@ def soft_labels(
             cv2.imwrite(str(partial), teacher(read_image(path)))
             partial.replace(files[number])
             if done % 100 == 0 or done == len(missing):
-                print(f"teacher: {done}/{len(missing)} pictures", file=sys.stderr, flush=True)
+                _LOG.info("teacher: %d/%d pictures", done, len(missing))
     return files
 
 

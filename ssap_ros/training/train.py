@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from ssap_ros.training.journal import LOG, Journal
 from ssap_ros.training.losses import ssap_loss
 from ssap_ros.training.parallel import Processes, distribute, from_first, join_processes
 from ssap_ros.training.settings import OptimiserConfig, TrainConfig, load_train_config
+
+_LOG = logging.getLogger(__name__)
 
 
 def train(
@@ -98,7 +100,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
         optimiser.load_state_dict(state["optimiser"])
         average = state["average"]
         if processes.first:
-            print(f"resumed at iteration {start}", file=sys.stderr)
+            _LOG.info("resumed at iteration %d", start)
 
     clock = Clock(config.optimiser, start, state["seconds"] if state else 0.0)
     journal = Journal(config, start, clock.share) if processes.first else None

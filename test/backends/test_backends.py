@@ -119,7 +119,7 @@ def test_other_models_are_refused_in_one_line(
     onnx.save(model, str(path))
     with pytest.raises(ModelError, match=reason) as error:
         OnnxRuntimeBackend(path, num_threads=1)
-    assert str(error.value).startswith(f"unfit model {path}: ")
+    assert str(error.value).startswith(f"incompatible model {path}: ")
     assert "\n" not in str(error.value)
 
 

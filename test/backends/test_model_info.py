@@ -1,4 +1,4 @@
-"""The metadata of a model survive the way through JSON, and unfit ones are refused."""
+"""The metadata of a model survive the way through JSON, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_round_trip(input_size: tuple[int, int] | None) -> None:
         ("long_side", 0),
     ],
 )
-def test_unfit_value_is_named(key: str, value: Any) -> None:
+def test_invalid_value_is_named(key: str, value: Any) -> None:
     fields = dataclasses.asdict(toy_info()) | {key: value}
     with pytest.raises(ValueError, match=key):
         model_info_from_json(json.dumps(fields))
@@ -52,6 +52,6 @@ def test_text_without_the_keys_is_refused(text: str) -> None:
         model_info_from_json(text)
 
 
-def test_unfit_info_is_not_written() -> None:
+def test_invalid_info_is_not_written() -> None:
     with pytest.raises(ValueError, match="long_side"):
         model_info_to_json(toy_info(long_side=0))

@@ -1,4 +1,4 @@
-"""`ssap benchmark partition`: its measures, its scenes, and the command from end to end."""
+"""benchmarks/partition.py: its measures, its scenes, and the command from end to end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affinity_scenes import affinity_scene
+from flat_graph import flat_graph
+from partition import main
+from partition_quality import adapted_rand_error, panoptic_quality
 
-from ssap_ros.benchmark.affinity_scenes import affinity_scene
-from ssap_ros.benchmark.flat_graph import flat_graph
-from ssap_ros.benchmark.quality import adapted_rand_error, panoptic_quality
-from ssap_ros.cli.command_line import main
 from ssap_ros.stages.partition import edge_costs, multicut_objective
 
 TRUTH = np.array([[0, 1, 1, 1], [0, 2, 2, 2]], np.int32)
@@ -55,14 +55,14 @@ def test_the_flat_graph_holds_the_costs_of_the_pairs_within_objects() -> None:
 
 def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out, plot = tmp_path / "new" / "partition.json", tmp_path / "partition.png"
-    arguments = ["--sizes", "32x64", "--foreground", "25", "--seeds", "1", "--repeats", "1"]
+    arguments = ["--sizes", "64x32", "--foreground", "25", "--seeds", "1", "--repeats", "1"]
     pytest.importorskip("matplotlib")
     arguments += ["--json", str(out), "--plot", str(plot)]
-    assert main(["benchmark", "partition", *arguments]) == 0
+    assert main(arguments) == 0
     [row] = json.loads(out.read_text())["rows"]
     assert set(row["solvers"]) == {*(f"cascade 1/{2**i}" for i in range(2, 7)), "flat"}
     assert row["solvers"]["flat"]["objective"] < 0
-    assert "32x64" in capsys.readouterr().out
+    assert "64x32" in capsys.readouterr().out
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -70,11 +70,11 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.Captur
     ("arguments", "message"),
     [
         (["--against", "nobody"], "unknown solver 'nobody'; known: bioimage-cpp, mwatershed"),
-        (["--sizes", "12"], "expected a size like 256x512, at least 16x16, got '12'"),
+        (["--sizes", "12"], "expected a size WxH like 512x256, at least 16x16, got '12'"),
     ],
 )
 def test_bad_input_is_named(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture
 ) -> None:
-    assert main(["benchmark", "partition", *arguments]) == 2
+    assert main(arguments) == 2
     assert message in capsys.readouterr().err

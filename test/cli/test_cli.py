@@ -40,6 +40,13 @@ def test_help(arguments):
         (["replay", "scenes"], "--out"),
         (["replay", "scenes", "--out", "x", "--max-frames", "0"], "above 0"),
         (["replay", "scenes", "--out", "x", "--policy", "some"], "some"),
+        (["benchmark", "partition"], "is now benchmarks/partition.py"),
+        (["benchmark", "--backend", "abacus"], "unknown backend 'abacus'; known: tensorrt, onnx"),
+        (["build-engine", "--input-size", "1024"], "WxH like 1024x512, at least 1x1, got '1024'"),
+        (
+            ["build-engine", "--input", "512x1024"],
+            "use --input-size WxH, here --input-size 1024x512",
+        ),
     ],
 )
 def test_wrong_command_line(arguments, words):
@@ -82,10 +89,10 @@ def test_training_commands_need_their_input(arguments):
 
 def test_doctor(toy_model_path, tmp_path):
     result = ssap("doctor", "--json", "--model", toy_model_path)
-    findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
-    assert findings["model"]["ok"]
-    assert "person" in findings["model"]["text"]
-    assert result.returncode == int(not all(finding["ok"] for finding in findings.values()))
+    results = {result["name"]: result for result in json.loads(result.stdout)}
+    assert results["model"]["ok"]
+    assert "person" in results["model"]["text"]
+    assert result.returncode == int(not all(result["ok"] for result in results.values()))
 
     result = ssap("doctor", "--model", tmp_path / "none.onnx")
     assert result.returncode == 1

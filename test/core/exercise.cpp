@@ -15,15 +15,15 @@
 #include <thread>
 #include <vector>
 
-#include "area_resize.hpp"
-#include "cascade.hpp"
-#include "class_maps.hpp"
-#include "edge_costs.hpp"
-#include "kernighan_lin.hpp"
-#include "multicut.hpp"
-#include "pool.hpp"
-#include "tournament.hpp"
-#include "upsample.hpp"
+#include "cascade/cascade.hpp"
+#include "graph/kernighan_lin.hpp"
+#include "graph/multicut.hpp"
+#include "graph/tournament.hpp"
+#include "pixel/area_resize.hpp"
+#include "pixel/class_maps.hpp"
+#include "pixel/edge_costs.hpp"
+#include "pixel/upsample.hpp"
+#include "util/pool.hpp"
 
 // The sanitizers bring allocators of their own, which must not be replaced.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -18,7 +18,7 @@ from ssap_ros.evaluation.ablation import (
     summarise,
     table_rows,
 )
-from ssap_ros.evaluation.evaluators import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
 from ssap_ros.evaluation.predict import PredictionSettings
 from ssap_ros.evaluation.test_time_augmentation import TestTimeBackend
 from ssap_ros.pipeline import SsapPipeline
@@ -37,7 +37,7 @@ def town(tmp_path: Path) -> ImageSet:
             instances[instances == 2] = 1
         ids = [PERSON] * int(instances.max())
         write_cityscapes(tmp_path, f"{number:06}", instances, ids)
-    open_judge.cache_clear()
+    open_evaluator.cache_clear()
     return ImageSet("cityscapes", root=tmp_path)
 
 
@@ -66,7 +66,7 @@ def test_long_range_affinities_join_what_is_apart(town: ImageSet, toy_model_path
 
 def test_every_start_is_the_pipelines_own(town: ImageSet, toy_model_path: Path) -> None:
     """Without coarser affinities a row is what the product does with that initial level."""
-    image = open_judge(town, OnnxRuntimeBackend(toy_model_path, 1).info).image(0)
+    image = open_evaluator(town, OnnxRuntimeBackend(toy_model_path, 1).info).image(0)
     backend = OnnxRuntimeBackend(toy_model_path, num_threads=1)
     remembering = RememberingBackend(backend)
     for level in backend.info.levels:
@@ -103,11 +103,11 @@ def test_rows_of_the_paper() -> None:
     assert [(r.initial, r.used) for r in table_rows(5, base)] == [
         (4, 4), (8, 8), (16, 16), (16, 32), (16, 64),
     ]  # fmt: skip
-    tricks = [
+    augmented = [
         (r.settings.config.segmentation_refinement, r.settings.flip, len(r.settings.scales))
         for r in table_rows(7, base)
     ]
-    assert tricks == [(False, False, 1), (True, False, 1), (True, True, 1), (True, True, 3)]
+    assert augmented == [(False, False, 1), (True, False, 1), (True, True, 1), (True, True, 3)]
     with pytest.raises(ValueError, match="4, 5 or 7"):
         table_rows(6, base)
 

@@ -12,7 +12,7 @@ import pytest
 
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.evaluators import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
 from ssap_ros.evaluation.images import evaluate_images, report
 from ssap_ros.evaluation.predict import PredictionSettings, connected_components
 from support.toy_model import paint
@@ -73,7 +73,7 @@ def evaluate(
 ) -> dict[str, Any]:
     config = SsapConfig(model_file_path=str(model), num_threads=1)
     settings = PredictionSettings(config, grouping)
-    open_judge.cache_clear()  # the files change between calls
+    open_evaluator.cache_clear()  # the files change between calls
     return report(
         evaluate_images(ImageSet("coco", annotations, images), settings, **arguments), settings
     )

@@ -1,4 +1,4 @@
-"""`ssap evaluate` on painted pictures in the official formats; the test tricks; the workers."""
+"""`ssap evaluate` on painted pictures in official formats; test-time augmentation; the workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.data.segments import Segments
 from ssap_ros.errors import ModelError
-from ssap_ros.evaluation.evaluators import ImageSet, open_judge
+from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
 from ssap_ros.evaluation.images import draw_worst, evaluate_images, report
 from ssap_ros.evaluation.panoptic import full_resolution_classes, panoptic_segments
 from ssap_ros.evaluation.predict import PredictionSettings
@@ -36,7 +36,7 @@ def settings(model: Path, **changes: Any) -> PredictionSettings:
 
 
 def evaluate(images: ImageSet, model: Path, workers: int = 1, **changes: Any) -> dict[str, Any]:
-    open_judge.cache_clear()  # the files change between calls
+    open_evaluator.cache_clear()  # the files change between calls
     chosen = settings(model, **changes)
     return report(evaluate_images(images, chosen, workers=workers), chosen)
 
@@ -111,7 +111,7 @@ def test_scores_do_not_depend_on_the_workers(town: ImageSet, toy_model_path: Pat
 def test_the_worst_images_are_drawn_beside_their_truth(
     town: ImageSet, toy_model_path: Path, tmp_path: Path
 ) -> None:
-    open_judge.cache_clear()
+    open_evaluator.cache_clear()
     chosen = settings(toy_model_path)
     scores = evaluate_images(town, chosen)
     assert np.argmin(scores.quality) == 3
@@ -128,7 +128,7 @@ def test_the_worst_images_are_drawn_beside_their_truth(
 
 
 def test_bootstrap_is_of_the_same_images_for_all(town: ImageSet, toy_model_path: Path) -> None:
-    open_judge.cache_clear()
+    open_evaluator.cache_clear()
     scores = evaluate_images(town, settings(toy_model_path))
     table = bootstrap([scores, scores], ["AP50", "PQ"], samples=40)
     assert table.shape == (40, 2, 2)

@@ -13,7 +13,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.evaluation import workers
 from ssap_ros.evaluation.workers import map_items, parse_workers
 
-pytest.importorskip("distributed", reason="Dask is not installed (requirements-fleet.txt)")
+pytest.importorskip("distributed", reason="Dask is not installed (requirements-batch.txt)")
 
 ITEMS = [3, 1, 2, 2, 7, 1]
 

@@ -32,4 +32,4 @@ print(frames())
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 def test_freed_images_are_not_given_back_to_the_system() -> None:
     run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    assert int(run.stdout) < FRAMES, "pages that had to be mapped anew"
+    assert int(run.stdout) < FRAMES, "pages that had to be mapped again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssap_ros.node import status
-from ssap_ros.node.status import CameraStatus, EngineStatus, Level
+from ssap_ros.node.status import CameraStatus, Level, ModelStatus
 
 
 @pytest.fixture
@@ -16,34 +16,34 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_the_life_of_an_engine(clock: list[float]) -> None:
-    engine = EngineStatus()
-    assert engine.summary() == (Level.WARN, "unconfigured", "no model loaded")
-    engine.building()
+    host = ModelStatus()
+    assert host.summary() == (Level.WARN, "unconfigured", "no model loaded")
+    host.building()
     clock[0] += 41
-    assert engine.summary() == (Level.WARN, "building", "building engine, 41 s")
-    assert engine.building_s == 41
-    engine.progress("building engine, 42 s, layer 3 of 9")
-    assert engine.summary() == (Level.WARN, "building", "building engine, 42 s, layer 3 of 9")
-    engine.failed("cannot configure", FileNotFoundError("no such\nmodel"))
-    assert engine.building_s == 0
+    assert host.summary() == (Level.WARN, "building", "building engine, 41 s")
+    assert host.building_s == 41
+    host.progress("building engine, 42 s, layer 3 of 9")
+    assert host.summary() == (Level.WARN, "building", "building engine, 42 s, layer 3 of 9")
+    host.failed("cannot configure", FileNotFoundError("no such\nmodel"))
+    assert host.building_s == 0
     message = "cannot configure: no such model"
-    assert engine.summary() == (Level.ERROR, "unconfigured", message)
-    engine.building()
-    engine.loaded()
-    assert engine.summary() is None
-    assert engine.last_error == ""
+    assert host.summary() == (Level.ERROR, "unconfigured", message)
+    host.building()
+    host.loaded()
+    assert host.summary() is None
+    assert host.last_error == ""
     for times in (1, 2):
-        engine.pass_failed(ValueError())
-        level, state, text = engine.summary() or (None, "", "")
+        host.pass_failed(ValueError())
+        level, state, text = host.summary() or (None, "", "")
         assert (level, state) == (Level.ERROR, "backend_error")
         assert text == f"backend error: ValueError ({times} so far, overcome 0 times)"
-    engine.pass_succeeded()
-    engine.pass_succeeded()
-    assert engine.summary() is None
-    assert (engine.backend_errors, engine.recoveries) == (2, 1)
-    assert engine.last_error == "backend error: ValueError"
-    engine.released()
-    assert engine.summary() == (Level.WARN, "unconfigured", "no model loaded")
+    host.pass_succeeded()
+    host.pass_succeeded()
+    assert host.summary() is None
+    assert (host.backend_errors, host.recoveries) == (2, 1)
+    assert host.last_error == "backend error: ValueError"
+    host.released()
+    assert host.summary() == (Level.WARN, "unconfigured", "no model loaded")
 
 
 def test_the_life_of_a_camera(clock: list[float]) -> None:

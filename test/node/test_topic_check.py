@@ -1,4 +1,4 @@
-"""`ssap doctor --topic` against real publishers: each finding and its cure."""
+"""`ssap doctor --topic` against real publishers: each result and its hint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from ssap_ros.messages import rgb_image
-from ssap_ros.node.finding import Finding
+from ssap_ros.node.check_result import CheckResult
 from ssap_ros.node.topic_check import check_topic
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -57,14 +57,14 @@ def publishing(msg: Any, qos: QoSProfile | int, period_s: float = 0.05) -> Itera
     context.try_shutdown()
 
 
-def by_name(findings: list[Finding]) -> dict[str, Finding]:
-    return {finding.name: finding for finding in findings}
+def by_name(results: list[CheckResult]) -> dict[str, CheckResult]:
+    return {result.name: result for result in results}
 
 
 def test_a_good_camera_and_what_its_qos_fits() -> None:
     with publishing(rgb_image(Header(), GREY), BEST_EFFORT):
         found = by_name(check_topic("/cam/image", expected_hz=2, seconds=2))
-    assert all(finding.ok for finding in found.values())
+    assert all(result.ok for result in found.values())
     assert found["publisher"].text == "/cam/image by /driver, sensor_msgs/msg/Image"
     assert found["QoS"].text.endswith("fits input_qos best_effort (the default) but not reliable")
     assert found["image"].text == "64x48 rgb8"
@@ -77,7 +77,7 @@ def test_a_slow_camera_with_a_foreign_encoding() -> None:
         found = by_name(check_topic("/cam/image", expected_hz=30, seconds=2))
     assert not found["rate"].ok
     assert found["rate"].text.endswith(", expected 30")
-    assert "socket buffers" in found["rate"].cure
+    assert "socket buffers" in found["rate"].hint
     assert not found["image"].ok
     assert "got 'rgb565'" in found["image"].text
     assert found["QoS"].text.endswith("fits input_qos best_effort and reliable")
@@ -92,16 +92,16 @@ def test_a_silent_camera_is_told_from_none() -> None:
     assert found["publisher"].ok
     assert (found["rate"].ok, found["rate"].text) == (False, "0 images in 1 s")
     start = time.monotonic()
-    (finding,) = check_topic("/cam/other")
+    (result,) = check_topic("/cam/other")
     assert time.monotonic() - start < 30
-    assert not finding.ok
-    assert finding.cure == "images are on /cam/image"
+    assert not result.ok
+    assert result.hint == "images are on /cam/image"
     node.destroy_node()
     context.try_shutdown()
 
 
 def test_a_topic_of_another_kind() -> None:
     with publishing(String(), 5):
-        (finding,) = check_topic("/cam/image")
-    assert not finding.ok
-    assert finding.text == "/cam/image by /driver is std_msgs/msg/String"
+        (result,) = check_topic("/cam/image")
+    assert not result.ok
+    assert result.text == "/cam/image by /driver is std_msgs/msg/String"

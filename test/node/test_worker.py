@@ -16,7 +16,7 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.node.queue import FrameCounts, FrameQueue, Outcome
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.node.worker import FrameWorker
-from ssap_ros.pipeline import Percept, SsapPipeline
+from ssap_ros.pipeline import Prediction, SsapPipeline
 from ssap_ros.types import FrameResult
 from support.toy_model import paint
 
@@ -31,13 +31,13 @@ def test_latest_keeps_the_newest_and_counts_the_replaced() -> None:
     queue: FrameQueue[int] = FrameQueue([""], "latest")
     queue.open()
     for frame in range(5):
-        assert queue.has_room("")
+        assert queue.has_capacity("")
         queue.put("", frame)
         assert queue.counts("").received == frame + 1
         assert balanced(queue.counts(""))
     assert queue.take() == [("", 4)]
     assert queue.counts("") == FrameCounts(received=5, dropped=4, waiting=1)
-    queue.finish("", Outcome.PROCESSED)
+    queue.account("", Outcome.PROCESSED)
     assert queue.counts("") == FrameCounts(received=5, processed=1, dropped=4)
 
 
@@ -45,14 +45,14 @@ def test_every_keeps_all_in_order_and_says_when_it_is_full() -> None:
     queue: FrameQueue[int] = FrameQueue([""], "every")
     queue.open()
     n = 0
-    while queue.has_room(""):
+    while queue.has_capacity(""):
         queue.put("", n)
         n += 1
     assert n > 1
     for frame in range(n):
         assert queue.take() == [("", frame)]
-        assert queue.has_room("")
-        queue.finish("", Outcome.FAILED if frame % 2 else Outcome.PROCESSED)
+        assert queue.has_capacity("")
+        queue.account("", Outcome.FAILED if frame % 2 else Outcome.PROCESSED)
     assert queue.counts("") == FrameCounts(received=n, processed=n - n // 2, failed=n // 2)
 
 
@@ -79,7 +79,7 @@ def test_cameras_take_turns_whoever_is_louder() -> None:
         ((camera, frame),) = queue.take()
         assert frame == step, "the newest"
         served.append(camera)
-        queue.finish(camera, Outcome.PROCESSED)
+        queue.account(camera, Outcome.PROCESSED)
     assert all(set(served[i : i + 3]) == set(CAMERAS) for i in range(28))
 
 
@@ -110,12 +110,12 @@ def test_books_balance_after_any_sequence(policy: str) -> None:
     in_work: list[str] = []
     for step in range(3000):
         act, camera = rng.choice("ppptfoc"), rng.choice(CAMERAS)
-        if act == "p" and queue.has_room(camera):
+        if act == "p" and queue.has_capacity(camera):
             queue.put(camera, step)
         elif act == "t" and any(queue.counts(c).waiting > in_work.count(c) for c in CAMERAS):
             in_work += [name for name, _ in queue.take(rng.randint(1, 3))]
         elif act == "f" and in_work:
-            queue.finish(
+            queue.account(
                 in_work.pop(0), rng.choice([Outcome.PROCESSED, Outcome.DROPPED, Outcome.FAILED])
             )
         elif act == "o":
@@ -137,7 +137,7 @@ def test_readers_see_a_balance_while_frames_come_and_go() -> None:
 
     def consume() -> None:
         while queue.take():
-            queue.finish("", Outcome.PROCESSED)
+            queue.account("", Outcome.PROCESSED)
 
     threads = [threading.Thread(target=run) for run in (produce, consume)]
     interval = sys.getswitchinterval()
@@ -160,7 +160,7 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
     done, go_on = threading.Event(), threading.Event()
     queue: FrameQueue[int] = FrameQueue([""], "every")
 
-    def perceive(batch: Sequence[tuple[str, int]]) -> list[int | str]:
+    def predict(batch: Sequence[tuple[str, int]]) -> list[int | str]:
         ((_, frame),) = batch
         if frame == 1:
             raise ValueError("frame 1 is bad")
@@ -172,7 +172,7 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
             go_on.wait(10)
         return Outcome.PROCESSED
 
-    worker = FrameWorker(queue, perceive, finish, lambda e: errors.append(str(e)), lambda: None)
+    worker = FrameWorker(queue, predict, finish, lambda e: errors.append(str(e)), lambda: None)
     worker.start(overlap=overlap)
     for frame in (0, 1, 2, 3):
         queue.put("", frame)
@@ -186,7 +186,9 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
     assert errors == ["frame 1 is bad"]
     counts = queue.counts("")
     assert (counts.received, counts.failed, counts.waiting) == (4, 1, 0)
-    assert counts.processed in ((2, 3) if overlap else (2,)), "frame 3 may have been seen already"
+    assert counts.processed in ((2, 3) if overlap else (2,)), (
+        "frame 3 may have been predicted already"
+    )
     worker.start(overlap=overlap)
     queue.put("", 4)
     while queue.counts("").waiting:
@@ -196,13 +198,13 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
 
 
 def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_after() -> None:
-    seen: list[int] = []
+    predicted: list[int] = []
     finished: list[int] = []
     gates = [threading.Event() for _ in range(4)]
     queue: FrameQueue[int] = FrameQueue([""], "every")
 
-    def perceive(batch: Sequence[tuple[str, int]]) -> list[int | str]:
-        seen.append(batch[0][1])
+    def predict(batch: Sequence[tuple[str, int]]) -> list[int | str]:
+        predicted.append(batch[0][1])
         return [batch[0][1]]
 
     def finish(frame: int) -> str:
@@ -210,18 +212,21 @@ def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_
         finished.append(frame)
         return Outcome.PROCESSED
 
-    worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
+    worker = FrameWorker(queue, predict, finish, lambda _: None, lambda: None)
     worker.start(overlap=True)
     for frame in range(4):
         queue.put("", frame)
     for frame in range(4):
         expected = list(range(min(frame + 2, 4)))
         deadline = time.monotonic() + 10
-        while (seen, finished) != (expected, list(range(frame))) and time.monotonic() < deadline:
+        while (predicted, finished) != (
+            expected,
+            list(range(frame)),
+        ) and time.monotonic() < deadline:
             time.sleep(0.001)
-        assert (seen, finished) == (expected, list(range(frame)))
+        assert (predicted, finished) == (expected, list(range(frame)))
         time.sleep(0.02)
-        assert seen == expected, "no further ahead"
+        assert predicted == expected, "no further ahead"
         gates[frame].set()
     while queue.counts("").waiting:
         time.sleep(0.001)
@@ -239,14 +244,14 @@ def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntime
     results: list[FrameResult] = []
     queue: FrameQueue[np.ndarray] = FrameQueue([""], "every")
 
-    def perceive(batch: Sequence[tuple[str, np.ndarray]]) -> list[Percept]:
-        return pipeline.perceive([image for _, image in batch])
+    def predict(batch: Sequence[tuple[str, np.ndarray]]) -> list[Prediction]:
+        return pipeline.predict([image for _, image in batch])
 
-    def finish(percept: Percept) -> str:
-        results.append(pipeline.segment(percept))
+    def finish(prediction: Prediction) -> str:
+        results.append(pipeline.segment(prediction))
         return Outcome.PROCESSED
 
-    worker = FrameWorker(queue, perceive, finish, lambda _: None, lambda: None)
+    worker = FrameWorker(queue, predict, finish, lambda _: None, lambda: None)
     worker.start(overlap=True)
     for image in images:
         queue.put("", image)

@@ -11,11 +11,11 @@ import pytest
 from support.bag_files import INSTANCES, write_painted_bag
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-pytest.importorskip("distributed", reason="Dask is not installed (requirements-fleet.txt)")
+pytest.importorskip("distributed", reason="Dask is not installed (requirements-batch.txt)")
 
 from ssap_ros.common.outputs import RECORD, write_json
 from ssap_ros.errors import InputError
-from ssap_ros.replay.batch import bags_of, replay_fleet
+from ssap_ros.replay.batch import bags_of, replay_batch
 from ssap_ros.replay.play.play import PlayOptions
 from ssap_ros.replay.replay import ReplayOptions
 
@@ -44,7 +44,7 @@ def options(toy_model_path):
 def alone(fleet, options, tmp_path_factory):
     """The fleet replayed in this process: its folder and its summary."""
     out = tmp_path_factory.mktemp("alone")
-    return out, replay_fleet(bags_of([str(fleet)]), out, options)
+    return out, replay_batch(bags_of([str(fleet)]), out, options)
 
 
 def stable(summary):
@@ -72,7 +72,7 @@ def test_nothing_is_replayed_twice_but_what_has_changed(alone, fleet, options):
     out, summary = alone
     made = {path: path.stat().st_mtime_ns for path in out.glob("drive*/summary.json")}
     os.utime(fleet / "drive1.mcap")
-    again = replay_fleet(bags_of([str(fleet)]), out, options)
+    again = replay_batch(bags_of([str(fleet)]), out, options)
     assert stable(again) == stable(summary)
     changed = [path.parent.name for path, time in made.items() if path.stat().st_mtime_ns != time]
     assert changed == ["drive1"]
@@ -83,8 +83,8 @@ def test_a_partial_result_is_tried_again(alone, fleet, options):
     out, summary = alone
     path = out / "drive0" / "summary.json"
     one = json.loads(path.read_text())
-    write_json(path, {**one, "problems": ["1 of 6 frames have no answer: 3"]})
-    assert stable(replay_fleet(bags_of([str(fleet)]), out, options)) == stable(summary)
+    write_json(path, {**one, "problems": ["1 of 6 frames have no output: 3"]})
+    assert stable(replay_batch(bags_of([str(fleet)]), out, options)) == stable(summary)
     assert json.loads(path.read_text())["problems"] == []
 
 
@@ -105,7 +105,7 @@ def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    summary = replay_fleet(bags_of([str(fleet)]), out, options, workers=2)
+    summary = replay_batch(bags_of([str(fleet)]), out, options, workers=2)
     killer.join()
     assert killed
     assert stable(summary) == stable(alone[1])

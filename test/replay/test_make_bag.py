@@ -12,7 +12,7 @@ from ssap_ros.data.scenes.street import CLASSES, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
-from ssap_ros.replay.bags.ground_truth import VOID, GroundTruth
+from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED, GroundTruth
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.make_bag import (
     IMAGE_TOPIC,
@@ -176,7 +176,9 @@ def test_truth_of_segments():
         ids, np.array([5, OTHER_CLASS, 6, 7]), crowd=np.array([False, False, True, False])
     )
     labels, entries = truth_of(segments, np.array([[0, 0, 0], [0, 1, 1]], bool))
-    np.testing.assert_array_equal(labels, [[1, 1, VOID], [2, VOID, VOID]])
+    np.testing.assert_array_equal(
+        labels, [[1, 1, NOT_ANNOTATED], [2, NOT_ANNOTATED, NOT_ANNOTATED]]
+    )
     assert [(e.class_id, e.score, e.bbox) for e in entries[:2]] == [
         ("5", 1.0, (0, 0, 2, 1)),
         ("6", 0.0, (0, 1, 1, 1)),

@@ -35,13 +35,13 @@ from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.compare import Run, Tolerance, compare
-from ssap_ros.replay.play.frame_tracker import Entry, Ledger
+from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.parameters import checked_parameters
 from ssap_ros.replay.play.play import PlayOptions, camera_names
 from ssap_ros.replay.play.stamps import StampWatch
 from ssap_ros.replay.replay import ReplayOptions, replay
-from ssap_ros.replay.report.frame_writer import PictureBook
-from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.report.frame_writer import FrameWriter
+from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.review.digest import frame_digest, run_digest
 from ssap_ros.replay.sources import Frame
 from ssap_ros.replay.summary import ReplaySummary
@@ -147,10 +147,10 @@ def test_recording_is_the_bag_of_the_answers(scored):
         }  # fmt: skip
         inputs = list(source.messages([IMAGE]))
         for topic in ("/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed"):
-            answers = list(reader.messages([topic]))
-            assert [m.logged for m in answers] == [m.logged for m in inputs]
-            for answer, message in zip(answers, inputs, strict=True):
-                own, given = reader.decode(answer).header, source.decode(message).header
+            outputs = list(reader.messages([topic]))
+            assert [m.logged for m in outputs] == [m.logged for m in inputs]
+            for output, message in zip(outputs, inputs, strict=True):
+                own, given = reader.decode(output).header, source.decode(message).header
                 assert (own.stamp.sec, own.stamp.nanosec) == (given.stamp.sec, given.stamp.nanosec)
                 assert own.frame_id == given.frame_id
         labels = [reader.decode(m) for m in reader.messages(["/ssap/instances"])]
@@ -326,39 +326,39 @@ def _command_lines():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_books_balance_whatever_the_node_answers(seed):
-    """Answers in any order, lost, doubled or of unknown frames; stamps may be equal."""
+    """Outputs in any order, lost, doubled or of unknown frames; stamps may be equal."""
     rng = random.Random(seed)
-    ledger = Ledger()
+    tracker = FrameTracker()
     n = rng.randrange(12)
     stamps = [rng.randrange(6) for _ in range(n)]
     for index, stamp in enumerate(stamps):
-        ledger.send(Entry(index, 0, stamp, stamp, float(index)))
+        tracker.send(Entry(index, 0, stamp, stamp, float(index)))
     parts = [(s, part) for s in stamps for part in ("masks", "detections") if rng.random() < 0.8]
     rng.shuffle(parts)
     unknown = [(99, "masks")] * rng.randrange(3)
     for stamp, part in [*parts, *unknown]:
-        ledger.answer(0, stamp, part, 20.0)
+        tracker.receive(0, stamp, part, 20.0)
     expected = sum(
         min(parts.count((s, "masks")), parts.count((s, "detections"))) for s in set(stamps)
     )
-    summary = vars(ledger.figures(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"}))
+    summary = vars(tracker.figures(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"}))
     assert balanced(summary)
-    assert summary["frames_out"] == ledger.frames_out == expected
+    assert summary["frames_out"] == tracker.frames_out == expected
     assert summary["answers_unexpected"] == len(unknown)
     assert summary["stage_ms"] == {"total": {"p50": 1.0, "p95": 2.0, "p99": 3.0}}
 
 
 def test_answers_of_equal_stamps_go_by_order():
-    ledger = Ledger()
+    tracker = FrameTracker()
     for index in range(2):
-        ledger.send(Entry(index, 0, 5, 5, 0.0))
-    assert ledger.answer(1, 5, "masks", 1.0) is None  # another camera
-    assert ledger.answer(0, 5, "masks", 1.0).index == 0
-    assert ledger.answer(0, 5, "masks", 2.0).index == 1
-    assert ledger.answer(0, 5, "detections", 3.0).index == 0
-    assert ledger.answer(0, 5, "detections", 3.0).index == 1
-    assert ledger.answer(0, 5, "masks", 4.0) is None
-    assert (ledger.frames_out, ledger.unexpected) == (2, 2)
+        tracker.send(Entry(index, 0, 5, 5, 0.0))
+    assert tracker.receive(1, 5, "masks", 1.0) is None  # another camera
+    assert tracker.receive(0, 5, "masks", 1.0).index == 0
+    assert tracker.receive(0, 5, "masks", 2.0).index == 1
+    assert tracker.receive(0, 5, "detections", 3.0).index == 0
+    assert tracker.receive(0, 5, "detections", 3.0).index == 1
+    assert tracker.receive(0, 5, "masks", 4.0) is None
+    assert (tracker.frames_out, tracker.unexpected) == (2, 2)
 
 
 def test_digests_see_every_pixel_and_value():
@@ -420,12 +420,12 @@ def test_camera_names():
 
 
 def test_gallery_keeps_extremes_apart():
-    gallery, drawn = Gallery("worst", spread=15, size=3), []
+    selection, drawn = FrameSelection("worst", spread=15, size=3), []
     picture = {"": np.zeros((4, 4, 3), np.uint8)}
     measures = np.random.default_rng(0).random(300)
     for index, measure in enumerate(measures):
-        gallery.offer(index, (measure, 0), "", lambda i=index: drawn.append(i) or picture)
-    shown = gallery.exhibits()
+        selection.offer(index, (measure, 0), "", lambda i=index: drawn.append(i) or picture)
+    shown = selection.frames()
     assert [e.measure for e in shown] == sorted(e.measure for e in shown)
     assert shown[0].measure[0] == measures.min()
     assert len({e.index // 15 for e in shown}) == 3
@@ -504,7 +504,7 @@ def test_tolerances():
 
 
 def test_pictures_are_spread_and_prefer_instances(tmp_path):
-    book = PictureBook(tmp_path, 10.0)
+    book = FrameWriter(tmp_path, 10.0)
     n = 50
     for i in range(n):
         book.add(i, np.full((33, 47, 3), 4 * i, np.uint8), n_instances=int(i % 7 == 3))
@@ -517,7 +517,7 @@ def test_pictures_are_spread_and_prefer_instances(tmp_path):
 
 
 def test_video_fills_gaps(tmp_path):
-    book = PictureBook(tmp_path, 10.0)
+    book = FrameWriter(tmp_path, 10.0)
     for i in (0, 4, 5):
         book.add(i, np.full((32, 48, 3), 30 * i, np.uint8), 0)
     book.close()

@@ -1,17 +1,21 @@
-"""Random arguments to the whole face of the core: a result that obeys its laws, or a ValueError.
+"""Random arguments to the door of the core: a result that obeys its laws, or an InputError.
 
-SSAP_FUZZ_CASES sets the number of cases.
+SSAP_FUZZ_CASES sets the number of cases; `make sanitize` runs many under the sanitizers.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ssap_ros import partition
+from ssap_ros.errors import InputError
+from ssap_ros.stages import core
 from ssap_ros.stages.partition import CascadeReport
 
 CASES = int(os.environ.get("SSAP_FUZZ_CASES", "3000"))
@@ -146,24 +150,112 @@ def call_upsample_labels(rng: np.random.Generator) -> None:
     assert set(np.unique(result)) <= set(np.unique(labels))
 
 
-CALLS = [
-    call_cascade,
-    call_edge_costs,
-    call_greedy_additive,
-    call_kernighan_lin,
-    call_upsample_labels,
-]
+def segments(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Labels 0..N; rarely one that no cell count allows."""
+    labels = rng.integers(0, rng.choice([1, 2, 9]), size).astype(np.int32)
+    if rng.random() < 0.1:
+        labels.flat[rng.integers(labels.size)] = rng.choice([-1, -(2**31), 2**31 - 1, 10**6])
+    return labels
+
+
+def thing_ids(rng: np.random.Generator, n_classes: int) -> list[int]:
+    """Some of the classes; rarely ids that there are not, or twice."""
+    ids = rng.permutation(n_classes)[: rng.integers(1, n_classes + 1)].tolist()
+    if rng.random() < 0.1:
+        ids[rng.integers(len(ids))] = int(rng.choice([-1, n_classes, 200, 2**40, ids[0]]))
+    return ids
+
+
+def call_upsampled_segments(rng: np.random.Generator) -> None:
+    labels, size = disguised(rng, segments(rng, shape(rng))), shape(rng)
+    scale = rng.choice([0.25, 1.0, 1e-3, 40.0, 0.0, np.inf])
+    upsampled = core.UpsampledSegments(labels, size, scale)
+    n_labels = int(labels.max()) + 1
+    table = np.arange(n_labels + rng.choice([0, 0, 0, 0, -1, 1])).astype(np.uint16)
+    image = upsampled.paint(disguised(rng, table))
+    np.testing.assert_array_equal(image, core.upsample_labels(labels, size, scale))
+    areas = upsampled.extents()[:, 0]
+    np.testing.assert_array_equal(areas, np.bincount(image.ravel(), minlength=n_labels))
+
+
+def call_count_votes(rng: np.random.Generator) -> None:
+    size, n_classes = shape(rng), int(rng.integers(1, 6))
+    labels, things = segments(rng, size), thing_ids(rng, n_classes)
+    classes = rng.integers(0, len(things) + 1, size).astype(np.uint8)
+    if rng.random() < 0.1:
+        classes.flat[rng.integers(classes.size)] = rng.choice([len(things) + 1, 200, 255])
+    probabilities = values(rng, (n_classes, *size)).astype(float_dtype(rng))
+    labels, classes = disguised(rng, labels), disguised(rng, classes)
+    table = core.count_votes(labels, classes, disguised(rng, probabilities), things)
+    assert table.shape == (labels.max(), 1 + 2 * len(things))
+    assert table[:, 0].sum() == np.count_nonzero(labels)
+    assert table[:, 1 : 1 + len(things)].sum() == np.count_nonzero((labels > 0) & (classes > 0))
+
+
+def call_thing_classes(rng: np.random.Generator) -> None:
+    logits = values(rng, (int(rng.integers(1, 6)), *shape(rng))).astype(float_dtype(rng))
+    things = thing_ids(rng, len(logits))
+    classes = core.thing_classes(disguised(rng, logits), things)
+    assert classes.max() <= len(things)
+
+
+def call_softmax(rng: np.random.Generator) -> None:
+    logits = values(rng, (int(rng.integers(1, 6)), *shape(rng))).astype(float_dtype(rng))
+    chosen = thing_ids(rng, len(logits)) if rng.random() < 0.5 else None
+    logits = disguised(rng, logits)
+    shares = core.softmax(logits, chosen)
+    sums = shares.sum(axis=0)
+    np.testing.assert_allclose(sums[np.isfinite(sums)], 1, atol=1e-5)
+    assert np.isfinite(sums).all() or not np.isfinite(logits).all()
+
+
+def call_area_resize(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (*shape(rng), rng.choice([3, 3, 3, 3, 3, 3, 1, 4])), np.uint8)
+    size, padding = shape(rng), rng.integers(-1, 8, 2)
+    tensor = np.full((1, 3, *np.maximum(size + padding, 0)), -1, np.float32)
+    factor = tuple(rng.choice([1.0, 1.0, 1.0, 1.0, np.nan], 3))
+    tensor = disguised(rng, tensor)
+    core.area_resize(disguised(rng, image), size, factor, (0.0, 0.0, 0.0), tensor)
+    inside = tensor[0, :, : size[0], : size[1]]
+    assert inside.min() >= 0
+    assert inside.max() <= 255
+    assert (tensor == -1).sum() == tensor.size - inside.size
+
+
+CALLS: dict[Callable[[np.random.Generator], None], set[str]] = {
+    call_cascade: {"cascaded_graph_partition"},
+    call_edge_costs: {"edge_costs"},
+    call_greedy_additive: {"greedy_additive"},
+    call_kernighan_lin: {"kernighan_lin", "multicut_objective"},
+    call_upsample_labels: {"upsample_labels"},
+    call_upsampled_segments: {"UpsampledSegments"},
+    call_count_votes: {"count_votes"},
+    call_thing_classes: {"thing_classes"},
+    call_softmax: {"softmax"},
+    call_area_resize: {"area_resize"},
+}
+
+
+def test_every_function_of_the_door_is_called() -> None:
+    own = {
+        name
+        for name, value in vars(core).items()
+        if getattr(value, "__module__", None) == core.__name__
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and not name.startswith("_")
+    }
+    assert own == set().union(*CALLS.values())
 
 
 @pytest.mark.timeout(120 + CASES // 50)
-def test_random_arguments_give_a_lawful_result_or_a_value_error() -> None:
-    refused = 0
+def test_random_arguments_give_a_lawful_result_or_an_input_error() -> None:
+    calls, refused = list(CALLS), 0
     with np.errstate(all="ignore"):
         for case in range(CASES):
             rng = np.random.default_rng(case)
             try:
-                CALLS[case % len(CALLS)](rng)
-            except ValueError:
+                calls[case % len(calls)](rng)
+            except InputError:
                 refused += 1
             except Exception as error:
                 raise AssertionError(f"case {case}") from error

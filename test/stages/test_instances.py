@@ -153,3 +153,12 @@ def test_an_instance_that_vanishes_in_a_smaller_image_is_dropped() -> None:
         min_area=0,
     )
     assert len(instances) == masks.max()
+
+
+def test_half_precision_probabilities_count_as_their_single_precision_copies() -> None:
+    case = random_case(0)
+    half = case["probabilities"].astype(np.float16)  # as a GPU writes them
+    from_half = vote(case["labels"], case["classes"], half, THINGS)
+    from_single = vote(case["labels"], case["classes"], half.astype(np.float32), THINGS)
+    for a, b in zip(from_half, from_single, strict=True):
+        np.testing.assert_array_equal(a, b)

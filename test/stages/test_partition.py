@@ -319,7 +319,7 @@ def test_scores_refine_the_edges_between_proposals_too() -> None:
     # Left and right half are two proposals, which attract each other a little in the upper rows;
     # there, and only there, the halves are of different classes.
     coarse = np.full((25, 20, 2), 3, np.float32)
-    coarse[[k for k in range(25) if k % 5 % 2 == 1]] = -3  # dx = -1 and 1
+    coarse[[k for k in range(25) if k % 5 % 2 == 1]] = -0.1  # dx = -1 and 1
     fine = np.zeros((25, 40, 4), np.float32)
     fine[:, :8] = 0.4
     scores = np.full((2, 40, 4), 0.5, np.float32)
@@ -330,6 +330,22 @@ def test_scores_refine_the_edges_between_proposals_too() -> None:
     refined = cascaded_graph_partition([fine, coarse], classes, scores=scores, erosion_radius=0)
     assert plain.max() == 1
     np.testing.assert_array_equal(refined, [[1, 1, 2, 2]] * 40)
+
+
+@pytest.mark.parametrize(("cost", "n_segments"), [(-9.0, 1), (-11.0, 2)])
+def test_what_a_level_is_sure_of_is_kept_apart(cost: float, n_segments: int) -> None:
+    # Two coarse cells in two rows repel each other with 2 * cost; all fine pixels attract.
+    coarse_costs = np.zeros((12, 2, 2), np.float32)
+    coarse_costs[4, 0] = 1  # the two rows
+    coarse_costs[0, :, 0] = cost
+    classes = [np.ones((4, 4), np.uint8), np.ones((2, 2), np.uint8)]
+    fine = np.full((12, 4, 4), 5, np.float32)
+    labels = cascaded_graph_partition([fine, coarse_costs], classes)
+    assert labels.max() == n_segments
+    # It holds at every level that follows.
+    finest, finest_classes = np.full((12, 8, 8), 5, np.float32), np.ones((8, 8), np.uint8)
+    labels = cascaded_graph_partition([finest, fine, coarse_costs], [finest_classes, *classes])
+    assert labels.max() == n_segments
 
 
 def test_a_joint_finest_level_may_join_classes_and_a_classwise_one_may_not() -> None:

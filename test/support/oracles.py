@@ -65,6 +65,10 @@ def in_order_of_appearance(labels: Sequence[int]) -> NDArray[np.int64]:
     return np.array([names.setdefault(label, len(names)) for label in labels], np.int64)
 
 
+def strongest(costs: Sequence[float]) -> float:
+    return max(costs, key=abs)
+
+
 def greedy_additive(
     n_nodes: int,
     edges: Sequence[tuple[int, int, float]],
@@ -76,7 +80,7 @@ def greedy_additive(
     While `proposals` are deferred, two clusters that both hold one are not merged.
     """
     pairs: dict[frozenset[int], list[float]] = {}
-    summary = {"sum": sum, "mean": np.mean, "mutex": lambda costs: max(costs, key=abs)}[linkage]
+    summary = {"sum": sum, "mean": np.mean, "mutex": strongest}[linkage]
 
     for u, v, cost in edges:
         pairs.setdefault(frozenset((u, v)), []).append(float(cost))
@@ -114,6 +118,7 @@ def cascaded_graph_partition(
 ) -> NDArray[np.int32]:
     """The cascade, pixel by pixel."""
     segments: NDArray[np.int32] | None = None
+    kept_apart: set[frozenset[int]] = set()  # segments of the level before
     for level in reversed(range(len(costs))):
         shape = classes[level].shape
         nodes: dict[Any, int] = {}
@@ -136,7 +141,11 @@ def cascaded_graph_partition(
         grids = [(costs[level], 1)]
         if segments is None:
             grids += [(coarse, 2**i) for i, coarse in enumerate(long_range, start=1)]
-        edges = []
+        edges = [
+            (*(nodes[segment] for segment in pair), -np.inf)
+            for pair in kept_apart
+            if pair <= nodes.keys()
+        ]
         for grid, step in grids:
             for k, y, x in np.ndindex(grid.shape):
                 p, q = (
@@ -156,6 +165,13 @@ def cascaded_graph_partition(
         segments = np.zeros(shape, np.int32)
         for pixel, node in node_of.items():
             segments[pixel] = clusters[node] + 1
+        between: dict[frozenset[int], list[float]] = {}
+        for u, v, cost in edges:
+            if clusters[u] != clusters[v]:
+                pair = frozenset(int(clusters[node]) + 1 for node in (u, v))
+                between.setdefault(pair, []).append(cost)
+        total = strongest if linkage == "mutex" else sum
+        kept_apart = {pair for pair, costs in between.items() if total(costs) <= -20}
     assert segments is not None
     return segments
 

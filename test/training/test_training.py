@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import subprocess
@@ -172,18 +173,19 @@ def test_coco_source_reads_polygons_crowds_and_incomplete_pictures(tmp_path):
     data = {
         "categories": [{"id": 3, "name": "car"}, {"id": 9, "name": "boat"}],
         "images": [
-            {"id": 1, "file_name": "a.png"},
-            {"id": 2, "file_name": "a.png", "complete": False, "labelled": [3, 9]},
+            {"id": 1, "file_name": "a.png", "height": 40, "width": 60},
+            {"id": 2, "file_name": "a.png", "height": 40, "width": 60, "complete": False,
+             "labelled": [3, 9]},
         ],
         "annotations": [
-            {"image_id": i, "category_id": 3, "iscrowd": 0, "segmentation": square,
+            {"id": i, "image_id": i, "category_id": 3, "iscrowd": 0, "segmentation": square,
              "bbox": [10, 10, 10, 10]}
             for i in (1, 2)
         ]
         + [
-            {"image_id": 1, "category_id": 3, "iscrowd": 1, "segmentation": {},
+            {"id": 3, "image_id": 1, "category_id": 3, "iscrowd": 1, "segmentation": {},
              "bbox": [30, 0, 5, 40]},
-            {"image_id": 1, "category_id": 9, "iscrowd": 0, "segmentation": square,
+            {"id": 4, "image_id": 1, "category_id": 9, "iscrowd": 0, "segmentation": square,
              "bbox": [0, 0, 5, 5]},
         ],
     }  # fmt: skip
@@ -240,7 +242,7 @@ def test_a_box_that_the_semantics_do_not_show_is_not_known(tmp_path):
 
 def test_what_is_wrong_with_coco_instances_is_named(tmp_path):
     path = tmp_path / "a.json"
-    with pytest.raises(InputError, match="found none at"):
+    with pytest.raises(InputError, match="cannot read the annotations"):
         CocoSource(path, tmp_path, CLASSES)
     path.write_text("{}")
     with pytest.raises(InputError, match=r"found none at .*images"):
@@ -376,11 +378,12 @@ def test_a_killed_run_is_resumed_exactly(tmp_path):
         assert second == pytest.approx(first, rel=1e-3)
 
 
-def test_a_run_logs_losses_per_level_pictures_and_throughput(tmp_path, capsys):
+def test_a_run_logs_losses_per_level_pictures_and_throughput(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     checkpoint = train(write_config(tmp_path / "c.yaml", tmp_path / "run", 4))
-    assert "images/s" in capsys.readouterr().err
+    assert "images/s" in caplog.text
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     kinds = [f"losses/{kind}_{level}" for kind in ("semantic", "affinity") for level in LEVELS]
     assert {*kinds, "losses/loss", "images per second"} <= set(events.Tags()["scalars"])
@@ -477,19 +480,22 @@ def test_learning_rate_by_steps_and_by_cosine():
     np.testing.assert_allclose(rates, [1, 0.5, 0, 0], atol=1e-12)
 
 
-def test_training_goes_on_from_other_classes(tmp_path, capsys):
+def test_training_goes_on_from_other_classes(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     config = tmp_path / "first.yaml"
     config.write_text(CONFIG.format(out=tmp_path / "first", iterations=2))
     checkpoint = train(config)
     text = CONFIG.format(out=tmp_path / "second", iterations=2).replace(", train, truck]", "]")
     config.write_text(f"{text.replace(', 6, 7]', ']')}initial: {checkpoint}\n")
-    capsys.readouterr()
+    caplog.clear()
     network = build_network(load_train_config(config))
-    anew = {line.split(": ")[1] for line in capsys.readouterr().err.splitlines()}
-    assert anew == {f"semantic_heads.{i}.3.{kind}" for i in range(5) for kind in ("weight", "bias")}
+    initialised = {line.split(": ")[1] for line in caplog.messages}
+    assert initialised == {
+        f"semantic_heads.{i}.3.{kind}" for i in range(5) for kind in ("weight", "bias")
+    }
     first = torch.load(checkpoint, weights_only=True)["average"]
     for name, value in network.state_dict().items():
-        if name not in anew:
+        if name not in initialised:
             torch.testing.assert_close(value, first[name])
 
 

@@ -50,7 +50,7 @@ def read_info(model: bytes, path: Path) -> ModelInfo:
     try:
         proto = onnx.load_model_from_string(model)
     except Exception as error:  # the decoder's own errors have no common base
-        raise ModelError(f"unfit model {path}: not an ONNX model") from error
+        raise ModelError(f"incompatible model {path}: not an ONNX model") from error
     text = {entry.key: entry.value for entry in proto.metadata_props}.get(METADATA_KEY)
     try:
         if text is None:
@@ -59,7 +59,7 @@ def read_info(model: bytes, path: Path) -> ModelInfo:
         if info.window != PARTITION_WINDOW:
             raise ValueError(f"window must be {PARTITION_WINDOW}, got {info.window}")
     except ValueError as error:
-        raise ModelError(f"unfit model {path}: {error}") from error
+        raise ModelError(f"incompatible model {path}: {error}") from error
     return info
 
 

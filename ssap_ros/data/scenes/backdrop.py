@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from ssap_ros.data.scenes.canvas import (
-    Camera,
     Canvas,
     Colour,
+    PinholeCamera,
     Points,
     Pose,
     clip_near,
@@ -42,7 +42,7 @@ class Backdrop:
     shadow: float
 
     @classmethod
-    def random(cls, rng: np.random.Generator, camera: Camera) -> Backdrop:
+    def random(cls, rng: np.random.Generator, camera: PinholeCamera) -> Backdrop:
         """A street that the camera looks along, across or at an angle."""
         across = rng.random() < 0.35
         yaw = float(rng.uniform(0.9, 1.57) * rng.choice([-1, 1]) if across else rng.normal(0, 0.3))

@@ -9,7 +9,7 @@ from ssap_ros.data.scenes.canvas import noise_patch
 from ssap_ros.types import ImageArray
 
 
-def develop(image: ImageArray, rng: np.random.Generator, frame: int) -> ImageArray:
+def simulate_camera(image: ImageArray, rng: np.random.Generator, frame: int) -> ImageArray:
     """Apply exposure, contrast, colour cast, blur, noise and JPEG to uint8 (H, W, 3).
 
     The settings depend on `rng` only, the noise on `frame` too.

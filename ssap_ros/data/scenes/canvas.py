@@ -29,7 +29,7 @@ _CAP = CIRCLE[[15, 17, 18, 0, 2, 3, 5]]  # half circle around +x
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """focal, centre (pixels), horizon (pixel row), height (metres above the ground)."""
 
     focal: float
@@ -123,7 +123,7 @@ class Canvas:
     """
 
     image: ImageArray
-    camera: Camera
+    camera: PinholeCamera
     labels: LabelArray = field(init=False)
     _mask: ImageArray = field(init=False)
     _box: list[float] = field(init=False)

@@ -1,10 +1,10 @@
 """Ground truth in a bag: the same two topics that the node publishes, joined in the same way.
 
-Instances: mono16 Image; 0 = background, k = detections[k - 1], VOID = not annotated, which no score
-counts. Detections: one per instance with its class id as text; a score of 0 marks a crowd, a group
-of its class whose members are not told apart; an `id` stays with its object over time. The stamps
-are those of the images. A LabelInfo beside them names the classes; without one the class ids are
-the model's.
+Instances: mono16 Image; 0 = background, k = detections[k - 1], NOT_ANNOTATED = a pixel that no
+score counts. Detections: one per instance with its class id as text; a score of 0 marks a crowd, a
+group of its class whose members are not told apart; an `id` stays with its object over time. The
+stamps are those of the images. A LabelInfo beside them names the classes; without one the class ids
+are the model's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ssap_ros.replay.bags.messages import (
 )
 from ssap_ros.replay.bags.reader import BagMessage, BagReader
 
-VOID = 65535
+NOT_ANNOTATED = 65535
 ANY_CLASS = 1  # the class of everything where the truth has no classes
 ANY_CLASS_NAME = "object"
 
@@ -112,7 +112,7 @@ class GroundTruth:
         try:
             labels = read_labels(self._instances.reader.decode(message))
             entries = self._entries(stamp, labels)
-            void = labels == VOID
+            void = labels == NOT_ANNOTATED
             ids = np.where(void, 0, labels)
             class_ids = [self._class_id(entry) for entry in entries]
             crowd = [entry.score == 0 for entry in entries]
@@ -120,13 +120,11 @@ class GroundTruth:
         except InputError:
             raise
         except ValueError as error:
-            raise InputError(
-                f"the truth at {stamp * 1e-9:.3f} s makes no sense: {error}"
-            ) from error
+            raise InputError(f"the truth at {stamp * 1e-9:.3f} s is invalid: {error}") from error
 
     def _entries(self, stamp: int, labels: NDArray[np.uint16]) -> list[Detection]:
         if self._detections is None:
-            highest = int(labels[labels != VOID].max(initial=0))
+            highest = int(labels[labels != NOT_ANNOTATED].max(initial=0))
             return [Detection(str(ANY_CLASS), 1.0, (0.0, 0.0, 0.0, 0.0))] * highest
         message = self._detections.take(stamp)
         if message is None:

@@ -129,7 +129,7 @@ class BagReader:
                 self._report(f"{read[topic]} of {expected} messages of {topic} could be read")
 
     def decode(self, message: BagMessage) -> Any:
-        """The message, by the bag's own definition. Raises InputError if that makes no sense,
+        """The message, by the bag's own definition. Raises InputError if that is invalid,
         ValueError if the data do not fit it.
         """
         topic = self.topics[message.topic]
@@ -207,7 +207,7 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
         fingerprint = store.hash_rihs01(topic.msgtype)  # KeyError for a type that is not there
     except Exception as error:
         raise InputError(
-            f"the definition of {topic.msgtype} ({topic.name}) in {path} makes no sense: "
+            f"the definition of {topic.msgtype} ({topic.name}) in {path} is invalid: "
             f"{reason_of(error)}"
         ) from error
     known = topic.msgtype in standard.fielddefs

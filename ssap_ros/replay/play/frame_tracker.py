@@ -1,4 +1,4 @@
-"""The books of a replay: what became of every frame; nothing lost, nothing doubled."""
+"""What became of every frame; nothing lost, nothing doubled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Entry:
-    """A frame that was sent, and when the parts of its answer came.
+    """A frame that was sent, and when the parts of its output came.
 
     index, camera, stamp, logged: as in Frame. Times in seconds of a monotonic clock.
     """
@@ -32,24 +32,24 @@ class Entry:
     detections_s: float | None = None
 
     @property
-    def answered(self) -> bool:
+    def processed(self) -> bool:
         """Masks and detections have come."""
         return self.masks_s is not None and self.detections_s is not None
 
     @property
     def latency_ms(self) -> float | None:
-        """From image to masks; None without an answer."""
+        """From image to masks; None without an output."""
         if self.masks_s is None or self.detections_s is None:
             return None
         return 1e3 * (self.masks_s - self.sent_s)
 
 
 @dataclass
-class Ledger:
-    """Books of one replay. Answers are matched by camera and stamp, equal stamps by order.
+class FrameTracker:
+    """The frames of one replay. Outputs are matched by camera and stamp, equal stamps by order.
 
     entries: in the order of sending. frames_out: frames whose masks and detections have come.
-    unexpected: answers that belong to no frame, or came twice.
+    unexpected: outputs that belong to no frame, or came twice.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -67,8 +67,8 @@ class Ledger:
         self.entries.append(entry)
         self._open.setdefault((entry.camera, entry.stamp), deque()).append(entry)
 
-    def answer(self, camera: int, stamp: int, part: Part, now_s: float) -> Entry | None:
-        """Enter one part of an answer; the frame that it belongs to, None if there is none."""
+    def receive(self, camera: int, stamp: int, part: Part, now_s: float) -> Entry | None:
+        """Enter one part of an output; the frame that it belongs to, None if there is none."""
         name = f"{part}_s"
         waiting = self._open.get((camera, stamp), deque())
         entry = next((e for e in waiting if getattr(e, name) is None), None)
@@ -76,7 +76,7 @@ class Ledger:
             self.unexpected += 1
             return None
         setattr(entry, name, now_s)
-        if entry.answered:
+        if entry.processed:
             self.frames_out += 1
             waiting.remove(entry)
             if not waiting:
@@ -90,11 +90,11 @@ class Ledger:
             failed: Frames that the node reports as failed.
             node_values: Its diagnostics.
         """
-        answered = [entry for entry in self.entries if entry.answered]
-        latencies = [entry.latency_ms for entry in answered if entry.latency_ms is not None]
-        arrivals = sorted(entry.masks_s for entry in answered if entry.masks_s is not None)
+        processed = [entry for entry in self.entries if entry.processed]
+        latencies = [entry.latency_ms for entry in processed if entry.latency_ms is not None]
+        arrivals = sorted(entry.masks_s for entry in processed if entry.masks_s is not None)
         first_s = min((entry.sent_s for entry in self.entries), default=0.0)
-        failed = max(min(failed, self.frames_in - len(answered)), 0)
+        failed = max(min(failed, self.frames_in - len(processed)), 0)
         stages = {
             key.removesuffix("_ms"): parsed
             for key, value in node_values.items()
@@ -105,11 +105,11 @@ class Ledger:
         seconds = max(arrivals[-1] - first_s, 1e-9) if arrivals else 1.0
         return PlaybackFigures(
             frames_in=self.frames_in,
-            frames_out=len(answered),
-            frames_dropped=self.frames_in - len(answered) - failed,
+            frames_out=len(processed),
+            frames_dropped=self.frames_in - len(processed) - failed,
             frames_failed=failed,
             answers_unexpected=self.unexpected,
-            fps=round(len(answered) / seconds, 2),
+            fps=round(len(processed) / seconds, 2),
             jitter_ms=round(1e3 * float(np.diff(arrivals).std()), 2) if arrivals[1:] else None,
             latency_ms=percentiles(latencies),
             stage_ms=stages,

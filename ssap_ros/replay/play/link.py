@@ -1,4 +1,4 @@
-"""The replay's side of the node's topics: sends frames, keeps the raw answers."""
+"""The replay's side of the node's topics: sends frames, keeps the raw outputs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from ssap_ros.errors import ModelError, NodeError
 from ssap_ros.node.client import NodeClient, Part, Status, header_of, image_message
-from ssap_ros.replay.play.frame_tracker import Entry, Ledger
+from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.node_process import NodeProcess
 from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 
-_TIMEOUT_S = 60.0  # for the node to get ready, and to answer a frame
-_QUIET_S = 2.5  # two diagnostic periods and some: afterwards a missing answer does not come
-_WINDOW = 4  # frames on their way under the policy `every`; the node keeps 5 answers
+_TIMEOUT_S = 60.0  # for the node to get ready, and to process a frame
+_QUIET_S = 2.5  # two diagnostic periods and some: afterwards a missing output does not come
+_WINDOW = 4  # frames on their way under the policy `every`; the node keeps 5 outputs
 _DEPTH = 20  # images that may wait on their way
 _WARM_UP = "ssap_replay_warm_up"  # frame_id of the frames before the first
 
@@ -28,15 +28,15 @@ class Link:
     """A context that talks with one node. Callbacks run in a thread of their own.
 
     process: the node. cameras: names of its cameras, [""] for a single one without name. every:
-    nothing may be lost. keep: called with each part of an answer in CDR, from the callbacks.
+    nothing may be lost. keep: called with each part of an output in CDR, from the callbacks.
 
-    ledger: what was sent and answered. names: class name by class id.
+    tracker: what was sent and processed. names: class name by class id.
     """
 
     def __init__(
         self, process: NodeProcess, cameras: Sequence[str], *, every: bool, keep: Keep
     ) -> None:
-        self.ledger = Ledger()
+        self.tracker = FrameTracker()
         self.names: dict[int, str] = {}
         self._statuses: dict[str, Status] = {}
         self._process, self._keep = process, keep
@@ -76,44 +76,44 @@ class Link:
             raise ModelError(rejected.message)
 
     def warm_up(self, camera: int, size: tuple[int, int]) -> None:
-        """Send grey images until one is answered on every topic, so that no topic loses a frame.
+        """Send grey images until one has an output on every topic, so that no topic loses a frame.
 
         A node that fails on them is let off: the frames themselves will tell.
         """
         grey: ImageArray = np.full((*size, 3), 127, np.uint8)
         deadline = time.monotonic() + _TIMEOUT_S
 
-        def answered() -> bool:
+        def processed() -> bool:
             return len(self._warm[camera]) == 2
 
         failed = self._failed_before
-        while not answered() and self._failed() == failed and time.monotonic() < deadline:
+        while not processed() and self._failed() == failed and time.monotonic() < deadline:
             stamp = time.monotonic_ns()
             self._client.publish(camera, image_message(stamp, _WARM_UP, grey))
-            self._wait(lambda: answered() or self._failed() > failed, 1.0)
+            self._wait(lambda: processed() or self._failed() > failed, 1.0)
         if self._failed() > failed:
             self._wait(lambda: False, _QUIET_S)
             self._failed_before = self._failed()
 
     def send(self, frame: Frame) -> None:
-        """Publish a frame and enter it into the books."""
+        """Publish a frame and enter it as sent."""
         self._check()
         picture = frame.msg if frame.image is None else frame.image
         msg = image_message(frame.stamp, frame.frame_id, picture)
         with self._changed:
             now_s = time.monotonic()
-            self.ledger.send(Entry(frame.index, frame.camera, frame.stamp, frame.logged, now_s))
+            self.tracker.send(Entry(frame.index, frame.camera, frame.stamp, frame.logged, now_s))
         self._client.publish(frame.camera, msg)
 
-    def wait_for_room(self) -> None:
+    def wait_for_capacity(self) -> None:
         """Until fewer than `_WINDOW` frames are under way."""
-        self._expect(lambda: self._under_way() < _WINDOW, "answer")
+        self._expect(lambda: self._under_way() < _WINDOW, "process a frame")
 
     def drain(self) -> None:
         """Until every frame is accounted for or nothing more comes, as the node reports."""
-        answered = -1
-        while self.ledger.frames_out > answered or self._count("waiting"):
-            answered = self.ledger.frames_out
+        processed = -1
+        while self.tracker.frames_out > processed or self._count("waiting"):
+            processed = self.tracker.frames_out
             if self._wait(lambda: self._under_way() <= 0, _QUIET_S):
                 break
         seen = self._n_diagnostics
@@ -142,7 +142,7 @@ class Link:
                 self._changed.notify_all()
             return
         with self._changed:
-            entry = self.ledger.answer(camera, stamp, part, now_s)
+            entry = self.tracker.receive(camera, stamp, part, now_s)
             self._changed.notify_all()
         if entry:
             self._keep(part, entry, raw)
@@ -168,7 +168,7 @@ class Link:
         return sum(int(status.values.get(name, "0")) for status in self._statuses.values())
 
     def _under_way(self) -> int:
-        return self.ledger.frames_in - self.ledger.frames_out - self.failed
+        return self.tracker.frames_in - self.tracker.frames_out - self.failed
 
     def _rejected(self) -> Status | None:
         """What the node says if it cannot use its model."""

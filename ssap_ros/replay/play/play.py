@@ -1,7 +1,7 @@
-"""Plays frames into a fresh node, as fast as nothing is lost or at a rate, and keeps its answers.
+"""Plays frames into a fresh node, as fast as nothing is lost or at a rate, and keeps its outputs.
 
 The node runs as a process of its own, as on a vehicle, in a namespace and DDS domain that only this
-replay uses. Frames keep their stamps, and answers are matched by them.
+replay uses. Frames keep their stamps, and outputs are matched by them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.node.client import Part
 from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.play.frame_tracker import Entry, Ledger
+from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.link import Link
 from ssap_ros.replay.play.node_process import NodeProcess
 from ssap_ros.replay.play.stamps import StampWatch
@@ -52,29 +52,29 @@ class PlayOptions:
 
 @dataclass(frozen=True)
 class Playback:
-    """What a replay left: the books, the node's words, and a bag of raw answers.
+    """What a replay left: the frames, the node's reports, and a bag of raw outputs.
 
     names: class name by class id. failed: frames that the node could not process, error why.
-    cameras: names of the node's cameras. answers: bag with the topics `masks` and `detections`; a
+    cameras: names of the node's cameras. outputs: bag with the topics `masks` and `detections`; a
     message is logged at the index of its frame.
     """
 
-    ledger: Ledger
+    tracker: FrameTracker
     names: dict[int, str]
     node_values: dict[str, str]
     failed: int
     error: str
     stamps: StampWatch
     cameras: tuple[str, ...]
-    answers: Path
+    outputs: Path
 
 
 def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bool) -> Playback:
-    """Play `source` to a fresh node; write node.log and the answers to the folder `out`.
+    """Play `source` to a fresh node; write node.log and the outputs for the folder `out`.
 
     all_scores: let the node publish instances of every score, whatever its threshold.
     Raises ModelError for the model, NodeError if the node dies or falls silent, InputError if the
-    source turns out to be unfit.
+    source turns out to be incompatible.
     """
     path = model_path(SsapConfig(model_file_path=options.model))
     cameras = camera_names(source.cameras)
@@ -91,11 +91,11 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
     if all_scores:
         parameters["score_threshold"] = 0.0
     stamps = StampWatch()
-    answers, lock = out / "answers.mcap", threading.Lock()
+    outputs, lock = out / "outputs.mcap", threading.Lock()
     with (
         progress("replay", "frames") as show,
         NodeProcess(parameters, out / "node.log") as node,
-        BagWriter(answers) as bag,
+        BagWriter(outputs) as bag,
     ):
         bag.add_topic("masks", IMAGE)
         bag.add_topic("detections", DETECTIONS)
@@ -112,10 +112,10 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
                 link.warm_up(camera, head[0].size)
             _send_all(link, itertools.chain(head, rest), source, options, stamps, show)
             link.drain()
-            show(link.ledger.frames_in, source.n_frames, _note(link, source))
+            show(link.tracker.frames_in, source.n_frames, _note(link, source))
             names, values, error = dict(link.names), dict(link.values), link.values["last_error"]
             failed = link.failed
-    return Playback(link.ledger, names, values, failed, error, stamps, cameras, answers)
+    return Playback(link.tracker, names, values, failed, error, stamps, cameras, outputs)
 
 
 def camera_names(topics: Iterable[str]) -> tuple[str, ...]:
@@ -162,12 +162,12 @@ def _send_all(
             time.sleep(max(due - time.monotonic(), 0.0))
             last = frame.logged
         if options.policy == "every":
-            link.wait_for_room()
+            link.wait_for_capacity()
         link.send(frame)
-        show(link.ledger.frames_in, source.n_frames, _note(link, source))
+        show(link.tracker.frames_in, source.n_frames, _note(link, source))
 
 
 def _note(link: Link, source: FrameSource) -> str:
     unreadable = f", {source.skipped} unreadable" if source.skipped else ""
     failed = f", {link.failed} failed" if link.failed else ""
-    return f"{link.ledger.frames_out} processed{unreadable}{failed}"
+    return f"{link.tracker.frames_out} processed{unreadable}{failed}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
+from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34
@@ -38,7 +38,7 @@ class _Scale:
 
 def timeline(
     series: Mapping[str, Values], x_label: str, y_label: str, top: float | None = None
-) -> str:
+) -> Markup:
     """Values by frame number, one line per name; gaps where a value is None.
 
     Of many frames each line is the mean of neighbours within the band from their least to their
@@ -63,7 +63,7 @@ def timeline(
     return _svg(parts, series)
 
 
-def curves(series: Mapping[str, Values], x_label: str, y_label: str) -> str:
+def curves(series: Mapping[str, Values], x_label: str, y_label: str) -> Markup:
     """Lines over [0, 1] x [0, 1]; the values of each are equally far apart."""
     scale = _Scale(0, 1, 0, 1)
     parts = [_axes(scale, x_label, y_label)]
@@ -73,10 +73,10 @@ def curves(series: Mapping[str, Values], x_label: str, y_label: str) -> str:
     return _svg(parts, series)
 
 
-def histogram(values: Sequence[float], marks: Mapping[str, float | None], x_label: str) -> str:
+def histogram(values: Sequence[float], marks: Mapping[str, float | None], x_label: str) -> Markup:
     """How often values occur, with vertical lines at some of them."""
     if not values:
-        return '<p class="none">nothing to show</p>'
+        return Markup('<p class="none">nothing to show</p>')
     low, high = min(values), max(values)
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
@@ -104,7 +104,7 @@ def histogram(values: Sequence[float], marks: Mapping[str, float | None], x_labe
     return _svg(parts, {})
 
 
-def strip(states: Sequence[str], titles: Mapping[str, str]) -> str:
+def strip(states: Sequence[str], titles: Mapping[str, str]) -> Markup:
     """One thin bar per frame, or per group of frames, by its state; the worst of a group shows.
 
     titles: what the states mean, the worst first; each is a class of the style sheet.
@@ -128,18 +128,10 @@ def strip(states: Sequence[str], titles: Mapping[str, str]) -> str:
         f'<span class="key {state}">{escape(title)}: {states.count(state)}</span>'
         for state, title in titles.items()
     )
-    return (
+    return Markup(
         f'<svg viewBox="0 0 {_WIDTH} 34" role="img" aria-label="frames by what became of them">'
         f'{"".join(parts)}</svg><p class="legend">{legend}</p>'
     )
-
-
-def meter(value: float | None) -> str:
-    """A number in [0, 1] with a bar behind it; a dash for None."""
-    if value is None:
-        return '<td class="number none">&ndash;</td>'
-    share = 100 * min(max(value, 0), 1)
-    return f'<td class="number meter" style="--share:{share:.1f}%">{value:.3f}</td>'
 
 
 def nice_ceiling(values: Sequence[float]) -> float:
@@ -206,13 +198,14 @@ def _band(scale: _Scale, xs: Sequence[float], low: Values, high: Values, number:
     return f'<path class="band s{number % 8}" d="M{"L".join(upper + lower)}Z"/>' if there else ""
 
 
-def _svg(parts: Sequence[str], series: Mapping[str, object]) -> str:
+def _svg(parts: Sequence[str], series: Mapping[str, object]) -> Markup:
     legend = "".join(
         f'<span class="key s{number % 8}">{escape(name)}</span>'
         for number, name in enumerate(series)
     )
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>' + (
-        f'<p class="legend">{legend}</p>' if len(series) > 1 else ""
+    return Markup(
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>'
+        + (f'<p class="legend">{legend}</p>' if len(series) > 1 else "")
     )
 
 

@@ -57,7 +57,7 @@ class Comparison:
 
 
 def caption(row: Mapping[str, Any]) -> str:
-    """How well a frame was answered, from its row of frames.json."""
+    """How good the output for a frame is, from its row of frames.json."""
     return (
         f"frame {row['index']}: quality {row['quality']:.2f}, {row['tp']:.0f} found, "
         f"{row['fn']:.0f} missed, {row['fp']:.0f} too many"

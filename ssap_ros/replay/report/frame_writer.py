@@ -21,7 +21,7 @@ class _Picture:
     image: ImageArray
 
 
-class PictureBook:
+class FrameWriter:
     """Writes overlay.mp4 as overlays come, and on `close` 3 to 8 frame_*.png spread over the clip.
 
     The video runs at `fps` of the source; an overlay stands until the next one, so that its length

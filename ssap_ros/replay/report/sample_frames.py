@@ -15,7 +15,7 @@ LONG_SIDE = 640
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class SampleFrame:
     """One frame: its number, the measure, a line about it, and its pictures as JPEG, by title."""
 
     index: int
@@ -25,13 +25,13 @@ class Exhibit:
 
 
 @dataclass
-class Gallery:
+class FrameSelection:
     """Keeps the `size` frames of the lowest measure, at most one of `spread` successive ones."""
 
     title: str
     spread: int
     size: int = 6
-    _kept: dict[int, Exhibit] = field(default_factory=dict)
+    _kept: dict[int, SampleFrame] = field(default_factory=dict)
 
     def offer(
         self,
@@ -51,9 +51,9 @@ class Gallery:
                 return
             del self._kept[part]
         pictures = {title: jpeg(picture) for title, picture in draw().items()}
-        self._kept[index // self.spread] = Exhibit(index, measure, caption, pictures)
+        self._kept[index // self.spread] = SampleFrame(index, measure, caption, pictures)
 
-    def exhibits(self) -> list[Exhibit]:
+    def frames(self) -> list[SampleFrame]:
         """The frames kept, lowest measure first."""
         return sorted(self._kept.values(), key=lambda e: (e.measure, e.index))
 

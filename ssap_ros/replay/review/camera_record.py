@@ -9,10 +9,10 @@ import numpy as np
 
 from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.report.frame_writer import PictureBook
+from ssap_ros.replay.report.frame_writer import FrameWriter
 from ssap_ros.replay.report.sample_frames import jpeg
 from ssap_ros.replay.review.flicker import FlickerMeter
-from ssap_ros.replay.review.predictions import Answer
+from ssap_ros.replay.review.predictions import NodeOutput
 from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 from ssap_ros.visualization.overlay import OverlayRenderer
@@ -46,7 +46,7 @@ class CameraRecord:
         self.renderer = OverlayRenderer([names.get(k, str(k)) for k in range(highest + 1)])
         self.before: ImageArray = np.zeros((1, 1, 3), np.uint8)
         self._recording, self._names, self._threshold = recording, names, threshold
-        self._pictures = PictureBook(out / name, fps)
+        self._pictures = FrameWriter(out / name, fps)
         self._n_frames = 0
         self._prefix = topic_prefix(name)
         for topic, kind in (
@@ -58,18 +58,18 @@ class CameraRecord:
         recording.add_topic(f"{self._prefix}label_info", bag_messages.LABEL_INFO, latched=True)
 
     def see(self, frame: Frame) -> None:
-        """Count a frame, answered or not; the first one brings the class names."""
+        """Count a frame, processed or not; the first one brings the class names."""
         if self._n_frames == 0:
             head = bag_messages.header(frame.stamp, frame.frame_id)
             info = bag_messages.label_info(head, self._names, self._threshold)
             self._recording.write(f"{self._prefix}label_info", frame.logged, info)
         self._n_frames += 1
 
-    def keep(self, frame: Frame, answer: Answer, overlay: ImageArray, n_instances: int) -> None:
-        """Record what was answered to the frame last seen; overlay: RGB uint8 (H, W, 3)."""
+    def keep(self, frame: Frame, output: NodeOutput, overlay: ImageArray, n_instances: int) -> None:
+        """Record the output for the last frame; overlay: RGB uint8 (H, W, 3)."""
         # encoded again, since the middleware leaves chance bytes between the fields
-        self._recording.write(f"{self._prefix}instances", frame.logged, answer.masks_msg)
-        self._recording.write(f"{self._prefix}detections", frame.logged, answer.boxes_msg)
+        self._recording.write(f"{self._prefix}instances", frame.logged, output.masks_msg)
+        self._recording.write(f"{self._prefix}detections", frame.logged, output.boxes_msg)
         head = bag_messages.header(frame.stamp, frame.frame_id)
         data = np.frombuffer(jpeg(overlay), np.uint8)
         picture = bag_messages.compressed_image(head, "jpeg", data)

@@ -1,4 +1,4 @@
-"""Fingerprints of what the node answered: equal digests mean equal masks and detections."""
+"""Fingerprints of the node's output: equal digests mean equal masks and detections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def frame_digest(labels: NDArray[np.uint16], detections: Sequence[Detection]) ->
 
 
 def run_digest(frames: Iterable[tuple[int, int, str | None]]) -> str:
-    """SHA-256 over (camera, stamp, digest) of every frame in order; None: without an answer."""
+    """SHA-256 over (camera, stamp, digest) of every frame in order; None: without an output."""
     digest = hashlib.sha256()
     for camera, stamp, frame in frames:
         digest.update(struct.pack("<Iq", camera, stamp) + bytes.fromhex(frame or "00" * 32))

@@ -1,4 +1,4 @@
-"""What the node answered to a frame: from its two messages to arrays, and back to their frame."""
+"""What the node made of a frame: from its two messages to arrays, and back to their frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ssap_ros.replay.bags.reader import BagMessage, BagReader
 LabelImage = NDArray[np.uint16]
 
 
-class Answer(NamedTuple):
+class NodeOutput(NamedTuple):
     """labels and detections, and the messages that hold them."""
 
     labels: LabelImage
@@ -26,18 +26,18 @@ class Answer(NamedTuple):
     boxes_msg: Any
 
 
-def read_answer(masks: bytes, boxes: bytes) -> Answer:
-    """An answer from its two messages in CDR. Raises ValueError if they are unfit."""
+def read_output(masks: bytes, boxes: bytes) -> NodeOutput:
+    """An output from its two messages in CDR. Raises ValueError if they are incompatible."""
     masks_msg = bag_messages.decode(masks, bag_messages.IMAGE)
     boxes_msg = bag_messages.decode(boxes, bag_messages.DETECTIONS)
     labels = bag_messages.read_labels(masks_msg)
-    return Answer(labels, bag_messages.read_detections(boxes_msg), masks_msg, boxes_msg)
+    return NodeOutput(labels, bag_messages.read_detections(boxes_msg), masks_msg, boxes_msg)
 
 
 def prediction_of(
     labels: LabelImage, detections: Sequence[Detection], size: tuple[int, int]
 ) -> Segments:
-    """The instances of an answer to a frame of this (height, width), whatever their score.
+    """The instances of an output for a frame of this (height, width), whatever their score.
 
     Raises ValueError if masks, detections and frame do not fit each other.
     """
@@ -58,15 +58,15 @@ def scored_as(prediction: Segments, truth: GroundTruth) -> Segments:
     return Segments(prediction.ids, class_ids, prediction.scores)
 
 
-class AnswersByIndex:
-    """The messages of one topic of the raw answers, asked for by rising frame index."""
+class OutputsByIndex:
+    """The messages of one topic of the raw outputs, asked for by rising frame index."""
 
     def __init__(self, reader: BagReader, topic: str) -> None:
         self._messages: Iterator[BagMessage] = reader.messages([topic])
         self._next = next(self._messages, None)
 
     def take(self, index: int) -> bytes | None:
-        """The message that answers the frame, None if none did."""
+        """The message that belongs to the frame, None if none did."""
         while self._next is not None and self._next.logged < index:
             self._next = next(self._messages, None)
         found = self._next

@@ -1,4 +1,4 @@
-"""After the play: joins frames, answers and truth, scores them, and writes what people look at."""
+"""After the play: joins frames, outputs and truth, scores them, and writes what people look at."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.play.frame_tracker import Entry
 from ssap_ros.replay.play.play import Playback
 from ssap_ros.replay.report.comparison_frames import Comparison, caption, fitted, frame_result
-from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.review.camera_record import CameraRecord
 from ssap_ros.replay.review.digest import frame_digest
 from ssap_ros.replay.review.predictions import (
-    Answer,
-    AnswersByIndex,
+    NodeOutput,
+    OutputsByIndex,
     prediction_of,
-    read_answer,
+    read_output,
     scored_as,
 )
 from ssap_ros.replay.review.scores import ReplayScores, above
@@ -33,7 +33,7 @@ from ssap_ros.replay.sources import Frame, FrameSource
 from ssap_ros.types import ImageArray
 
 RECORDING = "recording.mcap"
-_GALLERY_PARTS = 24  # of the recording, each of which gives at most one frame to a gallery
+_PARTS = 24  # of the recording, each of which gives at most one frame to a selection
 
 Row = dict[str, Any]
 
@@ -45,7 +45,7 @@ class Review:
     lower score count in AP and nowhere else. n_frames: frames that were sent.
 
     rows: what frames.json holds, see `row_of`. scores: None without truth. instances: how many of
-    each class name. galleries: frames to show.
+    each class name. selections: frames to show.
     """
 
     def __init__(
@@ -59,27 +59,32 @@ class Review:
         self.scores = ReplayScores(truths[0].classes) if truths else None
         self.instances: Counter[str] = Counter()
         self._names, self._truths, self._threshold = names, truths, threshold
-        spread = max(n_frames // _GALLERY_PARTS, 1)
-        self._worst, self._best = Gallery("Worst frames", spread), Gallery("Best frames", spread)
-        self._changed = Gallery("Frames that changed most", spread)
-        self._fullest = Gallery("Frames with most instances", spread)
+        spread = max(n_frames // _PARTS, 1)
+        self._worst, self._best = (
+            FrameSelection("Worst frames", spread),
+            FrameSelection("Best frames", spread),
+        )
+        self._changed = FrameSelection("Frames that changed most", spread)
+        self._fullest = FrameSelection("Frames with most instances", spread)
 
     @property
-    def galleries(self) -> list[Gallery]:
+    def selections(self) -> list[FrameSelection]:
         return [self._worst, self._best] if self._truths else [self._changed, self._fullest]
 
-    def add(self, frame: Frame, row: Row, answer: Answer, camera: CameraRecord) -> None:
-        """Complete the row of a frame that was answered.
+    def add(self, frame: Frame, row: Row, output: NodeOutput, camera: CameraRecord) -> None:
+        """Complete the row of a frame that has an output.
 
-        Raises InputError if the truth does not fit the frame, NodeError if the answer does not.
+        Raises InputError if the truth does not fit the frame, NodeError if the output does not.
         """
         try:
-            prediction = prediction_of(answer.labels, answer.detections, frame.size)
+            prediction = prediction_of(output.labels, output.detections, frame.size)
         except ValueError as error:
-            raise NodeError(f"the answer to frame {frame.index} is unfit: {error}") from error
+            raise NodeError(
+                f"the output for frame {frame.index} is incompatible: {error}"
+            ) from error
         shown = above(prediction, self._threshold)
-        detections = [entry for entry in answer.detections if entry.score >= self._threshold]
-        row["digest"] = frame_digest(answer.labels, answer.detections)
+        detections = [entry for entry in output.detections if entry.score >= self._threshold]
+        row["digest"] = frame_digest(output.labels, output.detections)
         row["instances"] = len(detections)
         drawn = frame_result(shown, detections)
         row["flicker"] = camera.flicker.add(drawn, frame.stamp)
@@ -93,7 +98,7 @@ class Review:
             self._offer_scored(row, Comparison(image, truth, shown, detections, self._names))
         elif not self._truths:
             self._offer_unscored(row, camera.before, overlay)
-        camera.keep(frame, answer, overlay, len(detections))
+        camera.keep(frame, output, overlay, len(detections))
 
     def _score(self, frame: Frame, row: Row, prediction: Segments, truth: Truth) -> None:
         assert self.scores is not None
@@ -126,20 +131,20 @@ def review(
     threshold: float,
     out: Path,
 ) -> Review:
-    """Go through the frames of `source`, opened once more, and what was answered to them.
+    """Go through the frames of `source`, opened once more, and the outputs for them.
 
     truths, threshold: see Review.
 
-    Writes recording.mcap, the bag of the node's answers at the times of the source, with overlays;
+    Writes recording.mcap, the bag of the node's outputs at the times of the source, with overlays;
     overlay.mp4 and frame_*.png. Raises InputError if the source has changed or the truth does not
-    fit it, NodeError if masks and detections of an answer do not fit each other.
+    fit it, NodeError if masks and detections of an output do not fit each other.
     """
-    names, entries = playback.names, playback.ledger.entries
+    names, entries = playback.names, playback.tracker.entries
     result = Review(names, truths, threshold, len(entries))
     with contextlib.ExitStack() as stack:
         show = stack.enter_context(progress("review", "frames"))
-        masks = AnswersByIndex(stack.enter_context(BagReader(playback.answers)), "masks")
-        boxes = AnswersByIndex(stack.enter_context(BagReader(playback.answers)), "detections")
+        masks = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "masks")
+        boxes = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "detections")
         recording = stack.enter_context(BagWriter(out / RECORDING))
         cameras = [
             CameraRecord(name, names, threshold, recording, out, source.fps)
@@ -156,10 +161,10 @@ def review(
             parts = masks.take(entry.index), boxes.take(entry.index)
             if parts[0] is not None and parts[1] is not None:
                 try:
-                    answer = read_answer(parts[0], parts[1])
+                    output = read_output(parts[0], parts[1])
                 except ValueError as error:
-                    raise NodeError(f"the answer to frame {frame.index}: {error}") from error
-                result.add(frame, row, answer, cameras[frame.camera])
+                    raise NodeError(f"the output for frame {frame.index}: {error}") from error
+                result.add(frame, row, output, cameras[frame.camera])
             show(len(result.rows), len(entries))
     if len(result.rows) != len(entries):
         raise InputError(f"{source.name} has changed while it was played")
@@ -167,10 +172,11 @@ def review(
 
 
 def row_of(entry: Entry) -> Row:
-    """A frame as frames.json has it; the keys of an answer and of a score come later.
+    """A frame as frames.json has it; the keys of an output and of a score come later.
 
-    answered: whether masks and detections came. latency_ms: from image to masks. digest, instances,
-    flicker: see there; None without an answer. tp, fp, fn, iou, quality, truth: with truth.
+    answered: whether masks and detections came. latency_ms: from image to masks. digest,
+    instances, flicker: see there; None without an output. tp, fp, fn, iou, quality,
+    truth: with truth.
     """
     latency = entry.latency_ms
     return {
@@ -178,7 +184,7 @@ def row_of(entry: Entry) -> Row:
         "camera": entry.camera,
         "stamp": entry.stamp,
         "logged": entry.logged,
-        "answered": entry.answered,
+        "answered": entry.processed,
         "sent_s": round(entry.sent_s, 6),
         "latency_ms": None if latency is None else round(latency, 3),
         "instances": None,

@@ -11,7 +11,7 @@ from ssap_ros.replay.review.review import Review
 from ssap_ros.replay.sources import FrameSource
 from ssap_ros.replay.summary import ReplaySummary
 
-_NAMED = 6  # frames without an answer that a message names
+_NAMED = 6  # frames without an output that a message names
 
 
 def summarise(
@@ -43,10 +43,10 @@ def summarise(
         if lost:
             named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
             why = f" (the node: {playback.error})" if playback.error else ""
-            problems.append(f"{len(lost)} of {len(frames)} frames have no answer: {named}{why}")
+            problems.append(f"{len(lost)} of {len(frames)} frames have no output: {named}{why}")
         problems += _damage(source)
-    if playback.ledger.unexpected:
-        problems.append(f"{playback.ledger.unexpected} answers belong to no frame or came twice")
+    if playback.tracker.unexpected:
+        problems.append(f"{playback.tracker.unexpected} outputs belong to no frame or came twice")
     problems += truth_damage
     scored: dict[str, Any] = {}
     if reviewed.scores:
@@ -58,7 +58,7 @@ def summarise(
         if reviewed.scores.n_frames == 0:
             problems.append("no frame with a result has a truth of its stamp")
     return ReplaySummary(
-        **vars(playback.ledger.figures(playback.failed, playback.node_values)),
+        **vars(playback.tracker.figures(playback.failed, playback.node_values)),
         cameras=list(source.cameras),
         frames_unreadable=source.skipped,
         problems=list(dict.fromkeys(problems)),

@@ -377,7 +377,7 @@ def test_weights_beyond_half_precision_are_refused() -> None:
     ],
 )
 def test_other_files_are_refused(content: Callable[[], bytes], reason: str) -> None:
-    with pytest.raises(ModelError, match=f"unfit model /m.onnx: .*{reason}"):
+    with pytest.raises(ModelError, match=f"incompatible model /m.onnx: .*{reason}"):
         read_info(content(), Path("/m.onnx"))
 
 
@@ -394,7 +394,7 @@ def test_the_command_builds_an_engine_of_one_size(
     machine: tuple[SsapConfig, SimulatedGpu], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, _ = machine
-    arguments = ["build-engine", "--model", config.model_file_path, "--input", "128x256"]
+    arguments = ["build-engine", "--model", config.model_file_path, "--input-size", "256x128"]
     arguments += ["--out", config.engine_cache_dir, "--batch", "2"]
     assert cli.main(arguments) == 0
     out = capsys.readouterr().out
@@ -408,7 +408,7 @@ def test_the_command_builds_an_engine_of_one_size(
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (["--input", "100x256"], 2, "--input must be multiples of 64, got (100, 256)"),
+        (["--input-size", "256x100"], 2, "--input-size must be multiples of 64, got 256x100"),
         (["--batch", "9"], 2, "max_batch must be in [1, 8], got 9"),
         (["--model", "/none.onnx"], 2, "model not found: /none.onnx"),
         (["--gpu", "2"], 1, "gpu_id must be below 2, the number of GPUs, got 2"),

@@ -103,7 +103,7 @@ def test_procedural_scenes_through_the_default_model_get_the_labels_of_the_cpu(
     config = SsapConfig(input_long_side=320)
     for seed in (3, 4):
         image = scenes.street_scene(seed, (180, 320)).image
-        [ours], [theirs] = (SsapPipeline(b, config).perceive([image]) for b in (backend, cpu))
+        [ours], [theirs] = (SsapPipeline(b, config).predict([image]) for b in (backend, cpu))
         assert_same_pyramid(ours.pyramid, theirs.pyramid)
         results = [SsapPipeline(b, config)(image) for b in (backend, cpu)]
         assert results[0].instances
@@ -128,10 +128,10 @@ def test_a_batch_gives_what_single_images_give(load: Load) -> None:
     pipeline = SsapPipeline(backend, SsapConfig())
     images = [picture(), picture(16), picture(40)]
     single = [pipeline(image).labels for image in images]
-    batch = [pipeline.segment(percept).labels for percept in pipeline.perceive(images)]
+    batch = [pipeline.segment(prediction).labels for prediction in pipeline.predict(images)]
     np.testing.assert_array_equal(batch, single)
     with pytest.raises(ValueError, match="expected 1 to 3 images, got 4"):
-        pipeline.perceive([*images, images[0]])
+        pipeline.predict([*images, images[0]])
 
 
 def test_the_logits_can_be_fetched(load: Load, toy_backend: OnnxRuntimeBackend) -> None:
@@ -152,10 +152,10 @@ def test_the_logits_can_be_fetched(load: Load, toy_backend: OnnxRuntimeBackend) 
 
 def test_pyramids_stay_valid_and_their_memory_is_used_again(gpu: SimulatedGpu, load: Load) -> None:
     pipeline = SsapPipeline(load(), SsapConfig())
-    [first] = pipeline.perceive([picture()])
+    [first] = pipeline.predict([picture()])
     kept = [costs.copy() for costs in first.pyramid.costs]
     for shift in (8, 16, 24):
-        pipeline.perceive([picture(shift)])
+        pipeline.predict([picture(shift)])
     for costs, before in zip(first.pyramid.costs, kept, strict=True):
         np.testing.assert_array_equal(costs, before)
     del first, costs

@@ -6,7 +6,7 @@ import pytest
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
-from ssap_ros.replay.bags.ground_truth import ANY_CLASS, VOID, GroundTruth, Truth
+from ssap_ros.replay.bags.ground_truth import ANY_CLASS, NOT_ANNOTATED, GroundTruth, Truth
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.review.scores import ReplayScores, above
@@ -36,7 +36,7 @@ def truth(ids, class_ids, crowd=None, void=None):
 @pytest.fixture
 def bag(tmp_path):
     """Two frames of one stamp and one of another; class ids that are not the model's."""
-    labels = [np.array([[0, 1, 1], [2, 2, VOID]]), np.array([[1, 1, 1], [0, 0, 0]])]
+    labels = [np.array([[0, 1, 1], [2, 2, NOT_ANNOTATED]]), np.array([[1, 1, 1], [0, 0, 0]])]
     boxes = [
         [Detection("30", 1.0, NOWHERE), Detection("10", 0.0, NOWHERE)],
         [Detection("99", 1.0, NOWHERE)],
@@ -77,7 +77,7 @@ def test_truth_without_classes(tmp_path):
     path = tmp_path / "instances.mcap"
     with BagWriter(path) as writer:
         writer.add_topic("/labels", messages.IMAGE)
-        pixels = np.array([[0, 1], [3, VOID]], np.uint16)
+        pixels = np.array([[0, 1], [3, NOT_ANNOTATED]], np.uint16)
         writer.write("/labels", 5, messages.image(messages.header(5, ""), "mono16", pixels))
     with GroundTruth(path, "/labels", None, MODEL) as source:
         assert source.class_agnostic
@@ -101,7 +101,7 @@ def test_truth_that_does_not_fit(bag, tmp_path):
         writer.write("/gt/detections", 5, messages.detections(head, entries))
     with (
         GroundTruth(path, "/gt/instances", None, MODEL) as source,
-        pytest.raises(InputError, match="makes no sense"),
+        pytest.raises(InputError, match="is invalid"),
     ):
         source.at(5)
 
@@ -140,11 +140,11 @@ def test_what_is_not_annotated_is_not_counted(kind):
     found = ids.copy()
     found[12:18, 5:15] = 2
     if kind == "void":
-        answer = truth(ids, [1], void=found == 2)
+        output = truth(ids, [1], void=found == 2)
     else:
-        answer = truth(found, [1, 1], crowd=[False, True])
+        output = truth(found, [1, 1], crowd=[False, True])
     scores = ReplayScores({1: "person", 2: "car"})
-    row = scores.add(segments(found, [1, 1], [0.9, 0.95]), answer, 0.5)
+    row = scores.add(segments(found, [1, 1], [0.9, 0.95]), output, 0.5)
     assert (row["tp"], row["fp"], row["fn"]) == (1, 0, 0)
     assert scores.result()["AP"] == pytest.approx(1)
     scores = ReplayScores({1: "person", 2: "car"})

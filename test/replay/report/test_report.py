@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ssap_ros.replay.report import charts, html
+from ssap_ros.replay.report import charts
+from ssap_ros.replay.report.pages import write_page
 from ssap_ros.replay.report.report import write_report
-from ssap_ros.replay.report.sample_frames import Gallery
+from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.summary import ReplaySummary
 
 N_FRAMES = 900
@@ -22,7 +23,7 @@ VOID_TAGS = {"meta", "img", "br", "line", "rect", "path", "circle"}
 
 
 def example(*, scored=True, problems=()):
-    """Summary, frames and galleries of a replay that never was; names want escaping."""
+    """Summary, frames and selections of a replay that never was; names want escaping."""
     rng = np.random.default_rng(0)
     frames = []
     for index in range(N_FRAMES):
@@ -58,18 +59,18 @@ def example(*, scored=True, problems=()):
         classes = {"car": {**one, "IoU": 0.6}, "<tram>": unknown}
         summary["scores"] = {"frames": N_FRAMES, **one, "mIoU": 0.6, "classes": classes}
         summary["curves"] = {"car": np.linspace(1, 0, 101).tolist(), "<tram>": None}
-    gallery = Gallery("Worst frames", spread=15)
+    selection = FrameSelection("Worst frames", spread=15)
     picture = np.full((60, 90, 3), (200, 40, 40), np.uint8)
     for index in range(0, 90, 15):
         pictures = {"truth": picture, "found": picture}
-        gallery.offer(index, (0.1, 0), f"frame {index}", lambda shown=pictures: shown)
-    return ReplaySummary.from_dict(summary), frames, [gallery]
+        selection.offer(index, (0.1, 0), f"frame {index}", lambda shown=pictures: shown)
+    return ReplaySummary.from_dict(summary), frames, [selection]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(path, *example(problems=["9 of 900 frames have no answer"]))
+    write_report(path, *example(problems=["9 of 900 frames have no output"]))
     return path
 
 
@@ -113,9 +114,9 @@ def test_one_file_that_fetches_nothing(page):
 def test_all_parts_are_there(page):
     checker = check(page)
     for words in (
-        "Replay of", "partial", "9 of 900 frames have no answer", "out of order: 2 times",
+        "Replay of", "partial", "9 of 900 frames have no output", "out of order: 2 times",
         "frame 7: out of order, -0.100 s", "cut & dried", "891 / 900", "per class",
-        "precision over recall", "latency by frame", "frames answered", "stages in the node",
+        "precision over recall", "latency by frame", "frames processed", "stages in the node",
         "instances by frame", "flicker", "quality by frame", "Worst frames", "frame 75",
         "environment", "model card", "ef" * 32,
     ):  # fmt: skip
@@ -161,9 +162,9 @@ def test_charts_draw_what_they_are_given():
     assert sum(int(n) for n in re.findall(r": (\d+) frames", bars)) == 3
     states = ["answered"] * 1000
     states[500] = "lost"
-    drops = charts.strip(states, {"lost": "no answer", "answered": "answered"})
+    drops = charts.strip(states, {"lost": "no output", "answered": "answered"})
     assert drops.count('class="state lost"') == 1  # one of a thousand is not drowned
-    assert "no answer: 1" in drops
+    assert "no output: 1" in drops
     assert charts.nice_ceiling([0.0]) == 1
     for value in (0.03, 1, 3.2, 7, 99, 1234):
         assert value <= charts.nice_ceiling([value]) <= 2.5 * value
@@ -212,6 +213,26 @@ def test_in_a_browser(page, tmp_path, width):
     assert len(colours) > 50
 
 
-def test_table_cells_are_escaped():
-    assert "<i>" not in html.facts({"<i>": "<i>"})
-    assert "<i>" not in html.notes("<i>", ["<i>"], "note")
+def test_every_page_escapes_what_it_shows(tmp_path):
+    base = {"title": "<i>", "subtitle": "<i>", "badge": "partial", "figures": {"<i>": "<i>"}}
+    bag = {
+        "name": "<i>", "error": "", "frames_in": 1, "frames_out": 1, "fps": 2.0, "AP": 0.25,
+        "latency_ms": {"p50": None}, "flicker": None,
+    }  # fmt: skip
+    summary = {
+        "problems": ["<i>"], "scores": None, "curves": None,
+        "bags": [bag, {"name": "<i>", "error": "<i>"}],
+    }  # fmt: skip
+    batch = tmp_path / "batch.html"
+    write_page(batch, "batch.html", **base, summary=summary, scores=("AP",), page="report.html")
+    change = {"before": 1.0, "after": 0.5, "change": -0.5}
+    result = {"failures": ["<i>"], "metrics": {"AP": change, "fps": dict.fromkeys(change)}}
+    comparison = tmp_path / "comparison.html"
+    write_page(
+        comparison, "comparison.html", **base, result=result, more_is_better={"AP": True}, frames=[]
+    )
+    for path in (batch, comparison):
+        assert check(path).text.count("<i>") >= 5
+        assert "<i>" not in path.read_text()
+    assert "0.250" in check(batch).text
+    assert 'class="number worse">-0.5<' in comparison.read_text()

@@ -1,1 +1,0 @@
-"""What `ssap benchmark` measures, one module per benchmark; they look like those of `commands`."""

@@ -1,0 +1,40 @@
+// Disjoint sets over the integers 0 .. size-1.
+//
+// Every set is a tree whose root names it. `find` walks to the root and halves the path on its way,
+// which keeps the trees flat; `merge` hangs one root below another that the caller has chosen, so
+// that the caller decides which name survives.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+
+#include "util/buffer.hpp"
+
+namespace ssap {
+
+class DisjointSet {
+ public:
+  void start(std::size_t size) {
+    parent_.reserve(size);
+    std::iota(parent_.data(), parent_.data() + size, std::uint32_t{0});
+  }
+
+  std::uint32_t find(std::uint32_t element) {
+    while (parent_[element] != element) {
+      parent_[element] = parent_[parent_[element]];
+      element = parent_[element];
+    }
+    return element;
+  }
+
+  // Both arguments are roots; the union is called `kept` from now on.
+  void merge(std::uint32_t kept, std::uint32_t absorbed) { parent_[absorbed] = kept; }
+
+  std::size_t bytes() const { return parent_.bytes(); }
+
+ private:
+  Buffer<std::uint32_t> parent_;
+};
+
+}  // namespace ssap

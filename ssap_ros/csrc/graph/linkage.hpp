@@ -1,0 +1,48 @@
+// How the evidence between two clusters is summed up, and with it the order of contraction.
+//
+// A linkage has a Weight that it keeps for every pair of clusters, made from the cost of one edge;
+// `join` is the weight of a pair whose parts were two pairs before, and a pair whose `priority` is
+// positive attracts. The pair of the highest priority is contracted first. `total` is the sum of
+// the costs, as far as the weight tells.
+//
+// The product takes the sum. The two others are library functions of ssap_ros.partition, to compare
+// with; they are compiled in, and take no memory unless they are called.
+#pragma once
+
+#include <cmath>
+
+namespace ssap {
+
+// The sum of all costs: greedy additive edge contraction (GAEC, Keuper et al., ICCV 2015).
+struct SumLinkage {
+  using Weight = float;
+  static Weight of(float cost) { return cost; }
+  static Weight join(Weight a, Weight b) { return a + b; }
+  static float priority(Weight w) { return w; }
+  static float total(Weight w) { return w; }
+};
+
+// Their mean: signed average linkage (GASP, Bailoni et al., CVPR 2022).
+struct MeanLinkage {
+  struct Weight {
+    float sum;
+    float count;
+  };
+  static Weight of(float cost) { return {cost, 1.0f}; }
+  static Weight join(Weight a, Weight b) { return {a.sum + b.sum, a.count + b.count}; }
+  static float priority(Weight w) { return w.sum / w.count; }
+  static float total(Weight w) { return w.sum; }
+};
+
+// The cost of the largest magnitude: the mutex watershed (Wolf et al., ECCV 2018). Two clusters
+// between which the strongest cost is a repulsion stay apart for good, and attractions are
+// served from the strongest to the weakest, which is what its sorted list of edges does.
+struct MutexLinkage {
+  using Weight = float;
+  static Weight of(float cost) { return cost; }
+  static Weight join(Weight a, Weight b) { return std::abs(a) >= std::abs(b) ? a : b; }
+  static float priority(Weight w) { return w; }
+  static float total(Weight w) { return w; }
+};
+
+}  // namespace ssap

@@ -1,0 +1,49 @@
+"""`ssap benchmark`: figures of every backend that works here, alone and through the node."""
+
+import json
+
+import pytest
+
+from ssap_ros.cli.command_line import main
+from ssap_ros.evaluation.speed import BACKENDS
+from ssap_ros.pipeline import STAGES
+
+
+def benchmark(tmp_path, capsys, model, *arguments):
+    out = tmp_path / "new" / "speed.json"
+    given = ["benchmark", "scenes:3", "--model", str(model), "--frames", "6", "--json", str(out)]
+    assert main([*given, *arguments]) == 0
+    return capsys.readouterr().out, json.loads(out.read_text())
+
+
+def check(result, frames):
+    assert result["frames"] == frames
+    assert result["frames_per_s"] > 0
+    assert result["memory_mb"] > 20
+    for values in result["stage_ms"].values():
+        assert 0 <= values["p50"] <= values["p95"] <= values["p99"]
+
+
+def test_every_backend_is_measured_or_says_why_not(tmp_path, capsys, toy_model_path):
+    text, document = benchmark(tmp_path, capsys, toy_model_path)
+    assert document["size"] == "640x480"
+    names = {result["backend"] for result in document["results"]} | set(document["not_here"])
+    assert names == set(BACKENDS)
+    for result in document["results"]:
+        check(result, 6)
+        assert set(result["stage_ms"]) == {*STAGES, "total"}
+        total = result["stage_ms"]["total"]
+        assert total["p50"] >= result["stage_ms"]["inference"]["p50"]
+    assert "frames/s" in text
+    assert all(f"{name}: not on this machine, " in text for name in document["not_here"])
+
+
+def test_through_the_node(tmp_path, capsys, toy_model_path):
+    pytest.importorskip("rclpy")
+    text, document = benchmark(
+        tmp_path, capsys, toy_model_path, "--node", "--backend", "onnxruntime"
+    )
+    (result,) = document["results"]
+    check(result, 6)
+    assert {"inference", "total", "image to masks"} <= set(result["stage_ms"])
+    assert text.startswith("node with onnxruntime: ")
