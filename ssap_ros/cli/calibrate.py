@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from ssap_ros.cli.options import add_model, make_parent, positive
+from ssap_ros.cli.options import add_model, positive, require
 from ssap_ros.config import SsapConfig
 
 HELP = "fit the biases and scores of a trained model"
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ssap_ros.backends import model_path
-    from ssap_ros.common.files import write_json
+    from ssap_ros.common.outputs import claim_file, write_json
     from ssap_ros.evaluation.calibration import calibrate
     from ssap_ros.evaluation.evaluators import ImageSet
     from ssap_ros.evaluation.predict import PredictionSettings
@@ -35,8 +35,9 @@ def run(options: argparse.Namespace) -> int:
 
     config = SsapConfig(model_file_path=options.model)
     images = ImageSet("coco", options.annotations, options.images)
+    require("onnx", "onnx is not installed: pip install -r environment/requirements-train.txt")
     for path in filter(None, (options.out, options.json)):
-        make_parent(path)
+        claim_file(path, [model_path(config), options.annotations])
     fitted = calibrate(images, PredictionSettings(config), options.limit)
     write_calibrated(
         model_path(config),

@@ -76,15 +76,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(error, _BAD_INPUT)
     except (NodeError, DeviceError) as error:
         return _tell(error, _NODE_FAILED)
+    except OSError as error:  # a disk that is full, a file that went away meanwhile
+        where = f" ({error.filename})" if error.filename else ""
+        return _tell(InputError(f"{error.strerror or error}{where}"), _BAD_INPUT)
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED
 
 
+class _Words(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno == logging.INFO else f"ssap: {record.levelname.lower()}: "
+        return f"{level}{record.getMessage()}"
+
+
 @contextlib.contextmanager
 def _logging_to_stderr() -> Iterator[None]:
-    """What the library logs meanwhile, in plain lines."""
+    """What the library logs meanwhile, in plain lines; a warning says that it is one."""
     log, handler = logging.getLogger("ssap_ros"), logging.StreamHandler()
+    handler.setFormatter(_Words())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:

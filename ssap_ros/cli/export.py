@@ -79,7 +79,10 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("expected --int8 and --calibration DIR together, and without --fp16")
     if options.int8:
         require("nncf", "NNCF is not installed: pip install -r environment/requirements-train.txt")
+    from ssap_ros.common.outputs import claim_file
     from ssap_ros.network.export import export_onnx
+
+    claim_file(options.out, [options.checkpoint, *options.average_with, options.semantic_from])
 
     def export(out: Path) -> None:
         export_onnx(

@@ -84,14 +84,6 @@ def size(text: str, least: int = 1) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def make_parent(path: Path) -> None:
-    """Make the folder of a file to be written, before the work that fills it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-
-
 def require_torch() -> None:
     require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
 

@@ -11,7 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json, model_info_to_json
-from ssap_ros.common.files import replacing
+from ssap_ros.common.outputs import output
 from ssap_ros.errors import InputError
 
 
@@ -46,7 +46,7 @@ def write_calibrated(
         _add(graph_file, f"semantic_{stride}", shift, model)
     properties[METADATA_KEY] = model_info_to_json(replace(info, score_logistic=score_logistic))
     onnx.helper.set_model_props(graph_file, properties)
-    with replacing(out) as partial:
+    with output(out) as partial:
         onnx.save(graph_file, str(partial))
 
 

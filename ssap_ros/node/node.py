@@ -28,6 +28,7 @@ from ssap_ros.node.memory import keep_freed_memory
 from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameCounts, FrameQueue
+from ssap_ros.node.start import StartError, check_domain
 from ssap_ros.node.status import describe
 from ssap_ros.node.worker import FrameWorker
 
@@ -233,20 +234,34 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         )
 
 
+def _start(args: Sequence[str] | None, load: Load) -> SsapNode:
+    """Read the arguments of ROS and make the node. Raises StartError for what does not fit."""
+    check_domain()
+    try:
+        rclpy.init(args=args)
+    except Exception as error:
+        raise StartError(error) from error
+    try:
+        return SsapNode(load)
+    except (ValueError, RuntimeError, ParameterException) as error:
+        if rclpy.ok():  # else a signal took the context away
+            raise StartError(error) from error
+        raise
+
+
 def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
-    """Run the node until SIGINT or SIGTERM, then return 0; 2 if a parameter does not fit."""
+    """Run the node until SIGINT or SIGTERM, then return 0; 2, with a line, if it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     keep_freed_memory()
     node = executor = None
     try:
-        rclpy.init(args=args)
-        node = SsapNode(load)
+        node = _start(args, load)
         executor = NodeExecutor()
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (ValueError, ParameterException) as error:
+    except StartError as error:
         print(f"ssap: error: {error}", file=sys.stderr)
         return 2
     except Exception:
