@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +85,29 @@ def size(text: str, least: int = 1) -> tuple[int, int]:
         expected = f"WxH like 1024x512, at least {least}x{least}"
         raise argparse.ArgumentTypeError(f"expected a size {expected}, got {text!r}")
     return int(height), int(width)
+
+
+def parameter(text: str) -> tuple[str, Any]:
+    """The type of an argument NAME:=VALUE; the value is YAML."""
+    import yaml
+
+    name, found, value = text.partition(":=")
+    try:
+        if not found or not name.isidentifier():
+            raise ValueError
+        return name, yaml.safe_load(value)
+    except (ValueError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"expected NAME:=VALUE, got {text!r}") from error
+
+
+def pipeline_config(model: str, given: Mapping[str, Any]) -> SsapConfig:
+    """The settings of a pipeline. Raises InputError for an unknown name or a wrong value."""
+    from ssap_ros.replay.play.parameters import checked_parameters
+
+    known = {field.name for field in dataclasses.fields(SsapConfig)} - {"model_file_path"}
+    if unknown := set(given) - known:
+        raise InputError(f"expected a setting of {', '.join(sorted(known))}, got {min(unknown)!r}")
+    return SsapConfig(model_file_path=model, **checked_parameters(given))
 
 
 def make_parent(path: Path) -> None:

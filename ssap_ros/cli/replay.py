@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.cli.options import add_model, positive, require_ros
+from ssap_ros.cli.options import add_model, parameter, positive, require_ros
 from ssap_ros.errors import InputError
 
 HELP = "play recordings into the node, keep and score its outputs, write a report"
@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--param",
         action="append",
         default=[],
-        type=_parameter,
+        type=parameter,
         metavar="NAME:=VALUE",
         help="a parameter of the node, such as score_threshold:=0.5",
     )
@@ -190,15 +190,3 @@ def _rate(text: str) -> float:
     if not 0 < rate < 1e6:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return rate
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    import yaml
-
-    name, found, value = text.partition(":=")
-    try:
-        if not found or not name.isidentifier():
-            raise ValueError
-        return name, yaml.safe_load(value)
-    except (ValueError, yaml.YAMLError) as error:
-        raise argparse.ArgumentTypeError(f"expected NAME:=VALUE, got {text!r}") from error

@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 _NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line
+_MARK = ".ssap-"  # in the name of what is being written
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write to, which takes the place of `path` when the context is left without error.
 
-    The folder is made if need be; after an error nothing is left. Raises OSError.
+    A link is followed. The folder is made if need be. After an error nothing is left; what a killed
+    process left is removed by the next one that writes the file. Raises OSError.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    _remove_leftovers(path.parent, f".{path.name}{_MARK}*")
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}{_MARK}", suffix=path.suffix
+    )
     try:
+        _lock(handle)
         os.fchmod(handle, 0o644)
-        os.close(handle)
         yield Path(name)
         _sync(name)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
+    finally:
+        os.close(handle)
     _sync(path.parent)
+
+
+@contextlib.contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """A folder within `folder`, which is removed at the end, or by the next one after a kill."""
+    _remove_leftovers(folder, f"{_MARK}*")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_MARK) as name:
+        handle = os.open(name, os.O_RDONLY)
+        try:
+            _lock(handle)
+            yield Path(name)
+        finally:
+            os.close(handle)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -48,6 +72,23 @@ def write_json(path: Path, values: Any) -> None:
     else:
         text = _NUMBERS.sub(lambda m: " ".join(m[0].split()), json.dumps(values, indent=2))
     write_atomically(path, text + "\n")
+
+
+def _remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove what processes that are no longer there have left; a living one holds a lock."""
+    for leftover in folder.glob(glob.escape(pattern[:-1]) + "*"):
+        with contextlib.suppress(OSError):
+            handle = os.open(leftover, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            finally:
+                os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    with contextlib.suppress(OSError):  # a file system may know no locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def _sync(path: str | Path) -> None:

@@ -86,3 +86,15 @@ class CocoAnnotations:
 
     def _error(self, number: int, reason: str) -> InputError:
         return InputError(f"annotation {number} of {self._path}: {reason}")
+
+
+def decode_mask(code: dict[str, Any]) -> NDArray[np.bool_]:
+    """The pixels of a valid run-length code, compressed or not, bool (H, W)."""
+    return np.asarray(rle.decode(_compressed(code)), bool)
+
+
+def _compressed(code: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(code["counts"], list):
+        compressed: dict[str, Any] = rle.frPyObjects(code, *code["size"])
+        return compressed
+    return code

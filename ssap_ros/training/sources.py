@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedSet
-from ssap_ros.data.coco import CocoAnnotations
+from ssap_ros.data.coco import CocoAnnotations, decode_mask
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
@@ -228,8 +228,14 @@ class SetSource:
         return sample_of(image, truth, self.images.thing_ids)
 
 
-def _fill(labels: np.ndarray, polygons: list[list[float]], value: int) -> None:
-    for polygon in polygons:
+def _fill(labels: np.ndarray, shape: Any, value: int) -> None:
+    if not isinstance(shape, list):
+        mask = decode_mask(shape)
+        if mask.shape != labels.shape:
+            raise InputError(f"expected a mask of shape {labels.shape}, got {mask.shape}")
+        labels[mask] = value
+        return
+    for polygon in shape:
         corners = np.reshape(polygon, (-1, 2)) - 0.5  # from pixel edges to pixel centres
         cv2.fillPoly(labels, [np.round(corners * 16).astype(np.int32)], value, shift=4)
 
