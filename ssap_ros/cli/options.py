@@ -70,6 +70,26 @@ def image_set(options: argparse.Namespace) -> ImageSet:
     return ImageSet(options.format, options.annotations, options.images)
 
 
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say how labels are written, and of which pictures."""
+    parser.add_argument(
+        "--masks",
+        choices=("rle", "polygons"),
+        default="rle",
+        help="of COCO files: run-length codes (default), or polygons along the edges of the pixels",
+    )
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="one picture in N of every source"
+    )
+    parser.add_argument(
+        "--uncertain",
+        type=_score,
+        default=0.0,
+        metavar="SCORE",
+        help="only pictures with an instance of a lower score, which deserve a look by a human",
+    )
+
+
 def positive(text: str) -> int:
     """The type of an argument that counts something."""
     value = int(text) if text.isdigit() else 0
@@ -130,3 +150,13 @@ def require(module: str, hint: str) -> None:
     """Raise InputError with the hint where a module is not installed."""
     if importlib.util.find_spec(module) is None:
         raise InputError(hint)
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = 0.0
+    if not 0 < score <= 1:
+        raise argparse.ArgumentTypeError(f"expected a score above 0, at most 1, got {text!r}")
+    return score

@@ -6,7 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from ssap_ros.cli.options import add_model, parameter, pipeline_config, positive
+from ssap_ros.cli.options import (
+    add_label_options,
+    add_model,
+    parameter,
+    pipeline_config,
+    positive,
+)
 from ssap_ros.errors import InputError
 
 HELP = "masks of pictures, folders and videos as files, without ROS"
@@ -31,22 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("masks", "coco", "yolo"), default="masks", help="see above"
     )
-    parser.add_argument(
-        "--masks",
-        choices=("rle", "polygons"),
-        default="rle",
-        help="of the COCO files: run-length codes (default), or polygons along the pixels' edges",
-    )
-    parser.add_argument(
-        "--every", type=positive, default=1, metavar="N", help="one picture in N of every source"
-    )
-    parser.add_argument(
-        "--uncertain",
-        type=_score,
-        default=0.0,
-        metavar="SCORE",
-        help="only pictures with an instance of a lower score, which deserve a look by a human",
-    )
+    add_label_options(parser)
     parser.add_argument(
         "--max-frames", type=positive, metavar="N", help="the first N pictures of every source only"
     )
@@ -63,16 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ssap_ros.common.progress import progress
-    from ssap_ros.prediction.predict import PredictOptions, predict
+    from ssap_ros.prediction.formats import OutputOptions
+    from ssap_ros.prediction.predict import predict
 
     if options.masks == "polygons" and options.format == "yolo":
         raise InputError("--masks is for COCO files; --format yolo has polygons always")
     config = pipeline_config(options.model, dict(options.param))
-    what = PredictOptions(
-        options.format, options.masks, options.every, options.uncertain, options.max_frames
-    )
+    what = OutputOptions(options.format, options.masks, options.every, options.uncertain)
     with progress("predict", "pictures") as show:
-        counts = predict(options.source, options.out, what, config, show)
+        counts = predict(options.source, options.out, what, config, show, options.max_frames)
     print(
         f"{options.out}: {counts.written} of {counts.read} pictures, {counts.instances} instances",
         file=sys.stderr,
@@ -80,13 +70,3 @@ def run(options: argparse.Namespace) -> int:
     for problem in counts.problems:
         print(f"ssap: error: partial result: {problem}", file=sys.stderr)
     return 1 if counts.problems else 0
-
-
-def _score(text: str) -> float:
-    try:
-        score = float(text)
-    except ValueError:
-        score = 0.0
-    if not 0 < score <= 1:
-        raise argparse.ArgumentTypeError(f"expected a score above 0, at most 1, got {text!r}")
-    return score

@@ -15,7 +15,8 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.data.image_files import read_image
 from ssap_ros.errors import InputError
 from ssap_ros.pipeline import SsapPipeline
-from ssap_ros.prediction.predict import PredictOptions, predict
+from ssap_ros.prediction.formats import OutputOptions
+from ssap_ros.prediction.predict import predict
 from ssap_ros.training.sources import CocoSource
 from support.tiny_sets import CAR, PERSON, SIZE, objects, write_image
 from support.toy_model import CLASSES, THING_IDS, paint
@@ -46,7 +47,7 @@ def quiet(done, total=None, note=""):
 
 
 def run(sources, out, config, **options):
-    return predict([str(s) for s in sources], out, PredictOptions(**options), config, quiet)
+    return predict([str(s) for s in sources], out, OutputOptions(**options), config, quiet)
 
 
 def truth(file, config):
