@@ -24,7 +24,7 @@ import numpy as np
 from ssap_ros.backends.cpu import CpuBackend
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.backends.openvino import OpenVinoBackend, processor
-from ssap_ros.common.files import write_json
+from ssap_ros.common.outputs import write_json
 
 LEVELS = (4, 8, 16)  # those of the default cascade
 WARM_UP = 2

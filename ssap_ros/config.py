@@ -53,6 +53,14 @@ class SsapConfig:
     score_threshold: float = _setting(
         0.4, "instances with a lower score are dropped", range=(0.0, 1.0), live=True
     )
+    class_score_thresholds: tuple[str, ...] = _setting(
+        ("",),
+        'the score_threshold of single classes, like ["person: 0.6"]; [""] = none has its own',
+        live=True,
+    )
+    classes: tuple[str, ...] = _setting(
+        ("",), 'names of the classes whose instances are wanted; [""] = all', live=True
+    )
     min_instance_area: int = _setting(
         100,
         "smallest instance in square pixels of the source image",
@@ -75,6 +83,7 @@ class SsapConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             check_setting(field, getattr(self, field.name))
+        class_scores(self)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,12 @@ class NodeConfig:
     tracking: bool = _setting(
         False, "give the detections an id that stays with the object from frame to frame", live=True
     )
+    mask_classes: tuple[str, ...] = _setting(
+        ("person",), "names of the classes whose instances are in ~/mask", live=True
+    )
+    mask_dilation: int = _setting(
+        0, "how far ~/mask reaches beyond the instances, in pixels", range=(0, 1000), live=True
+    )
     max_processing_time_ms: float = _setting(
         0.0,
         "frames that take longer from arrival to publication are reported; 0 = no limit",
@@ -136,6 +151,24 @@ class NodeConfig:
                     f"cameras must be words of a-z, A-Z, 0-9 and _ that do not start with a digit, "
                     f"got {name!r}"
                 )
+
+
+def class_scores(config: SsapConfig) -> dict[str, float]:
+    """`class_score_thresholds` by class name. Raises InputError if an entry is no name: score."""
+    scores = {}
+    for entry in filter(None, config.class_score_thresholds):
+        name, _, text = entry.rpartition(":")
+        try:
+            score = float(text)
+        except ValueError:
+            score = -1.0
+        if not name.strip() or not 0 <= score <= 1:
+            raise InputError(
+                f'class_score_thresholds must be like "person: 0.6" with scores in [0, 1], '
+                f"got {entry!r}"
+            )
+        scores[name.strip()] = score
+    return scores
 
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:

@@ -13,6 +13,7 @@ from ssap_ros.backends import AnyBackend, load_backend
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.stages.affinity import AffinityPyramid
+from ssap_ros.stages.class_choice import ClassChoice
 from ssap_ros.stages.instances import extract_instances
 from ssap_ros.stages.partition import CascadeReport, cascaded_graph_partition
 from ssap_ros.stages.preprocess import content_size
@@ -117,6 +118,7 @@ class SsapPipeline:
         levels = self._backend.info.levels
         if config.initial_level not in levels:
             raise InputError(f"initial_level must be one of {levels}, got {config.initial_level}")
+        self.choice = ClassChoice.of(config, self._backend.info)
         self._config = config
 
     def __call__(self, image: ImageArray) -> FrameResult:
@@ -193,7 +195,7 @@ class SsapPipeline:
             info.thing_ids,
             prediction.size,
             prediction.scale / info.levels[0],
-            score_threshold=config.score_threshold,
+            score_threshold=self.choice.thresholds,
             min_area=config.min_instance_area,
             score_logistic=info.score_logistic,
         )

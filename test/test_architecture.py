@@ -16,7 +16,7 @@ PACKAGE = ROOT / "ssap_ros"
 # The rooms, upper floors first: a module imports from its own floor and from those below.
 FLOORS = (
     "cli",
-    "replay",
+    "replay prediction",
     "replay.review",
     "replay.report",
     "replay.play",

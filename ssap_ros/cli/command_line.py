@@ -18,6 +18,7 @@ from ssap_ros.cli import (
     evaluate,
     export,
     make_bag,
+    predict,
     replay,
     train,
 )
@@ -27,6 +28,7 @@ _NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 
 _COMMANDS = {
     "doctor": doctor,
+    "predict": predict,
     "replay": replay,
     "make-bag": make_bag,
     "evaluate": evaluate,
@@ -40,6 +42,8 @@ _COMMANDS = {
 
 _EXAMPLES = """examples:
   ssap doctor                                   what is installed, and what is missing
+  ssap predict photo.jpg clip.mp4 --out out     masks and overlays as files, without ROS
+  ssap predict drive/ --format coco --every 10 --out labels
   ssap replay street.mp4 --out out/street       masks on a video, made by the ROS 2 node
   ssap replay drive.mcap --out out/drive --policy every
   ssap replay scenes:7 --out out/scenes         the procedural street, no data needed

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +70,26 @@ def image_set(options: argparse.Namespace) -> ImageSet:
     return ImageSet(options.format, options.annotations, options.images)
 
 
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say how labels are written, and of which pictures."""
+    parser.add_argument(
+        "--masks",
+        choices=("rle", "polygons"),
+        default="rle",
+        help="of COCO files: run-length codes (default), or polygons along the edges of the pixels",
+    )
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="one picture in N of every source"
+    )
+    parser.add_argument(
+        "--uncertain",
+        type=_score,
+        default=0.0,
+        metavar="SCORE",
+        help="only pictures with an instance of a lower score, which deserve a look by a human",
+    )
+
+
 def positive(text: str) -> int:
     """The type of an argument that counts something."""
     value = int(text) if text.isdigit() else 0
@@ -84,6 +107,29 @@ def size(text: str, least: int = 1) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def parameter(text: str) -> tuple[str, Any]:
+    """The type of an argument NAME:=VALUE; the value is YAML."""
+    import yaml
+
+    name, found, value = text.partition(":=")
+    try:
+        if not found or not name.isidentifier():
+            raise ValueError
+        return name, yaml.safe_load(value)
+    except (ValueError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"expected NAME:=VALUE, got {text!r}") from error
+
+
+def pipeline_config(model: str, given: Mapping[str, Any]) -> SsapConfig:
+    """The settings of a pipeline. Raises InputError for an unknown name or a wrong value."""
+    from ssap_ros.replay.play.parameters import checked_parameters
+
+    known = {field.name for field in dataclasses.fields(SsapConfig)} - {"model_file_path"}
+    if unknown := set(given) - known:
+        raise InputError(f"expected a setting of {', '.join(sorted(known))}, got {min(unknown)!r}")
+    return SsapConfig(model_file_path=model, **checked_parameters(given))
+
+
 def require_torch() -> None:
     require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
 
@@ -96,3 +142,13 @@ def require(module: str, hint: str) -> None:
     """Raise InputError with the hint where a module is not installed."""
     if importlib.util.find_spec(module) is None:
         raise InputError(hint)
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = 0.0
+    if not 0 < score <= 1:
+        raise argparse.ArgumentTypeError(f"expected a score above 0, at most 1, got {text!r}")
+    return score

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.cli.options import add_model, positive, require_ros
+from ssap_ros.cli.options import add_label_options, add_model, parameter, positive, require_ros
 from ssap_ros.errors import InputError
 
 HELP = "play recordings into the node, keep and score its outputs, write a report"
@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--param",
         action="append",
         default=[],
-        type=_parameter,
+        type=parameter,
         metavar="NAME:=VALUE",
         help="a parameter of the node, such as score_threshold:=0.5",
     )
@@ -104,6 +104,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --compare, how much worse RUN_B may be, absolute or in percent: AP=0.01, "
         "latency_p95=20%% (default: no frame may change)",
     )
+    parser.add_argument(
+        "--export-labels",
+        type=Path,
+        metavar="DIR",
+        help="also write the masks as a data set to train on, as ssap predict does; of one SOURCE",
+    )
+    parser.add_argument(
+        "--label-format", choices=("coco", "yolo"), default="coco", help="of it (default: coco)"
+    )
+    add_label_options(parser)
     parser.add_argument("--json", action="store_true", help="print the summary to stdout")
 
 
@@ -133,9 +143,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
+    from ssap_ros.prediction.formats import OutputOptions
+    from ssap_ros.replay.labels import claim_labels, export_labels
     from ssap_ros.replay.replay import replay
 
-    summary = replay(options.source[0], options.out, how).summary
+    source, labels = options.source[0], options.export_labels
+    what = OutputOptions(options.label_format, options.masks, options.every, options.uncertain)
+    if labels:
+        claim_labels(labels, source, options.out, what)
+    summary = replay(source, options.out, how).summary
+    if labels:
+        count = export_labels(source, options.out, summary, how, labels, what)
+        print(f"{labels}: labels of {count} pictures", file=sys.stderr)
     return summary.as_dict(), summary.describe(options.out)
 
 
@@ -143,6 +162,8 @@ def _batch(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
     from ssap_ros.evaluation.workers import parse_workers
     from ssap_ros.replay.batch import bags_of, describe, replay_batch
 
+    if options.export_labels:
+        raise InputError("--export-labels is for one SOURCE, without --workers")
     workers = parse_workers(options.workers or "1")
     summary = replay_batch(bags_of(options.source), options.out, how, workers)
     return summary, describe(summary, options.out)
@@ -188,15 +209,3 @@ def _rate(text: str) -> float:
     if not 0 < rate < 1e6:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return rate
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    import yaml
-
-    name, found, value = text.partition(":=")
-    try:
-        if not found or not name.isidentifier():
-            raise ValueError
-        return name, yaml.safe_load(value)
-    except (ValueError, yaml.YAMLError) as error:
-        raise argparse.ArgumentTypeError(f"expected NAME:=VALUE, got {text!r}") from error

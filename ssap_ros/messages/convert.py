@@ -99,9 +99,9 @@ def _detection(header: Header, instance: Instance, name: str) -> Detection2D:
     return detection
 
 
-def label_info(header: Header, class_names: Sequence[str], threshold: float) -> LabelInfo:
-    """`~/label_info`: the name of every class id, and the score that a detection at least has."""
-    class_map = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(class_names)]
+def label_info(header: Header, classes: Mapping[int, str], threshold: float) -> LabelInfo:
+    """`~/label_info`: names by class id, and the score that a detection at least has."""
+    class_map = [VisionClass(class_id=i, class_name=name) for i, name in classes.items()]
     return LabelInfo(header=header, class_map=class_map, threshold=float(threshold))
 
 

@@ -103,7 +103,13 @@ class FrameProcessor:
         settings, outputs = self._parameters.node, camera.outputs
         assert outputs is not None
         outputs.publish(
-            header, job.image, prediction, result, camera.camera_info, tracking=settings.tracking
+            header,
+            job.image,
+            prediction,
+            result,
+            camera.camera_info,
+            choice=self._host.choice,
+            settings=settings,
         )
         end_s = time.perf_counter()
         times = {

@@ -11,6 +11,7 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.errors import DeviceError
 from ssap_ros.node.status import ModelStatus
 from ssap_ros.pipeline import Prediction, SsapPipeline
+from ssap_ros.stages.class_choice import ClassChoice
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
 
 Load = Callable[[SsapConfig, OnProgress], AnyBackend]
@@ -43,6 +44,12 @@ class ModelHost:
     def on_gpu(self) -> bool:
         """Whether the network leaves the CPU free for the rest."""
         return self.backend_name.startswith("tensorrt")
+
+    @property
+    def choice(self) -> ClassChoice:
+        """The classes that are wanted of the loaded model."""
+        assert self.info is not None
+        return ClassChoice.of(self._config, self.info)
 
     @property
     def loading(self) -> bool:

@@ -77,7 +77,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         self.transition_error: Exception = RuntimeError("unknown")
         self.cameras: dict[str, Camera] = {}
         try:
-            self._settings = NodeParameters(self, self._host.configure, self._publish_label_info)
+            self._settings = NodeParameters(self, self._host.configure, self._on_settings)
         except Exception:
             super().destroy_node()  # the context would do it through ours, which needs a whole node
             raise
@@ -116,6 +116,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         self.get_logger().info(
             f"model loaded into {self._host.backend_name}, classes: {', '.join(info.classes)}"
         )
+        self._check_mask_classes()
         return super().on_configure(state)
 
     @_remembered
@@ -205,14 +206,21 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     def _on_worker_error(self, error: Exception) -> None:
         self._report("worker failed", error)
 
+    def _on_settings(self) -> None:
+        self._publish_label_info()
+        self._check_mask_classes()
+
+    def _check_mask_classes(self) -> None:
+        """Say it where `~/mask` waits for a class that never comes."""
+        if (info := self._host.info) is not None:
+            for name in sorted(set(self._settings.node.mask_classes) - {"", *info.classes}):
+                self.get_logger().warning(f"mask_classes: the model has no class {name!r}")
+
     def _publish_label_info(self) -> None:
-        stamp, threshold = (
-            self.get_clock().now().to_msg(),
-            self._settings.pipeline.score_threshold,
-        )
+        stamp = self.get_clock().now().to_msg()
         for camera in self.cameras.values():
             if camera.outputs is not None and self._active:
-                camera.outputs.publish_label_info(stamp, threshold)
+                camera.outputs.publish_label_info(stamp, self._host.choice)
 
     def _report(self, what: str, error: Exception) -> None:
         if self.context.ok():  # else it is the shutdown that interrupted the frame

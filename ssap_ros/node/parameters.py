@@ -52,7 +52,7 @@ class NodeParameters:
                 raise InputError(
                     f"{field.name} must have a value like {_to_ros(field.default)}, got none"
                 )
-            values[field.name] = tuple(value) if isinstance(value, list) else value
+            values[field.name] = _from_ros(value)
         return config(**values)
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
@@ -89,7 +89,13 @@ def descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
 
 def _changed(config: _Config, parameters: list[Parameter]) -> _Config:
     names = {field.name for field in dataclasses.fields(config)}
-    return dataclasses.replace(config, **{p.name: p.value for p in parameters if p.name in names})
+    return dataclasses.replace(
+        config, **{p.name: _from_ros(p.value) for p in parameters if p.name in names}
+    )
+
+
+def _from_ros(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _unknown(name: str) -> str:

@@ -19,6 +19,8 @@ from ssap_ros.config import NodeConfig
 from ssap_ros.node import qos
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.pipeline import STAGES, Prediction
+from ssap_ros.stages.class_choice import ClassChoice
+from ssap_ros.stages.masks import class_mask
 from ssap_ros.stages.semantics import confidence_map, semantic_map
 from ssap_ros.stages.tracking import Tracker
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
@@ -53,6 +55,7 @@ class Outputs:
             ("detections", Detection2DArray),
             ("semantic", Image),
             ("confidence", Image),
+            ("mask", Image),
             ("camera_info", CameraInfo),
             ("overlay", Image),
         ):
@@ -80,14 +83,15 @@ class Outputs:
         result: FrameResult,
         camera_info: CameraInfo | None,
         *,
-        tracking: bool,
+        choice: ClassChoice,
+        settings: NodeConfig,
     ) -> None:
         """Publish a frame's results, all under the header of its image.
 
-        camera_info: the camera's latest. tracking: give the detections ids.
+        camera_info: the camera's latest. choice: the classes of `result`. settings: the live ones.
         """
         ids: Sequence[int] = ()
-        if tracking:
+        if settings.tracking:
             taken_s = messages.stamp_seconds(header.stamp)
             ids = self._tracker.update(result.labels, result.instances, taken_s)
         if self._wanted("detections"):
@@ -101,8 +105,10 @@ class Outputs:
         if camera_info is not None and self._wanted("camera_info"):
             camera_info.header = header
             self._send("camera_info", camera_info)
+        if self._wanted("mask"):
+            self._send("mask", messages.mono_image(header, self._mask(result, settings)))
         if self._wanted("semantic"):
-            self._send("semantic", messages.mono_image(header, self._semantic(prediction)))
+            self._send("semantic", messages.mono_image(header, self._semantic(prediction, choice)))
         if self._wanted("confidence"):
             self._send("confidence", messages.mono_image(header, self._confidence(prediction)))
         if self._wanted("overlay"):
@@ -116,14 +122,21 @@ class Outputs:
             if topic in self._publishers and self._wanted(topic):
                 self._send(topic, Float64Stamped(stamp=stamp, data=milliseconds))
 
-    def publish_label_info(self, stamp: Time, threshold: float) -> None:
-        """Latch the names of the classes and the lowest score of a detection."""
-        info = messages.label_info(Header(stamp=stamp), self._info.classes, threshold)
+    def publish_label_info(self, stamp: Time, choice: ClassChoice) -> None:
+        """Latch the names of the classes that are shown and the lowest score of a detection."""
+        info = messages.label_info(Header(stamp=stamp), choice.shown, choice.lowest_score)
         self._send("label_info", info)
 
-    def _semantic(self, prediction: Prediction) -> NDArray[np.uint8]:
+    def _mask(self, result: FrameResult, settings: NodeConfig) -> NDArray[np.uint8]:
+        wanted = {k for k, name in enumerate(self._info.classes) if name in settings.mask_classes}
+        class_ids = [instance.class_id for instance in result.instances]
+        return class_mask(result.labels, class_ids, wanted, settings.mask_dilation)
+
+    def _semantic(self, prediction: Prediction, choice: ClassChoice) -> NDArray[np.uint8]:
         probabilities, cells_per_pixel = prediction.pyramid.probabilities, self._cells(prediction)
-        return semantic_map(probabilities, self._info.classes, prediction.size, cells_per_pixel)
+        return semantic_map(
+            probabilities, self._info.classes, prediction.size, cells_per_pixel, choice.hidden
+        )
 
     def _confidence(self, prediction: Prediction) -> NDArray[np.uint8]:
         return confidence_map(

@@ -37,7 +37,7 @@ class Frame:
     index: position in the source. camera: position in `cameras` of the source. stamp: of the
     header, in nanoseconds. logged: when it was recorded, in nanoseconds; the pace of real time.
     frame_id: of the header. image: RGB uint8 (H, W, 3) contiguous; None if there is a `msg`, the
-    sensor_msgs/Image as the bag has it.
+    sensor_msgs/Image as the bag has it. file: the image file it was read from, if it is one.
     """
 
     index: int
@@ -47,6 +47,7 @@ class Frame:
     frame_id: str = "camera"
     image: ImageArray | None = None
     msg: Any = None
+    file: Path | None = None
 
     def rgb(self) -> ImageArray:
         """The picture, RGB uint8 (H, W, 3) contiguous. Raises ValueError if it cannot be read."""
@@ -158,9 +159,11 @@ def _because(damage: Sequence[str]) -> str:
     return f" ({'; '.join(damage)})" if damage else ""
 
 
-def _picture(index: int, position: int, fps: float, image: ImageArray) -> Frame:
+def _picture(
+    index: int, position: int, fps: float, image: ImageArray, file: Path | None = None
+) -> Frame:
     stamp = round(position * 1e9 / fps)
-    return Frame(index, 0, stamp, stamp, image=image)
+    return Frame(index, 0, stamp, stamp, image=image, file=file)
 
 
 def _rgb(bgr: ImageArray) -> ImageArray:
@@ -195,7 +198,7 @@ def _open_images(path: Path) -> _Opened:
             except InputError as error:
                 source.skip(str(error))
                 continue
-            yield _picture(index, position, _FOLDER_FPS, image)
+            yield _picture(index, position, _FOLDER_FPS, image, file)
             index += 1
 
     return FrameSource(path.name, _FOLDER_FPS, len(files)), read

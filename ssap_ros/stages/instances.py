@@ -20,7 +20,7 @@ def extract_instances(
     size: tuple[int, int],
     cells_per_pixel: float,
     *,
-    score_threshold: float,
+    score_threshold: float | NDArray[np.float64],
     min_area: int,
     score_logistic: tuple[float, float] = (1.0, 0.0),
 ) -> tuple[NDArray[np.uint16], tuple[Instance, ...]]:
@@ -31,7 +31,7 @@ def extract_instances(
     probabilities: its class distribution, float32 (n_classes, h, w), indexed by class id.
     size: (H, W) of the source image.
     cells_per_pixel: cells of the finest level per source pixel.
-    score_threshold: instances of a lower score are dropped.
+    score_threshold: instances of a lower score are dropped; one for all, or one per class id.
     min_area: instances smaller than this many source pixels are dropped.
     score_logistic: see `ModelInfo.score_logistic`.
 
@@ -44,7 +44,8 @@ def extract_instances(
     areas, left, top, right, bottom = segments.extents()[1:].T
     boxes = np.stack([left, top, right - left, bottom - top], axis=1)
 
-    keep = (areas >= max(1, min_area)) & (scores >= score_threshold)
+    thresholds = np.broadcast_to(score_threshold, len(probabilities))[class_ids]
+    keep = (areas >= max(1, min_area)) & (scores >= thresholds)
     ranked = np.flatnonzero(keep)
     ranked = ranked[np.argsort(-scores[ranked], kind="stable")][:_MAX_INSTANCES]
     new_label = np.zeros(len(scores) + 1, np.uint16)

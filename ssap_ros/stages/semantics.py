@@ -18,14 +18,17 @@ def semantic_map(
     class_names: tuple[str, ...],
     size: tuple[int, int],
     cells_per_pixel: float,
+    hidden: frozenset[int] = frozenset(),
 ) -> NDArray[np.uint8]:
     """The most probable class id of every pixel, uint8 (H, W).
 
-    255 where that is no class but the background. probabilities: of the finest level, float32
-    (n_classes, h, w). size: (H, W). cells_per_pixel: cells of that level per pixel.
+    255 where that is no class but the background, or one of the `hidden` ids. probabilities: of the
+    finest level, float32 (n_classes, h, w). size: (H, W). cells_per_pixel: cells of that level per
+    pixel.
     """
     ids = np.arange(len(class_names), dtype=np.uint8)
     ids[[name in _NO_CLASS for name in class_names]] = UNLABELLED
+    ids[list(hidden)] = UNLABELLED
     best = probabilities.argmax(axis=0).astype(np.int32)
     return np.asarray(ids[upsample_labels(best, size, cells_per_pixel)], np.uint8)
 

@@ -23,6 +23,7 @@ from ssap_ros.messages import image_to_rgb, instance_masks, labels_of, rgb_image
 from ssap_ros.node.publishers import NODE_STAGES
 from support.node_client import (
     BOXES,
+    CAR,
     CLASSES,
     CONFIDENCES,
     COUNTS,
@@ -197,6 +198,69 @@ def test_label_info_reaches_late_joiners_and_follows_the_threshold(start: Starte
     assert infos[1].threshold == 0.75
     assert probability(CLASSES[2], CONFIDENCES[2]) < 0.75 < probability(CLASSES[1], CONFIDENCES[1])
     assert len(client.process_picture(PICTURE)[1].detections) == 2
+
+
+def test_classes_and_their_thresholds_are_live(start: Starter) -> None:
+    client = start()
+    client.connect()
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    infos = client.listen(LabelInfo, "/ssap/label_info", latched)
+    semantic = client.listen(Image, "/ssap/semantic", 10)
+    assert len(client.process_picture(PICTURE)[1].detections) == 3
+
+    assert client.set_parameter("classes", ["car"]).successful
+    masks, detections = client.process_picture(PICTURE)
+    labels = check_joined(masks, detections)
+    assert [d.results[0].hypothesis.class_id for d in detections.detections] == [str(CAR)]
+    x, y, width, height = BOXES[2]
+    assert labels[y + height // 2, x + width // 2] == 1
+    client.wait(lambda: len(infos[-1].class_map) == 2, "label info of the classes")
+    assert [c.class_name for c in infos[-1].class_map] == ["background", "car"]
+    client.wait(lambda: set(semantic[-1].data) == {CAR, 255}, "classes of the pixels")
+
+    result = client.set_parameter("classes", ["cow"])
+    assert not result.successful
+    assert "classes must be of person, bicycle" in result.reason
+    assert "got 'cow'" in result.reason
+
+    assert client.set_parameter("classes", [""]).successful
+    assert client.set_parameter("class_score_thresholds", ["car: 0.99"]).successful
+    found = client.process_picture(PICTURE)[1].detections
+    assert [d.results[0].hypothesis.class_id for d in found] == [str(PERSON)] * 2
+    assert not client.set_parameter("class_score_thresholds", ["car 0.99"]).successful
+
+
+def test_mask_of_people_for_a_mapper(start: Starter) -> None:
+    client = start(mask_dilation=4)
+    client.connect()
+    received = client.listen(Image, "/ssap/mask", 10)
+    client.wait(lambda: client.node.count_publishers("/ssap/mask"), "mask")
+
+    def mask() -> tuple[np.ndarray, np.ndarray]:
+        masks, _ = client.process_picture(PICTURE)
+        found = []
+
+        def came() -> bool:
+            found[:] = [msg for msg in received if msg.header == masks.header]
+            return bool(found)
+
+        client.wait(came, "mask of the frame")
+        assert (found[0].encoding, found[0].height, found[0].width) == ("mono8", *SIZE)
+        return np.frombuffer(found[0].data, np.uint8).reshape(SIZE), labels_of(masks)
+
+    pixels, labels = mask()
+    assert set(np.unique(pixels)) == {0, 255}
+    people = np.isin(labels, (1, 2))
+    assert (pixels[people] == 255).all()
+    x, y, _, height = BOXES[0]
+    assert (pixels[y + height // 2, x - 4 : x] == 255).all(), "dilated"
+    assert pixels[y + height // 2, x - 6] == 0
+    assert pixels[labels == 3][-1] == 0, "no car"
+    assert client.set_parameter("mask_dilation", 0).successful
+    assert client.set_parameter("mask_classes", ["car", "cow"]).successful
+    pixels, labels = mask()
+    np.testing.assert_array_equal(pixels == 255, labels == 3)
+    assert "mask_classes: the model has no class 'cow'" in client.process.log.read_text()
 
 
 def test_parameters_are_described_and_rejections_say_why(start: Starter) -> None:

@@ -41,6 +41,8 @@ def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         kind = type(fields[name].default)
         if kind is float and type(value) is int:
             value = float(value)
+        if kind is tuple and type(value) is list and all(type(entry) is str for entry in value):
+            value = tuple(value)
         if type(value) is not kind:
             raise InputError(f"{name} must be {kind.__name__}, got {value!r}")
         try:

@@ -1,0 +1,1 @@
+"""Pictures and videos in, files out: masks, overlays and labels, without ROS."""

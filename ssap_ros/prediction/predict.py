@@ -1,0 +1,115 @@
+"""Runs the pipeline on pictures, folders and videos and writes what it finds to a folder."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssap_ros.backends import load_backend
+from ssap_ros.common.outputs import output_folder
+from ssap_ros.common.progress import Show
+from ssap_ros.config import SsapConfig
+from ssap_ros.data.labels import Picture
+from ssap_ros.errors import InputError
+from ssap_ros.pipeline import SsapPipeline
+from ssap_ros.prediction.formats import OutputOptions
+from ssap_ros.replay.sources import bag_of, open_source
+
+
+@dataclass
+class PredictCounts:
+    """What became of the pictures.
+
+    Attributes:
+        read: Segmented.
+        written: Of them, those with outputs.
+        instances: In those.
+        problems: What could not be read, one line each.
+    """
+
+    read: int = 0
+    written: int = 0
+    instances: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def predict(
+    sources: Sequence[str],
+    out: Path,
+    options: OutputOptions,
+    config: SsapConfig,
+    show: Show,
+    max_frames: int | None = None,
+) -> PredictCounts:
+    """Segment pictures and write the outputs to a folder, all at once at the end.
+
+    Args:
+        sources: Images, folders of images, videos, or `scenes[:SEED]`.
+        out: Earlier outputs of the same format are replaced.
+        options: What to write.
+        config: Of the pipeline.
+        show: Progress.
+        max_frames: End after so many pictures of every source.
+
+    Raises:
+        InputError: A source cannot be read, or the folder not written to.
+        ModelError: The model cannot be used.
+    """
+    options.claim(out, [_existing(spec) for spec in sources])
+    backend = load_backend(config)
+    pipeline, counts = SsapPipeline(backend, config), PredictCounts()
+    with output_folder(out, options.files, keep="") as stage:
+        info = pipeline.info
+        things = {class_id: info.classes[class_id] for class_id in info.thing_ids}
+        writer = options.writer(stage, things)
+        chosen = _pictures(sources, max_frames, options.every, counts)
+        for pictures in _batches(chosen, backend.max_batch):
+            predictions = pipeline.predict([picture.image for picture in pictures])
+            for picture, prediction in zip(pictures, predictions, strict=True):
+                result = pipeline.segment(prediction)
+                counts.read += 1
+                if options.wants(result):
+                    writer.add(picture, result)
+                    counts.written += 1
+                    counts.instances += len(result.instances)
+                show(counts.read, note=f" {counts.written} written")
+        writer.close()
+    return counts
+
+
+def _existing(spec: str) -> Path:
+    """The path of a source. Raises InputError where there can be no picture."""
+    path = Path(spec).expanduser()
+    if bag_of(spec) is not None:
+        raise InputError(f"{spec} is a ROS 2 bag: use ssap replay {spec} --export-labels DIR")
+    if spec.partition(":")[0] != "scenes" and not path.exists():
+        raise InputError(f"no such file or folder: {spec}")
+    return path
+
+
+def _pictures(
+    sources: Sequence[str], max_frames: int | None, every: int, counts: PredictCounts
+) -> Iterator[Picture]:
+    """The chosen pictures, each with a name of its own; what cannot be read is noted."""
+    taken: Counter[str] = Counter()
+    for spec in sources:
+        source = open_source(spec, max_frames)
+        for frame in source:
+            if frame.index % every:
+                continue
+            stem = Path(spec).stem.replace(":", "_")
+            name = frame.file.stem if frame.file else f"{stem}_{frame.index:06}"
+            taken[name] += 1
+            unique = name if taken[name] == 1 else f"{name}_{taken[name]}"
+            yield Picture(unique, frame.rgb(), frame.file)
+        counts.problems += source.damage
+
+
+def _batches(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:
+    """At most so many pictures of one size at a time, in order."""
+    for _, group in itertools.groupby(pictures, lambda picture: picture.image.shape):
+        while batch := list(itertools.islice(group, most)):
+            yield batch

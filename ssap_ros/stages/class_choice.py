@@ -1,0 +1,54 @@
+"""Which thing classes are wanted, and from which score on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.config import SsapConfig, class_scores
+from ssap_ros.errors import InputError
+from ssap_ros.types import ModelInfo
+
+
+@dataclass(frozen=True)
+class ClassChoice:
+    """The thing classes of a model that are wanted.
+
+    Attributes:
+        names: All classes of the model, by class id.
+        hidden: Ids of the thing classes that are not wanted.
+        thresholds: By class id the least score of an instance, float64 (n_classes,); inf for those
+            that are hidden.
+    """
+
+    names: tuple[str, ...]
+    hidden: frozenset[int]
+    thresholds: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, config: SsapConfig, info: ModelInfo) -> ClassChoice:
+        """Raises InputError for the name of a class that is no thing class of the model."""
+        things = {info.classes[k]: k for k in info.thing_ids}
+        wanted, scores = set(filter(None, config.classes)), class_scores(config)
+        for setting, names in (("classes", wanted), ("class_score_thresholds", set(scores))):
+            if unknown := names - set(things):
+                known = ", ".join(things)
+                raise InputError(f"{setting} must be of {known}, got {min(unknown)!r}")
+        hidden = frozenset(k for name, k in things.items() if wanted and name not in wanted)
+        thresholds = np.full(len(info.classes), config.score_threshold)
+        for name, score in scores.items():
+            thresholds[things[name]] = score
+        thresholds[list(hidden)] = np.inf
+        return cls(info.classes, hidden, thresholds)
+
+    @property
+    def shown(self) -> dict[int, str]:
+        """Name by class id of the classes that are not hidden, stuff and background among them."""
+        return {k: name for k, name in enumerate(self.names) if k not in self.hidden}
+
+    @property
+    def lowest_score(self) -> float:
+        """No instance has a lower one."""
+        return float(self.thresholds.min())

@@ -1,0 +1,286 @@
+"""Instance masks and an aligned depth image -> objects in space. Knows no ROS.
+
+Camera coordinates are those of an optical frame: x right, y down, z forward, in metres. All here is
+of the visible surface: what an object is like on its far side, no depth image tells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssap_ros.errors import InputError
+from ssap_ros.stages.masks import class_mask
+from ssap_ros.types import FloatArray, Instance
+
+CAMERA_UP = (0.0, -1.0, 0.0)
+"""Upwards in the optical frame of a camera that is held level."""
+
+MIN_POINTS = 20  # an object with fewer depths is not placed
+_MAX_SAMPLES = 4096  # of an object; more do not make it more exact
+_OUTLIER_DEVIATIONS = 3.5  # in standard deviations, estimated from the median deviation
+_SURE_M = 0.5  # what is not farther than this from the median depth is no outlier
+_STANDARD = 1.4826  # standard deviations per median absolute deviation, of normal noise
+_HEADING_SAMPLES = 256  # points that a heading is found from
+_CLOSE_M = 0.05  # nearer to a side is not better
+_ANGLES = np.radians(np.arange(90, dtype=np.float32))
+_COS_SIN = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_MINUS_SIN_COS = np.stack([-np.sin(_ANGLES), np.cos(_ANGLES)], axis=1)
+_PINHOLE = ("", "plumb_bob", "rational_polynomial")
+
+Labels = NDArray[np.uint16]
+Depth = NDArray[np.uint16] | NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Object3D:
+    """An object in space.
+
+    Attributes:
+        label: Of its mask; its instance is `instances[label - 1]`.
+        depth: Robust distance along the optical axis, in metres.
+        centre: Of the box, float64 (3,).
+        axes: Of the box, float64 (3, 3), one unit vector per column: length, width, up.
+        size: Along the axes, in metres, float64 (3,); length >= width.
+        covariance: Scatter of the surface points, float64 (3, 3), in square metres.
+        n_points: Depths that these figures come from.
+    """
+
+    label: int
+    depth: float
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    size: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    n_points: int
+
+
+class CameraRays:
+    """Where the pixels of a camera look.
+
+    Args:
+        intrinsics: The matrix K of camera_info, 9 numbers row by row.
+        size: (H, W) of the images.
+        distortion: The coefficients D; none or zeros for a rectified image.
+        model: `distortion_model` of camera_info.
+
+    Raises:
+        InputError: The camera is not calibrated, or distorts in a way that is not known.
+    """
+
+    def __init__(
+        self,
+        intrinsics: Sequence[float],
+        size: tuple[int, int],
+        distortion: Sequence[float] = (),
+        model: str = "",
+    ) -> None:
+        k = np.array(intrinsics, np.float64)
+        if k.shape != (9,) or not np.isfinite(k).all() or k[0] <= 0 or k[4] <= 0:
+            raise InputError(f"camera_info must have focal lengths above 0 in K, got {k.tolist()}")
+        self.size = size
+        y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+        if not np.any(distortion):
+            self._x = np.asarray((x - k[2]) / k[0], np.float32)
+            self._y = np.asarray((y - k[5]) / k[4], np.float32)
+            return
+        pixels = np.stack([x.ravel(), y.ravel()], axis=1)[:, None]
+        matrix, coefficients = k.reshape(3, 3), np.array(distortion, np.float64)
+        if model in _PINHOLE and len(coefficients) in (4, 5, 8, 12, 14):
+            rays = cv2.undistortPoints(pixels, matrix, coefficients)
+        elif model in ("equidistant", "fisheye") and len(coefficients) == 4:
+            rays = cv2.fisheye.undistortPoints(pixels, matrix, coefficients)
+        else:
+            raise InputError(
+                "distortion_model must be plumb_bob, rational_polynomial or equidistant with its "
+                f"coefficients, got {model!r} with {len(coefficients)}"
+            )
+        self._x, self._y = np.asarray(rays, np.float32).reshape(*size, 2).transpose(2, 0, 1)
+
+    def points(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], depth: FloatArray
+    ) -> FloatArray:
+        """Points (N, 3) of pixels with these depths in metres."""
+        at = (rows, columns)
+        return np.stack([self._x[at] * depth, self._y[at] * depth, depth], axis=1)
+
+
+def depth_in_metres(depth: Depth) -> FloatArray:
+    """A depth image in metres, float32 (H, W), 0 where there is none.
+
+    Args:
+        depth: uint16 in millimetres (16UC1), or float32 in metres (32FC1).
+
+    Raises:
+        InputError: It is another image.
+    """
+    if depth.ndim != 2 or depth.dtype not in (np.uint16, np.float32):
+        raise InputError(
+            f"depth must be 16UC1 or 32FC1, got {depth.dtype} of {depth.ndim} dimensions"
+        )
+    if depth.dtype == np.uint16:
+        return np.multiply(depth, np.float32(1e-3), dtype=np.float32)
+    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+
+
+def locate(
+    labels: Labels,
+    instances: Sequence[Instance],
+    depth: FloatArray,
+    rays: CameraRays,
+    *,
+    erosion: int = 2,
+    up: Sequence[float] = CAMERA_UP,
+) -> list[Object3D]:
+    """The objects in space, those that have depth.
+
+    The depth of an object is the median over its mask, eroded since depth bleeds over edges; what
+    lies farther from it than 3.5 standard deviations, by the median deviation, is left out. The
+    box stands upright, around the rest.
+
+    Args:
+        labels: uint16 (H, W), k = `instances[k - 1]`.
+        instances: Of the frame.
+        depth: Of `depth_in_metres`, aligned to the labels.
+        rays: Of the camera.
+        erosion: Pixels at the rim of a mask that are not trusted.
+        up: Upwards in camera coordinates, a unit vector.
+
+    Raises:
+        InputError: The images are not of one size.
+    """
+    check_sizes(labels, depth, rays)
+    objects = []
+    for k, instance in enumerate(instances, start=1):
+        rows, columns = _samples(labels, k, instance, erosion)
+        z = depth[rows, columns]
+        rows, columns, z = rows[z > 0], columns[z > 0], z[z > 0]
+        if len(z) < MIN_POINTS:
+            continue
+        median = float(np.median(z))
+        deviation = np.abs(z - median)
+        spread = _STANDARD * float(np.median(deviation))
+        kept = deviation <= max(_OUTLIER_DEVIATIONS * spread, _SURE_M)
+        points = rays.points(rows[kept], columns[kept], z[kept])
+        if len(points) >= MIN_POINTS:
+            objects.append(_object(k, float(np.median(z[kept])), points, up))
+    return objects
+
+
+def without_classes(
+    depth: Depth, labels: Labels, class_ids: Sequence[int], hidden: Collection[int], dilation: int
+) -> Depth:
+    """The depth image without the instances of some classes: 0 there, which is "no depth".
+
+    Args:
+        depth: uint16 or float32 (H, W).
+        labels: uint16 (H, W), k = the instance of `class_ids[k - 1]`.
+        class_ids: Of the instances.
+        hidden: Ids of the classes to leave out.
+        dilation: How far around them, in pixels.
+
+    Raises:
+        InputError: The images are not of one size.
+    """
+    _check_same(labels, depth)
+    static = depth.copy()
+    static[class_mask(labels, class_ids, hidden, dilation) > 0] = 0
+    return static
+
+
+def surface_points(
+    labels: Labels, depth: FloatArray, rays: CameraRays
+) -> tuple[FloatArray, NDArray[np.intp], NDArray[np.intp]]:
+    """All points of instances with a depth, float32 (N, 3), and their rows and columns.
+
+    Raises:
+        InputError: The images are not of one size.
+    """
+    check_sizes(labels, depth, rays)
+    rows, columns = np.nonzero((labels > 0) & (depth > 0))
+    return rays.points(rows, columns, depth[rows, columns]), rows, columns
+
+
+def check_sizes(labels: Labels, depth: Depth, rays: CameraRays) -> None:
+    """Raise InputError unless the three are of one size: the depth image must be aligned."""
+    _check_same(labels, depth)
+    if rays.size != depth.shape:
+        raise InputError(
+            f"camera_info must be of {_text(depth.shape)} like the depth image, "
+            f"got {_text(rays.size)}"
+        )
+
+
+def _check_same(labels: Labels, depth: Depth) -> None:
+    if labels.shape != depth.shape:
+        raise InputError(
+            f"depth must be aligned to the masks, {_text(labels.shape)}, got {_text(depth.shape)}"
+        )
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _samples(
+    labels: Labels, label: int, instance: Instance, erosion: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of pixels well inside the mask, evenly spread if there are many."""
+    x, y, width, height = instance.bbox
+    mask = cv2.compare(labels[y : y + height, x : x + width], label, cv2.CMP_EQ)
+    if erosion:
+        kernel = np.ones((2 * erosion + 1,) * 2, np.uint8)
+        mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    step = max(1, math.ceil(math.sqrt(instance.area / _MAX_SAMPLES)))
+    start = step // 2
+    rows, columns = np.nonzero(mask[start::step, start::step])
+    return y + start + step * rows, x + start + step * columns
+
+
+def _object(label: int, depth: float, points: FloatArray, up: Sequence[float]) -> Object3D:
+    """The upright box around the points."""
+    vertical = np.array(up, np.float64)
+    # the ground: any horizontal axis, and the one square to it
+    least = np.eye(3)[np.abs(vertical).argmin()]
+    first = np.cross(vertical, least)
+    first /= np.linalg.norm(first)
+    second = np.cross(vertical, first)
+    angle = _heading(points @ np.stack([first, second], axis=1))
+    along = math.cos(angle) * first + math.sin(angle) * second
+    axes = np.stack([along, np.cross(vertical, along), vertical], axis=1)
+    inside = points @ axes
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    if high[0] - low[0] < high[1] - low[1]:  # the first axis is the longer one
+        axes = np.stack([axes[:, 1], -axes[:, 0], vertical], axis=1)
+        low, high = np.array([[low[1], -high[0], low[2]], [high[1], -low[0], high[2]]])
+    return Object3D(
+        label=label,
+        depth=depth,
+        centre=axes @ ((low + high) / 2),
+        axes=axes,
+        size=high - low,
+        covariance=np.cov(points, rowvar=False, dtype=np.float64),
+        n_points=len(points),
+    )
+
+
+def _heading(ground: FloatArray) -> float:
+    """The angle, from 0 to 90 degrees, of the box whose sides the points (N, 2) are closest to.
+
+    The closeness criterion of Zhang et al., Efficient L-Shape Fitting for Vehicle Detection Using
+    Laser Scanners, IEEE Intelligent Vehicles 2017: of a corner that is seen, the box of least area
+    would lie along the diagonal as well as along the sides.
+    """
+    sample = ground[:: max(1, len(ground) // _HEADING_SAMPLES)]
+    distances = []
+    for axis in (_COS_SIN, _MINUS_SIN_COS):
+        along = axis @ sample.T  # (angles, points)
+        low, high = along.min(axis=1, keepdims=True), along.max(axis=1, keepdims=True)
+        distances.append(np.minimum(along - low, high - along))
+    closeness = (1 / np.maximum(np.minimum(*distances), _CLOSE_M)).sum(axis=1)
+    return float(_ANGLES[closeness.argmax()])

@@ -1,0 +1,40 @@
+"""One mask of all instances of some classes, for those who want them out of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def class_mask(
+    labels: NDArray[np.uint16],
+    class_ids: Sequence[int],
+    wanted: Collection[int],
+    dilation: int = 0,
+) -> NDArray[np.uint8]:
+    """The union of the instances of some classes.
+
+    Args:
+        labels: uint16 (H, W), 0 = no instance, k = the instance of `class_ids[k - 1]`.
+        class_ids: Of the instances.
+        wanted: Ids of the classes.
+        dilation: Pixels whose centre is at most so many pixels from an instance belong to it.
+
+    Returns:
+        uint8 (H, W), 255 = an instance of these classes, 0 = none.
+    """
+    value = np.zeros(len(class_ids) + 1, np.uint8)
+    value[1:] = [255 if class_id in wanted else 0 for class_id in class_ids]
+    mask = value[labels]
+    return dilated(mask, dilation) if value.any() else mask
+
+
+def dilated(mask: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
+    """A mask of 0 and 255 that grew by a distance; uint8 (H, W)."""
+    if pixels == 0 or not mask.any():
+        return mask
+    distance = cv2.distanceTransform(255 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.where(distance <= pixels, np.uint8(255), np.uint8(0))
