@@ -84,7 +84,7 @@ class Outputs:
     ) -> None:
         """Publish a frame's results, all under the header of its image.
 
-        camera_info: the camera's latest. tracking: give the detections ids.
+        camera_info: that of the image, if there is one. tracking: give the detections ids.
         """
         ids: Sequence[int] = ()
         if tracking:
@@ -99,7 +99,6 @@ class Outputs:
             self.png_bytes.add({"png": len(png.data)})
             self._send("instances/compressed", png)
         if camera_info is not None and self._wanted("camera_info"):
-            camera_info.header = header
             self._send("camera_info", camera_info)
         if self._wanted("semantic"):
             self._send("semantic", messages.mono_image(header, self._semantic(prediction)))
