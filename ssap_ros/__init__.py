@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ssap_ros.pipeline import SsapPipeline
     from ssap_ros.types import FrameResult, Instance
 
-__version__ = "0.1.0"
-
 __all__ = [
     "FrameResult",
     "Instance",
@@ -46,6 +44,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ssap_ros")  # that of package.xml
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"ssap_ros.{_HOMES.get(name, 'partition')}"), name)

@@ -20,7 +20,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from ssap_ros.messages import rgb_image
+from ssap_ros.messages import rgb_image, stamp_nanoseconds
 from ssap_ros.node import qos
 from ssap_ros.node.start import StartError, check_domain
 from ssap_ros.node.status import Level
@@ -168,7 +168,7 @@ class NodeClient(Connection):
         """Called with the stamp of each frame, in nanoseconds, and the stage's milliseconds."""
 
         def keep(msg: Float64Stamped) -> None:
-            callback(msg.stamp.sec * 1_000_000_000 + msg.stamp.nanosec, msg.data)
+            callback(stamp_nanoseconds(msg.stamp), msg.data)
 
         self.node.create_subscription(Float64Stamped, f"ssap/debug/{stage}_ms", keep, _DEPTH)
 

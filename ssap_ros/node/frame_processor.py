@@ -9,6 +9,7 @@ from itertools import groupby
 
 from rclpy.clock import Clock
 
+from ssap_ros.messages import stamp_nanoseconds
 from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
@@ -107,7 +108,7 @@ class FrameProcessor:
             job.image,
             prediction,
             result,
-            camera.camera_info,
+            camera.camera_infos.of(header),
             choice=self._host.choice,
             settings=settings,
         )
@@ -136,8 +137,8 @@ class FrameProcessor:
 
     def _age_ms(self, frame: ReceivedImage) -> float:
         """Milliseconds since the image was taken, by its stamp and the node's clock."""
-        stamp = frame.msg.header.stamp  # rclpy's Time would refuse one before 1970
-        return 1e-6 * (self._clock.now().nanoseconds - stamp.sec * 10**9 - stamp.nanosec)
+        taken = stamp_nanoseconds(frame.msg.header.stamp)  # rclpy's Time refuses one before 1970
+        return 1e-6 * (self._clock.now().nanoseconds - taken)
 
     def _fail(self, camera: Camera, error: Exception) -> None:
         camera.status.rejected(error)

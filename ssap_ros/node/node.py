@@ -15,7 +15,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from std_srvs.srv import SetBool
 
@@ -24,6 +24,7 @@ from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.diagnostics import node_diagnostics
 from ssap_ros.node.executor import NodeExecutor
 from ssap_ros.node.frame_processor import FrameProcessor, Job
+from ssap_ros.node.lifecycle import LifecycleStates
 from ssap_ros.node.memory import keep_freed_memory
 from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
@@ -52,7 +53,7 @@ def _remembered(transition: Transition) -> Transition:
     return run
 
 
-class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
+class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
     """Instance segmentation of one or several camera streams.
 
     Subscribes `image` (or `image/compressed`) and `camera_info`; publishes `~/instances`,
@@ -71,7 +72,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     def __init__(self, load: Load = load_backend, **node_arguments: Any) -> None:
         Node.__init__(self, "ssap", **node_arguments)
         # get_state and the others answer while a transition is under way
-        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())
         self._host = ModelHost(load)
         self._active, self._enabled = False, True
         self.transition_error: Exception = RuntimeError("unknown")
@@ -282,8 +283,8 @@ def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
         if node is not None:
             node.destroy_node()
             busy = node.busy
-        if executor is not None:  # a thread that was interrupted in its start waits for this
-            executor.shutdown(wait_for_threads=False)
+        if executor is not None:
+            executor.end()
         rclpy.try_shutdown()
         if busy:  # an engine build cannot be interrupted, and the interpreter would wait for it
             sys.stdout.flush()

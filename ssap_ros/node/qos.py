@@ -25,10 +25,17 @@ def overridable() -> QoSOverridingOptions:
 
 
 def input_qos(config: NodeConfig) -> QoSProfile:
-    """Of images and camera_info; under the policy `latest` only the newest is kept."""
+    """Of images; under the policy `latest` only the newest is kept."""
     return QoSProfile(
         depth=_INPUT_DEPTH[config.drop_policy],
         reliability=ReliabilityPolicy[config.input_qos.upper()],
+    )
+
+
+def camera_info_qos(config: NodeConfig) -> QoSProfile:
+    """Of camera_info: none is missed that belongs to an image."""
+    return QoSProfile(
+        depth=_INPUT_DEPTH["every"], reliability=ReliabilityPolicy[config.input_qos.upper()]
     )
 
 

@@ -100,17 +100,21 @@ def test_every_output_carries_the_header_and_agrees_with_the_masks(start: Starte
 
     sent_s = 0.0
 
+    def send_both(msg: Image) -> None:
+        calibration.header = msg.header
+        infos.publish(calibration)
+        client.send(msg)
+
     def came() -> bool:
         nonlocal sent_s
         if time.monotonic() - sent_s > 0.5:
-            infos.publish(calibration)
-            client.send(rgb_image(client.header(), PICTURE))
+            send_both(rgb_image(client.header(), PICTURE))
             sent_s = time.monotonic()
         return all(got.values())
 
     client.wait(came, "every output")
     msg = rgb_image(client.header(), PICTURE)
-    masks, detections = client.process_frame(msg)
+    masks, detections = client.process_frame(msg, send_both)
     labels = labels_of(masks)
     ids = [d.id for d in detections.detections]
     assert len({int(number) for number in ids}) == 3
