@@ -217,7 +217,7 @@ def test_no_instances_make_an_empty_array() -> None:
 
 
 def test_label_info_names_every_class() -> None:
-    msg = messages.label_info(HEADER, ("background", "person"), 0.25)
+    msg = messages.label_info(HEADER, {0: "background", 1: "person"}, 0.25)
     assert [(c.class_id, c.class_name) for c in msg.class_map] == [(0, "background"), (1, "person")]
     assert msg.threshold == 0.25
 
