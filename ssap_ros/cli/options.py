@@ -85,7 +85,8 @@ def size(text: str, least: int = 1) -> tuple[int, int]:
 
 
 def require_torch() -> None:
-    require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
+    for module in ("torch", "onnx", "tensorboard"):
+        require(module, f"{module} is missing: pip install -r environment/requirements-train.txt")
 
 
 def require_ros() -> None:
