@@ -126,6 +126,8 @@ def open_source(
         raise InputError(f"expected at least 1 frame, got {max_frames}")
     name, _, seed = spec.partition(":")
     path, bag = Path(spec).expanduser(), bag_of(spec)
+    if spec == "scenes" and path.exists():
+        raise InputError("expected ./scenes for the folder, or scenes:0 for the procedural street")
     if name == "scenes":
         source, read = _open_scenes(spec, seed, max_frames or _SCENE_FRAMES)
     elif not path.exists():
