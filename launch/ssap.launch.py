@@ -43,6 +43,11 @@ ARGUMENTS = [
         "camera_info_topic", default_value="camera_info", description="their sensor_msgs/CameraInfo"
     ),
     DeclareLaunchArgument(
+        "image_transport",
+        default_value="",
+        description="raw or compressed (image_topic/compressed); empty: as the parameter file says",
+    ),
+    DeclareLaunchArgument(
         "drop_policy",
         default_value="",
         description="latest, or every with reliable images; empty means that of the parameter file",
@@ -91,7 +96,7 @@ def ssap_node(context: LaunchContext) -> list[Action]:
     overrides = {
         "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
     }
-    for name in ("model_file_path", "engine_file_path", "drop_policy"):
+    for name in ("model_file_path", "engine_file_path", "drop_policy", "image_transport"):
         if value(name):
             overrides[name] = value(name)
     if value("drop_policy") == "every":

@@ -102,6 +102,9 @@ class NodeConfig:
         "raw: subscribe image; compressed: subscribe image/compressed (jpeg or png)",
         choices=("raw", "compressed"),
     )
+    significant_bits: int = _setting(
+        0, "bits that a 16-bit camera really uses, such as 10, 12 or 14; 0 = all", range=(0, 16)
+    )
     input_qos: str = _setting(
         "best_effort",
         "reliability of the subscriptions; best_effort receives from every publisher",

@@ -64,6 +64,7 @@ def test_the_documented_arguments_are_declared() -> None:
         "use_sim_time",
         "cameras",
         "image_topic",
+        "image_transport",
         "camera_info_topic",
         "drop_policy",
         "model_file_path",

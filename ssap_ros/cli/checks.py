@@ -7,17 +7,16 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import re
 import shutil
 from pathlib import Path
 
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import DeviceError, one_line
 from ssap_ros.node.check_result import CheckResult
+from ssap_ros.node.transport import profile_path, segment_bytes
 
 _SETUP = "run `make setup`"
 _LARGE_IMAGES = 32 << 20  # bytes that some full-HD frames under way take
-_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 def examine(model: str = "") -> list[CheckResult]:
@@ -184,19 +183,19 @@ def _model(model: str) -> CheckResult:
 
 
 def _profile() -> CheckResult:
-    path = next((os.environ[v] for v in _PROFILE_VARIABLES if os.environ.get(v)), "")
+    path = profile_path()
     hint = "export FASTDDS_DEFAULT_PROFILES_FILE=<ssap_ros>/config/fastdds_shm.xml"
     if not path:
         text = "none; large images may be lost between processes"
         return CheckResult("DDS profile", True, text, hint)
     if not os.path.isfile(path):
         return CheckResult("DDS profile", True, f"not found: {path}", hint)
-    sizes = re.findall(r"<segment_size>\s*(\d+)", Path(path).read_text(errors="replace"))
-    segment = max(map(int, sizes), default=0)
+    segment = segment_bytes(path)
     if segment < _LARGE_IMAGES:
         text = f"{path}, its shared-memory segments hold {segment / 2**20:.1f} MiB"
         return CheckResult("DDS profile", True, f"{text}, too little for large images", hint)
-    return CheckResult("DDS profile", True, f"{path}, segments of {segment / 2**20:.0f} MiB")
+    text = f"{path}, segments of {segment / 2**20:.0f} MiB; a larger image is lost without a word"
+    return CheckResult("DDS profile", True, text)
 
 
 def _shared_memory() -> CheckResult:

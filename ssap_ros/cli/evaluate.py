@@ -26,9 +26,7 @@ _SCORES = ("AP", "AP50", "AP100m", "AP50m", "PQ", "SQ", "RQ", "IoU")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_images(parser)
-    parser.add_argument(
-        "--json", required=True, type=Path, metavar="OUT", help="file for the scores"
-    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="file for the scores")
     parser.add_argument(
         "--grouping",
         choices=("affinity", "components"),
@@ -94,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
     if options.views == "four":
         info = load_predictor(settings).info
         views = four_views(settings, options.long_side or info.long_side)
-    claim_file(options.json, [options.annotations])
+    if options.json:
+        claim_file(options.json, [options.annotations])
     if options.worst:
         claim_folder(options.worst, [WORST], [options.images])
     with progress("evaluate", "images") as show:
@@ -103,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
     result = report(scores, settings)
     if options.views == "four":
         result |= mean_of_views(by_view)
-    write_json(options.json, result)
+    if options.json:
+        write_json(options.json, result)
     print(table(result))
     if options.worst:
         for path in draw_worst(images, settings, scores, options.worst, 8):

@@ -131,7 +131,8 @@ def pipeline_config(model: str, given: Mapping[str, Any]) -> SsapConfig:
 
 
 def require_torch() -> None:
-    require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
+    for module in ("torch", "onnx", "tensorboard"):
+        require(module, f"{module} is missing: pip install -r environment/requirements-train.txt")
 
 
 def require_ros() -> None:

@@ -49,16 +49,17 @@ def decode_image(data: bytes, *, upright: bool = False) -> NDArray[Any]:
     return np.asarray(pixels)
 
 
-def to_rgb8(pixels: NDArray[Any]) -> ImageArray:
-    """Decoded pixels as RGB uint8 (H, W, 3); 16 bits are scaled by 255 / 65535 and rounded."""
+def to_rgb8(pixels: NDArray[Any], significant_bits: int = 0) -> ImageArray:
+    """Decoded pixels as RGB uint8 (H, W, 3), of 16 bits see `to_8_bits`."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     code = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}[channels]
-    return to_8_bits(cv2.cvtColor(pixels, code))
+    return to_8_bits(cv2.cvtColor(pixels, code), significant_bits)
 
 
-def to_8_bits(pixels: NDArray[Any]) -> ImageArray:
-    """uint8 as it is, uint16 scaled by 255 / 65535 and rounded."""
-    scaled = pixels if pixels.itemsize == 1 else cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+def to_8_bits(pixels: NDArray[Any], significant_bits: int = 0) -> ImageArray:
+    """uint8 as it is; uint16 scaled by 255 / (2^significant_bits - 1), rounded, clipped; 0 = 16."""
+    alpha = 255 / (2 ** (significant_bits or 16) - 1)
+    scaled = pixels if pixels.itemsize == 1 else cv2.convertScaleAbs(pixels, alpha=alpha)
     return np.asarray(scaled, np.uint8)
 
 

@@ -14,6 +14,7 @@ from ssap_ros.messages.convert import (
 )
 from ssap_ros.messages.images import (
     LabelImageWriter,
+    bits_in_use,
     image_to_rgb,
     label_image,
     mono_image,
@@ -23,6 +24,7 @@ from ssap_ros.messages.images import (
 __all__ = [
     "LabelImageWriter",
     "MessageError",
+    "bits_in_use",
     "compressed_to_rgb",
     "detections",
     "diagnostic_array",

@@ -24,7 +24,7 @@ _PNG_OPTIONS = (
 )
 
 
-def compressed_to_rgb(msg: CompressedImage) -> ImageArray:
+def compressed_to_rgb(msg: CompressedImage, significant_bits: int = 0) -> ImageArray:
     """The image in `msg`, jpeg or png of 8 or 16 bits, as RGB.
 
     A grey picture whose `format` begins with a Bayer encoding, as image_transport writes it, is
@@ -44,8 +44,8 @@ def compressed_to_rgb(msg: CompressedImage) -> ImageArray:
         and written.startswith("bayer_")
         and written.endswith(f"{8 * pixels.itemsize}")
     ):
-        return to_rgb(pixels, written)
-    return to_rgb8(pixels)
+        return to_rgb(pixels, written, significant_bits)
+    return to_rgb8(pixels, significant_bits)
 
 
 def png_label_image(header: Header, labels: NDArray[np.uint16]) -> CompressedImage:

@@ -71,11 +71,12 @@ _ENCODINGS |= {
 }
 
 
-def image_to_rgb(msg: Image) -> ImageArray:
+def image_to_rgb(msg: Image, significant_bits: int = 0) -> ImageArray:
     """The image in `msg` as RGB; dense `rgb8` is not copied.
 
     Reads mono, rgb(a), bgr(a) and Bayer of 8 and 16 bits, YUV 4:2:2 and 4:2:0, and of the nameless
-    types 8UC1 and 16UC1 as grey, 8UC3 as BGR. 16 bits are scaled by 255 / 65535 and rounded. Rows
+    types 8UC1 and 16UC1 as grey, 8UC3 as BGR. 16 bits are scaled by 255 / 65535 and rounded; where
+    a camera gives fewer (10, 12 or 14), by its greatest value of `significant_bits`. Rows
     may be padded (`step`), 16 bits may be big endian. cv_bridge converts where it is installed and
     able to: not the nameless types, rows padded by a part of a pixel, or foreign byte order.
 
@@ -88,25 +89,36 @@ def image_to_rgb(msg: Image) -> ImageArray:
             step * rows.
     """
     pixels = _pixels(msg)
-    if CvBridge is not None and _fits_cv_bridge(msg):
+    if CvBridge is not None and not significant_bits and _fits_cv_bridge(msg):
         try:
             return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "rgb8"))
         except CvBridgeError as error:
             raise MessageError(f"cv_bridge cannot read {msg.encoding}: {error}") from error
-    return to_rgb(pixels, msg.encoding)
+    return to_rgb(pixels, msg.encoding, significant_bits)
 
 
-def to_rgb(pixels: NDArray[Any], encoding: str) -> ImageArray:
+def to_rgb(pixels: NDArray[Any], encoding: str, significant_bits: int = 0) -> ImageArray:
     """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth."""
     code = _ENCODINGS[encoding].code
-    return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code))
+    return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code), significant_bits)
+
+
+def bits_in_use(msg: Image) -> int:
+    """How many significant bits an image of 16 bits seems to have, of 10, 12, 14; else 0."""
+    encoding = _ENCODINGS.get(msg.encoding)
+    if encoding is None or encoding.bits != 16:
+        return 0
+    used = int(_pixels(msg).max()).bit_length()
+    return next((bits for bits in (10, 12, 14) if bits - 2 < used <= bits), 0)
 
 
 def _pixels(msg: Image) -> NDArray[Any]:
     """The checked data without padding, in native byte order, uint8 or uint16 (rows, W[, C])."""
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
-        raise MessageError(f"encoding must be one of {', '.join(_ENCODINGS)}, got {msg.encoding!r}")
+        raise MessageError(
+            f"encoding {msg.encoding[:40]!r} is not known; the README lists those that are"
+        )
     if msg.width == 0 or msg.height == 0:
         raise MessageError(f"image must have pixels, got {msg.width} x {msg.height}")
     chroma_width, chroma_height = encoding.chroma

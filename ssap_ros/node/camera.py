@@ -55,6 +55,8 @@ class Camera:
         self._prefix = f"{name}/" if name else ""
         self._put = put
         self._has_capacity = lambda: has_capacity(name)
+        self._kind: type = Image
+        self._significant_bits = 0
         self._subscriptions: list[Any] = []
 
     def open(self, config: NodeConfig, info: ModelInfo) -> None:
@@ -73,6 +75,7 @@ class Camera:
         topic, kind = self._node.resolve_topic_name(self._prefix + "image"), Image
         if config.image_transport == "compressed":
             topic, kind = f"{topic}/compressed", CompressedImage
+        self._kind, self._significant_bits = kind, config.significant_bits
         info_topic = f"{self._prefix}camera_info"
         self.camera_infos.clear()
         waits, prompt = _WhileCapacity(self._has_capacity), MutuallyExclusiveCallbackGroup()
@@ -91,8 +94,21 @@ class Camera:
     def to_rgb(self, msg: Image | CompressedImage) -> ImageArray:
         """The picture in `msg`, uint8 (H, W, 3). Raises MessageError if it cannot be read."""
         if isinstance(msg, CompressedImage):
-            return messages.compressed_to_rgb(msg)
-        return messages.image_to_rgb(msg)
+            return messages.compressed_to_rgb(msg, self._significant_bits)
+        return messages.image_to_rgb(msg, self._significant_bits)
+
+    def other_publishers(self) -> str:
+        """What is published on the images' topic and is no such image; empty if nothing is."""
+        if self.status.topic is None:
+            return ""
+        found = self._node.get_publishers_info_by_topic(self.status.topic)
+        wanted = f"sensor_msgs/msg/{self._kind.__name__}"
+        others = sorted(
+            {f"{p.topic_type} by {p.node_name}" for p in found if p.topic_type != wanted}
+        )
+        if not others:
+            return ""
+        return f"{self.status.topic} must be {wanted}, got {', '.join(others)}"
 
     def _subscribe(
         self,

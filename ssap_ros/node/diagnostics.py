@@ -21,6 +21,8 @@ from ssap_ros.node.memory import memory_mb
 from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameQueue
+from ssap_ros.node.status import Level
+from ssap_ros.node.transport import too_large
 
 
 def node_diagnostics(
@@ -56,6 +58,11 @@ def _camera_status(
 ) -> DiagnosticStatus:
     own = camera.status.summary()
     level, state, message = host.status.summary() or own
+    if state == "waiting":
+        if other := camera.other_publishers():
+            level, state, message = Level.ERROR, "wrong_type", other
+        elif camera.camera_info is not None:
+            message += too_large(camera.camera_info.width, camera.camera_info.height)
     values: dict[str, object] = {
         "state": state,
         "topic": camera.status.topic or "",

@@ -1,7 +1,7 @@
 """What the node is doing, in the words of its diagnostics.
 
-States: unconfigured, building, inactive, disabled, then per camera waiting, qos_mismatch, stale,
-rejected, too_old, backend_error, over_budget, active.
+States: unconfigured, building, inactive, disabled, then per camera waiting, wrong_type,
+qos_mismatch, stale, rejected, too_old, backend_error, over_budget, active.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ssap_ros.config import NodeConfig
 from ssap_ros.errors import MessageError
-from ssap_ros.messages import compressed_to_rgb, image_to_rgb
+from ssap_ros.messages import bits_in_use, compressed_to_rgb, image_to_rgb
 from ssap_ros.node.check_result import CheckResult
 from ssap_ros.node.client import Connection
 from ssap_ros.node.qos import input_qos
@@ -112,6 +112,8 @@ def _image(msg: Any) -> CheckResult:
     except MessageError as error:
         return CheckResult("image", False, str(error), "let the driver publish another encoding")
     hint = ""
+    if not isinstance(msg, CompressedImage) and (bits := bits_in_use(msg)):
+        hint = f"its values seem to have {bits} bits: set significant_bits to {bits}"
     if isinstance(msg, CompressedImage):
         hint = "set image_transport to compressed"
     return CheckResult("image", True, f"{picture.shape[1]}x{picture.shape[0]} {name}", hint)

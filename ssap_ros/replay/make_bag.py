@@ -144,6 +144,8 @@ def open_bag_source(
         return _coco(Path(spec), annotations, frames)
     if (Path(spec) / "leftImg8bit").is_dir():
         return _cityscapes(Path(spec), split, frames)
+    if spec == "scenes" and Path(spec).exists():
+        raise InputError("expected ./scenes for the folder, or scenes:0 for the procedural street")
     if name == "scenes":
         if seed and not seed.isdigit():
             raise InputError(f"expected scenes or scenes:SEED with a whole number, got {spec}")

@@ -146,7 +146,8 @@ def _listed(truth: GroundTruth) -> str:
 def _open(source: str, options: ReplayOptions) -> FrameSource:
     transport = options.play.parameters.get("image_transport", "")
     topics, not_topics = options.topics, options.gt_instances
-    return open_source(source, options.max_frames, topics, not_topics, transport)
+    bits = options.play.parameters.get("significant_bits", 0)
+    return open_source(source, options.max_frames, topics, not_topics, transport, bits)
 
 
 def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _FOLDER_FPS = 10.0
 _SCENE_SIZE = (480, 640)
 _SCENE_FRAMES = 100
 _END_OF_TIME = (1 << 31) * 1_000_000_000  # of a stamp, in nanoseconds
+_LOG = logging.getLogger(__name__)
+_LONGEST_GAP_MS = 86_400_000.0  # between two frames of a video
 _TOLD = 3  # reasons why frames are unreadable, of one source
 _GRAB_ATTEMPTS = 10  # a decoder recovers from a damaged frame at the next key frame
 _IMAGE_FIELDS = ("header", "height", "width", "encoding", "is_bigendian", "step", "data")
@@ -48,6 +51,7 @@ class Frame:
     image: ImageArray | None = None
     msg: Any = None
     file: Path | None = None
+    significant_bits: int = 0
 
     def rgb(self) -> ImageArray:
         """The picture, RGB uint8 (H, W, 3) contiguous. Raises ValueError if it cannot be read."""
@@ -55,7 +59,7 @@ class Frame:
             return self.image
         from ssap_ros.messages import image_to_rgb
 
-        return image_to_rgb(self.msg)
+        return image_to_rgb(self.msg, self.significant_bits)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,10 +113,12 @@ def open_source(
     topics: Sequence[str] = (),
     not_topics: Sequence[str] = (),
     transport: str = "",
+    significant_bits: int = 0,
 ) -> FrameSource:
     """Open a video, an image or a folder of them, a ROS 2 bag (mcap, sqlite3), `scenes[:SEED]`.
 
     max_frames: end after so many frames; None takes all, of the endless street 100.
+    significant_bits: of images of 16 bits, see `image_to_rgb`.
     topics: image topics of a bag, one per camera; without any, see `choose_camera`, of those that
         are none of `not_topics` and, if given, of the image `transport` "raw" or "compressed".
     Raises InputError, naming the reason, if nothing can be read from it.
@@ -121,12 +127,14 @@ def open_source(
         raise InputError(f"expected at least 1 frame, got {max_frames}")
     name, _, seed = spec.partition(":")
     path, bag = Path(spec).expanduser(), bag_of(spec)
+    if spec == "scenes" and path.exists():
+        raise InputError("expected ./scenes for the folder, or scenes:0 for the procedural street")
     if name == "scenes":
         source, read = _open_scenes(spec, seed, max_frames or _SCENE_FRAMES)
     elif not path.exists():
         raise InputError(f"no such file or folder: {spec}")
     elif bag is not None:
-        source, read = _open_bag(bag, topics, not_topics, transport)
+        source, read = _open_bag(bag, topics, not_topics, transport, significant_bits)
     elif path.is_dir() or path.suffix.lower() in _IMAGE_SUFFIXES:
         source, read = _open_images(path)
     else:
@@ -216,6 +224,7 @@ def _open_video(path: Path) -> _Opened:
 
     def read(source: FrameSource) -> Iterator[Frame]:
         index = position = 0
+        clock = _Clock(fps)
         while True:
             lost = next((i for i in range(_GRAB_ATTEMPTS) if capture.grab()), None)
             if lost is None:
@@ -225,16 +234,49 @@ def _open_video(path: Path) -> _Opened:
                 source.skip(f"frame {position} of {path.name} cannot be decoded")
             position += lost
             if good:
-                yield _picture(index, position, fps, _rgb(np.asarray(image, np.uint8)))
+                stamp = clock.stamp(position, capture.get(cv2.CAP_PROP_POS_MSEC))
+                yield Frame(index, 0, stamp, stamp, image=_rgb(np.asarray(image, np.uint8)))
                 index += 1
             position += 1
         capture.release()
+        if clock.made_up:
+            _LOG.warning(
+                "%s has no times for %d of its frames; they are %g frames/s apart",
+                path.name,
+                clock.made_up,
+                fps,
+            )
 
     return FrameSource(path.name, fps, count if count > 0 else None), read
 
 
+class _Clock:
+    """Stamps of a video's frames: the container's, which may be unevenly apart.
+
+    made_up: how many frames it has none for; they follow at the frame rate.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._step_ms = 1e3 / fps
+        self._last: tuple[int, float] | None = None
+        self.made_up = 0
+
+    def stamp(self, position: int, milliseconds: float) -> int:
+        """Of the frame at `position`, in nanoseconds; milliseconds: what the container says."""
+        if self._last is None:
+            known = np.isfinite(milliseconds) and milliseconds >= 0
+            self._last = position, milliseconds if known else position * self._step_ms
+        else:
+            before, last_ms = self._last
+            if not last_ms < milliseconds < last_ms + _LONGEST_GAP_MS:
+                self.made_up += 1
+                milliseconds = last_ms + (position - before) * self._step_ms
+            self._last = position, milliseconds
+        return round(self._last[1] * 1e6)
+
+
 def _open_bag(
-    path: Path, topics: Sequence[str], not_topics: Sequence[str], transport: str
+    path: Path, topics: Sequence[str], not_topics: Sequence[str], transport: str, bits: int
 ) -> _Opened:
     reader = BagReader(path)
     if topics:
@@ -252,7 +294,7 @@ def _open_bag(
         with reader:
             for message in reader.messages(chosen):
                 try:
-                    frame = _decode(reader, message, index, chosen.index(message.topic))
+                    frame = _decode(reader, message, index, chosen.index(message.topic), bits)
                 except ValueError as error:
                     if isinstance(error, InputError):  # of all the topic's messages
                         raise
@@ -278,7 +320,7 @@ def _rate(path: Path, topics: Sequence[str]) -> float:
     return float(np.clip((len(times) - 1) / duration, 0.1, 1000)) if duration else _FOLDER_FPS
 
 
-def _decode(reader: BagReader, message: BagMessage, index: int, camera: int) -> Frame:
+def _decode(reader: BagReader, message: BagMessage, index: int, camera: int, bits: int) -> Frame:
     """Raises ValueError for a damaged message and for pixels that make no image."""
     msg = reader.decode(message)
     try:
@@ -296,9 +338,9 @@ def _decode(reader: BagReader, message: BagMessage, index: int, camera: int) -> 
     if not 0 <= stamp < _END_OF_TIME:
         raise ValueError(f"a stamp must be from 0 to 2^31 s, got {stamp * 1e-9:.0f} s")
     if not compressed:
-        frame = Frame(index, camera, stamp, message.logged, frame_id, msg=msg)
+        frame = Frame(index, camera, stamp, message.logged, frame_id, None, msg, bits)
         frame.rgb()
         return frame
     from ssap_ros.messages import compressed_to_rgb
 
-    return Frame(index, camera, stamp, message.logged, frame_id, compressed_to_rgb(msg))
+    return Frame(index, camera, stamp, message.logged, frame_id, compressed_to_rgb(msg, bits))

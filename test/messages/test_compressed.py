@@ -131,3 +131,23 @@ def test_broken_files_say_why(name: str) -> None:
 def test_a_picture_is_no_label_image() -> None:
     with pytest.raises(MessageError, match=r"must be uint16 \(H, W\), got uint8 \(40, 60, 3\)"):
         png_labels(packed("png", SMOOTH))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_significant_bits_of_a_camera(bits: int) -> None:
+    from ssap_ros.messages import bits_in_use, image_to_rgb, label_image
+
+    values = np.linspace(0, 2**bits - 1, 12 * 16).reshape(12, 16).astype(np.uint16)
+    expected = np.round(values * 255 / (2**bits - 1))
+    raw = label_image(HEADER, values)
+    for result in (
+        compressed_to_rgb(packed("png", values), bits)[..., 0],
+        image_to_rgb(raw, bits)[..., 0],
+    ):
+        assert np.abs(result - expected).max() <= 1
+    assert bits_in_use(raw) == bits
+    assert image_to_rgb(raw).max() == round(255 * (2**bits - 1) / 65535)
+    over = label_image(HEADER, np.full((2, 2), 65535, np.uint16))
+    assert (image_to_rgb(over, bits) == 255).all()
+    assert bits_in_use(over) == 0
+    assert bits_in_use(label_image(HEADER, np.zeros((2, 2), np.uint16))) == 0

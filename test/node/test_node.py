@@ -171,7 +171,7 @@ def test_frames_good_empty_and_broken(start: Starter) -> None:
     unknown.encoding = "rgb565"
     for msg, reason in [
         (short, "data must hold step * rows = 768 * 193 = 148224 bytes, got 147456"),
-        (unknown, "encoding must be one of"),
+        (unknown, "is not one of a camera"),
     ]:
         failed = int(client.status()[1]["failed"])
         status, values = client.provoke(msg, reason)

@@ -254,3 +254,45 @@ def test_empty_folder(tmp_path):
 def test_bad_settings(spec, frames):
     with pytest.raises(InputError, match="expected"):
         open_source(spec, frames)
+
+
+def test_times_of_a_video_are_the_containers():
+    from ssap_ros.replay.sources import _Clock
+
+    clock = _Clock(10.0)
+    times = [0.0, 40.0, 240.0, 250.0]
+    assert [clock.stamp(k, ms) for k, ms in enumerate(times)] == [round(t * 1e6) for t in times]
+    assert clock.made_up == 0
+    clock = _Clock(10.0)  # none, and some that stand still or jump
+    stamps = [clock.stamp(k, ms) for k, ms in enumerate([0.0, 0.0, 0.0, float("nan"), 1e12])]
+    assert stamps == [0, 100_000_000, 200_000_000, 300_000_000, 400_000_000]
+    assert clock.made_up == 4
+
+
+def test_stamps_that_are_all_zero_with_their_truth(tmp_path):
+    from ssap_ros.replay.bags.ground_truth import GroundTruth
+
+    bag = write_painted_bag(tmp_path / "bag.mcap", 3, stamps=[0, 0, 0])
+    frames = list(open_source(str(bag)))
+    assert [frame.stamp for frame in frames] == [frame.logged for frame in frames]
+    classes = {0: "background", 1: "person", 3: "car"}
+    with GroundTruth(bag, INSTANCES, DETECTIONS, classes) as truth:
+        assert all(truth.at(frame.stamp) is not None for frame in frames)
+
+
+def test_photographs_stand_upright(tmp_path):
+    import struct
+
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
+    data = cv2.imencode(".jpg", FRAMES[0])[1].tobytes()
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert next(iter(open_source(str(tmp_path)))).rgb().shape == (64, 48, 3)
+
+
+def test_folder_called_scenes(tmp_path, monkeypatch):
+    write_folder(tmp_path / "scenes")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"\./scenes for the folder, or scenes:0"):
+        open_source("scenes")
+    assert len(list(open_source("./scenes"))) == len(FRAMES)

@@ -160,7 +160,7 @@ class ByStamp:
         while not (waiting := self._passed.get(stamp)):
             message = next(self._messages)
             if len(message.raw) >= 12:
-                own = stamp_of_raw(message.raw)
+                own = stamp_of_raw(message.raw) or message.logged
                 self._passed.setdefault(own, deque()).append(message)
         message = waiting.popleft()
         if not waiting:
@@ -177,7 +177,7 @@ class ByStamp:
 def _stamps(reader: BagReader, topic: str) -> Iterator[int]:
     for message in reader.messages([topic]):
         if len(message.raw) >= 12:
-            yield stamp_of_raw(message.raw)
+            yield stamp_of_raw(message.raw) or message.logged
 
 
 def _class_names(reader: BagReader, topic: str) -> dict[int, str]:

@@ -1,0 +1,37 @@
+"""What the shared memory of the middleware can carry."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_BYTES_PER_PIXEL = 3  # rgb8
+
+
+def profile_path() -> str:
+    """The profile of Fast DDS that the environment names; empty if it names none."""
+    return next((os.environ[v] for v in PROFILE_VARIABLES if os.environ.get(v)), "")
+
+
+def segment_bytes(path: str) -> int:
+    """The largest shared-memory segment of a profile; 0 if it sets none. Raises OSError."""
+    text = Path(path).read_text(errors="replace")
+    return max(map(int, re.findall(r"<segment_size>\s*(\d+)", text)), default=0)
+
+
+def too_large(width: int, height: int) -> str:
+    """What to add where images do not come that do not fit; empty if they do."""
+    try:
+        segment = segment_bytes(profile_path())
+    except OSError:
+        return ""
+    image = width * height * _BYTES_PER_PIXEL
+    if not 0 < segment < image:
+        return ""
+    return (
+        f"; an rgb8 image of {width} x {height} has {image / 2**20:.0f} MiB, but the shared memory "
+        f"of {profile_path()} holds {segment / 2**20:.0f} MiB: set segment_size and maxMessageSize "
+        f"to at least {2 * image} there, for the camera as well"
+    )
