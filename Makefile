@@ -4,6 +4,10 @@ PYTHON ?= python3
 PYTHON310 ?= python3.10
 SOURCE ?=
 OUT ?= out/demo
+ROS ?= kilted
+VENV := $(if $(filter kilted,$(ROS)),.venv,.venv-$(ROS))
+SETUP := @ROS="$(ROS)" PYTHON="$(PYTHON)" environment/setup.sh
+TOUCHES_ROS := test/messages test/node test/replay test/test_launch.py test/test_package.py
 
 .PHONY: help setup demo test sanitize test-aarch64 test-tensorrt-8 lint format clean setup-all
 .DEFAULT_GOAL := help
@@ -11,20 +15,24 @@ OUT ?= out/demo
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup:  ## the environment .venv with ROS 2, the compiled core and the command .venv/bin/ssap
-	@PYTHON="$(PYTHON)" environment/setup.sh
+setup:  ## .venv with ROS 2, the compiled core and the command ssap [ROS=jazzy: .venv-jazzy]
+	$(SETUP)
 
 setup-all:
-	@PYTHON="$(PYTHON)" environment/setup.sh train batch dev
+	$(SETUP) $(if $(filter kilted,$(ROS)),train batch test dev,batch test)
 
 demo: setup  ## masks on real video, through the ROS 2 node [SOURCE=video, images or bag] [OUT=out/demo]
 	@source="$(SOURCE)"; \
-	.venv/bin/ssap replay "$${source:-$$(environment/fetch_demo_video.sh)}" --out "$(OUT)" \
+	$(VENV)/bin/ssap replay "$${source:-$$(environment/fetch_demo_video.sh)}" --out "$(OUT)" \
 		--policy latest --max-frames 100
 
-test: setup-all  ## all tests
+test: setup-all  ## all tests [ROS=jazzy: those of what touches ROS]
+ifeq ($(ROS),kilted)
 	@environment/tensorrt_api.sh
 	@.venv/bin/python -m pytest
+else
+	@$(VENV)/bin/python -m pytest $(TOUCHES_ROS)
+endif
 
 test-tensorrt-8: setup-all  ## what we call of TensorRT 8.5 [PYTHON310=python3.10]; downloads 549 MB
 	@python="$$($(PYTHON310) -c 'import sys; print(sys.executable)')" || { \
@@ -45,7 +53,7 @@ format: setup-all  ## formats Python and C++
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp
 
-clean:  ## removes what was built: .venv, out/, build/, caches
-	rm -rf .venv .cache out build install log *.egg-info ssap_ros/_core*.so \
+clean:  ## removes what was built: environments, out/, build/, caches
+	rm -rf .venv .venv-jazzy .cache out build install log *.egg-info ssap_ros/_core*.so \
 		.pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 import sys
 from glob import glob
 from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
@@ -40,7 +41,7 @@ class BuildCore(build_ext):
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version=ElementTree.parse("package.xml").findtext("version"),
     description="Single-shot instance segmentation with an affinity pyramid (SSAP) for ROS 2",
     license="Apache-2.0",
     maintainer="ssap_ros maintainers",

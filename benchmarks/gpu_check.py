@@ -42,7 +42,7 @@ def machine() -> dict[str, Any]:
     import pycuda
     import tensorrt
 
-    gpu, _ = choose_backend(SsapConfig(backend="tensorrt"))
+    gpu = choose_backend(SsapConfig(backend="tensorrt")).gpu
     return {
         **this_machine(),
         "gpu": vars(gpu),
@@ -154,7 +154,7 @@ def _request(model: Path, cache: str, size: tuple[int, int], batch: int) -> tupl
     config = SsapConfig(
         model_file_path=str(model), backend="tensorrt", engine_cache_dir=cache, max_batch=batch
     )
-    gpu, _ = choose_backend(config)
+    gpu = choose_backend(config).gpu
     content = model.read_bytes()
     info = read_info(content, model)
     assert gpu is not None

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from node_link import NodeLink
 
-from ssap_ros.cli.options import make_parent, positive
-from ssap_ros.common.files import write_json
+from ssap_ros.cli.options import positive
+from ssap_ros.common.outputs import claim_file, write_json
 from ssap_ros.common.statistics import percentiles
 from ssap_ros.errors import InputError, NodeError
 from ssap_ros.pipeline import STAGES
@@ -70,7 +70,7 @@ def main() -> None:
     options = _parser().parse_args()
     sizes = [_size(text) for text in options.sizes]
     if options.json:
-        make_parent(options.json)
+        claim_file(options.json)
     results = []
     for size in sizes:
         results += _measure_size(size, options.rates, options.seconds)

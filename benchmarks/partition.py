@@ -23,8 +23,8 @@ from typing import Any
 from partition_peers import PEERS
 from partition_runs import describe, header, measure, summary
 
-from ssap_ros.cli.options import make_parent, positive, require
-from ssap_ros.common.files import write_json
+from ssap_ros.cli.options import positive, require
+from ssap_ros.common.outputs import claim_file, write_json
 from ssap_ros.errors import InputError
 
 _SIZES = ("256x128", "512x256", "1024x512")
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     if unknown := [name for name in peers if name not in PEERS]:
         raise InputError(f"unknown solver {unknown[0]!r}; known: {', '.join(PEERS)}")
     for path in filter(None, (options.json, options.plot)):
-        make_parent(path)
+        claim_file(path)
     if options.plot:
         require("matplotlib", "matplotlib is not installed: pip install matplotlib")
     sizes = [_size(text) for text in options.sizes]

@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# setup.sh [train] [batch] [dev]: makes, or brings up to date, the virtual environment .venv of this checkout.
+# setup.sh [train] [batch] [test] [dev]: makes, or brings up to date, the virtual environment of this
+# checkout: .venv, or .venv-jazzy with ROS=jazzy.
 #
 # From python3 (3.10 or newer), g++ and make; no root. ROS 2 comes from the sourced distribution
 # (ROS_DISTRO set) or else from wheels, and the messages that those lack are then generated from the
-# folders beside this file. Each step leaves a stamp in .venv/stamps and runs again only when what it
+# folders beside this file. Each step leaves a stamp in the environment and runs again only when what it
 # depends on has changed.
-# PYTHON chooses the interpreter.
+# PYTHON chooses the interpreter, ROS the distribution that the wheels are of.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 cd "$root"
+ros=${ROS:-kilted}
 venv=$root/.venv
+[[ $ros == kilted ]] || venv+=-$ros
+ros_requirements=$here/requirements-ros-$ros.txt
 python=$venv/bin/python
 stamps=$venv/stamps
 distribution=${ROS_DISTRO:-}
@@ -141,7 +145,7 @@ install_package() {
 # --- order ---------------------------------------------------------------------------------------
 
 for group in "$@"; do
-    [[ -f $here/requirements-$group.txt ]] || fail "unknown group '$group'; known: train, dev"
+    [[ -f $here/requirements-$group.txt ]] || fail "unknown group '$group'; known: train, batch, test, dev"
 done
 
 base=$(command -v "${PYTHON:-python3}") || fail "no ${PYTHON:-python3} here; install it with: sudo apt install python3"
@@ -150,6 +154,9 @@ for tool in g++ make; do
 done
 interpreter=$("$base" -c 'import sys; print(sys.version_info >= (3, 10), sys.version, sys.base_prefix)')
 [[ $interpreter == True* ]] || fail "Python 3.10 or newer is needed, $base is $("$base" -V)"
+[[ -f $ros_requirements ]] || fail "no wheels of ROS 2 '$ros'; known: kilted, jazzy"
+[[ -z $distribution || $ros == kilted ]] ||
+    fail "ROS=$ros asks for wheels, but ROS 2 $distribution is sourced; leave ROS out to use that"
 [[ -n $distribution || $(uname -m) == x86_64 ]] ||
     fail "ROS 2 wheels are for x86_64 only; on $(uname -m) install a ROS 2 distribution and source it"
 
@@ -160,22 +167,22 @@ if command -v flock >/dev/null; then
 fi
 
 origin=$(echo "$root" "$distribution" $interpreter)
-step venv "$origin" "making .venv with Python $("$base" -c 'import platform; print(platform.python_version())')" make_venv
+step venv "$origin" "making ${venv##*/} with Python $("$base" -c 'import platform; print(platform.python_version())')" make_venv
 step environment "$(hash_of "$here/ssap_ros_environment.py")" "setting up the ROS environment" install_environment
 
 requirements=(-r "$here/requirements.txt")
 if [[ -z $distribution ]]; then
-    requirements+=(-r "$here/requirements-ros.txt")
-    words="installing ROS 2 from wheels, ONNX Runtime and OpenCV (600 MB on disk, a minute or two)"
+    requirements+=(-r "$ros_requirements")
+    words="installing ROS 2 ${ros^} from wheels, ONNX Runtime, OpenVINO and OpenCV (800 MB on disk, a minute or two)"
 else
-    words="using ROS 2 $distribution; installing ONNX Runtime and what else it does not bring"
+    words="using ROS 2 $distribution; installing ONNX Runtime, OpenVINO and what else it does not bring"
 fi
-step runtime "$(hash_of "$here/requirements.txt" "$here/requirements-ros.txt")" "$words" \
+step runtime "$(hash_of "$here/requirements.txt" "$ros_requirements")" "$words" \
     pip_install "${requirements[@]}"
 if [[ -z $distribution ]]; then
-    messages=$(hash_of "$here/requirements-ros.txt" "$here"/vision_msgs/CMakeLists.txt "$here"/vision_msgs/*/*.msg)
+    messages=$(hash_of "$ros_requirements" "$here"/vision_msgs/CMakeLists.txt "$here"/vision_msgs/*/*.msg)
     step vision_msgs "$messages" "generating vision_msgs (about half a minute)" generate_vision_msgs
-    messages=$(hash_of "$here/requirements-ros.txt" "$here"/autoware_internal_debug_msgs/CMakeLists.txt \
+    messages=$(hash_of "$ros_requirements" "$here"/autoware_internal_debug_msgs/CMakeLists.txt \
         "$here"/autoware_internal_debug_msgs/*/*.msg)
     step debug_msgs "$messages" "generating autoware_internal_debug_msgs (some seconds)" \
         generate_messages autoware_internal_debug_msgs
@@ -186,7 +193,7 @@ for group in "$@"; do
     step "$group" "$(hash_of "$here/requirements-$group.txt")" "installing what '$group' needs" \
         pip_install "${requirements[@]}" -r "$here/requirements-$group.txt"
 done
-built_from=$(find ssap_ros/csrc -name '*.[ch]pp' -print0 | sort -z | xargs -0 cat setup.py setup.cfg | sha256sum)
+built_from=$(find ssap_ros/csrc -name '*.[ch]pp' -print0 | sort -z | xargs -0 cat setup.py setup.cfg package.xml | sha256sum)
 compgen -G 'ssap_ros/_core*.so' >/dev/null || rm -f "$stamps/package"
 step package "$built_from" "building the compiled core and installing ssap_ros" install_package
-say "ready: .venv/bin/ssap"
+say "ready: ${venv##*/}/bin/ssap"

@@ -14,8 +14,8 @@ if "ROS_DISTRO" not in os.environ:
     packages = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     if sys.prefix not in packages:
         os.environ["AMENT_PREFIX_PATH"] = os.pathsep.join(filter(None, [sys.prefix, *packages]))
-# The distributions up to Jazzy have Fast DDS 2, which reads the profile under its older name.
-old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
-os.environ.setdefault(profile, str(root / "config" / "fastdds_shm.xml"))
+for vendor in ("FASTDDS", "FASTRTPS"):  # the name that Fast DDS 3 reads, and that of Fast DDS 2
+    os.environ.setdefault(
+        f"{vendor}_DEFAULT_PROFILES_FILE", str(root / "config" / "fastdds_shm.xml")
+    )
 os.environ.setdefault("ROS_LOG_DIR", str(root / ".cache" / "ros_log"))

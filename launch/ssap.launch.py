@@ -3,7 +3,6 @@
 ros2 launch ssap_ros ssap.launch.py image_topic:=/camera/image_raw use_rviz:=true
 """
 
-import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
@@ -72,14 +71,13 @@ ARGUMENTS = [
     DeclareLaunchArgument("log_level", default_value="info", description="log level of the node"),
 ]
 
-# The distributions up to Jazzy have Fast DDS 2, which reads the profile under its older name.
-# A profile that the user has set stays.
-OLD = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if OLD else "FASTDDS_DEFAULT_PROFILES_FILE"
-TRANSPORT = SetEnvironmentVariable(
-    PROFILE,
-    EnvironmentVariable(PROFILE, default_value=str(SHARE / "config" / "fastdds_shm.xml")),
-)
+# Fast DDS 3 reads the first name, Fast DDS 2 (up to Jazzy) the other. What the user has set stays.
+TRANSPORT = [
+    SetEnvironmentVariable(
+        name, EnvironmentVariable(name, default_value=str(SHARE / "config" / "fastdds_shm.xml"))
+    )
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+]
 
 
 def ssap_node(context: LaunchContext) -> list[Action]:
@@ -137,4 +135,4 @@ def generate_launch_description() -> LaunchDescription:
         arguments=["-d", LaunchConfiguration("rviz_config")],
         condition=IfCondition(LaunchConfiguration("use_rviz")),
     )
-    return LaunchDescription([*ARGUMENTS, TRANSPORT, OpaqueFunction(function=ssap_node), rviz])
+    return LaunchDescription([*ARGUMENTS, *TRANSPORT, OpaqueFunction(function=ssap_node), rviz])

@@ -1,6 +1,6 @@
 """Single-shot instance segmentation with an affinity pyramid (SSAP) for ROS 2.
 
-Start reading at `ssap_ros.pipeline`: it tells the way of an image to its instances. The names below
+Start reading at `ssap_ros.pipeline`: it shows the way of an image to its instances. The names below
 are the public API; they are imported when they are first used, so that `import ssap_ros` needs
 neither ROS nor a network runtime.
 """
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     )
     from ssap_ros.pipeline import SsapPipeline
     from ssap_ros.types import FrameResult, Instance
-
-__version__ = "0.1.0"
 
 __all__ = [
     "FrameResult",
@@ -46,6 +44,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ssap_ros")  # that of package.xml
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"ssap_ros.{_HOMES.get(name, 'partition')}"), name)

@@ -26,8 +26,8 @@ class SsapConfig:
     )
     backend: str = _setting(
         "auto",
-        "inference backend; auto: TensorRT where it can run, else ONNX Runtime",
-        choices=("auto", "tensorrt", "onnxruntime"),
+        "inference backend; auto: the first of TensorRT, OpenVINO and ONNX Runtime that can run",
+        choices=("auto", "tensorrt", "openvino", "onnxruntime"),
     )
     engine_file_path: str = _setting(
         "", "TensorRT engine to use where it fits; empty, or incompatible: the one in the cache"
@@ -36,7 +36,12 @@ class SsapConfig:
         "", "folder that built engines are kept in; empty means ~/.cache/ssap_ros/engines"
     )
     force_engine_update: bool = _setting(False, "build the engine again although there is one")
-    precision: str = _setting("fp16", "arithmetic of the TensorRT engine", choices=("fp16", "fp32"))
+    precision: str = _setting(
+        "auto",
+        "arithmetic; auto: fp16 on a GPU, on a CPU bf16 where it has that; int8 needs a model of "
+        "`ssap export --int8`; ONNX Runtime computes in the types of the model",
+        choices=("auto", "fp32", "fp16", "bf16", "int8"),
+    )
     gpu_id: int = _setting(0, "GPU that TensorRT runs on", range=(0, 63))
     max_batch: int = _setting(1, "most images in one pass of a TensorRT engine", range=(1, 8))
     num_threads: int = _setting(0, "inference threads; 0 = all cores", range=(0, 256))

@@ -1,4 +1,4 @@
-"""One camera image -> its object instances. This page tells the whole way; it knows no ROS."""
+"""One camera image -> its object instances. The whole way on one page; it knows no ROS."""
 
 from __future__ import annotations
 
@@ -197,6 +197,7 @@ class SsapPipeline:
             prediction.scale / info.levels[0],
             score_threshold=self.choice.thresholds,
             min_area=config.min_instance_area,
+            score_logistic=info.score_logistic,
         )
         timer.stop("instances")
         stage_ms = {**prediction.stage_ms, **timer.stage_ms}

@@ -26,6 +26,8 @@ class ModelInfo:
         input_size: (height, width) in pixels of a fixed input, or None if any multiple of the
             coarsest stride is accepted.
         long_side: Longer image side in pixels that the network was trained for.
+        score_logistic: Slope and offset; the score of an instance is
+            sigmoid(slope * logit(mean class probability) + offset). (1, 0) leaves it as it is.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +38,7 @@ class ModelInfo:
     std: tuple[float, float, float]
     input_size: tuple[int, int] | None
     long_side: int
+    score_logistic: tuple[float, float] = (1.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import ssap_ros
 from ssap_ros.backends.resources import DEFAULT_MODEL, default_model_path, share_path
 
 ROOT = Path(__file__).resolve().parents[1]
+CHANGELOG = ROOT / "CHANGELOG.rst"
 TYPE_HASHES = {
     "Detection2DArray": "214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
     "LabelInfo": "3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783",
@@ -35,8 +36,13 @@ def test_manifest_is_an_ament_python_package_of_this_version():
     assert (ROOT / "resource" / "ssap_ros").is_file()
 
 
-def test_setup_has_the_version_of_the_package():
-    assert f'version="{ssap_ros.__version__}"' in (ROOT / "setup.py").read_text()
+def test_changelog_begins_with_this_version():
+    released = re.findall(
+        r"^(\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)\n-+$", CHANGELOG.read_text(), re.M
+    )
+    assert released[0][0] == ssap_ros.__version__
+    dates = [date for _, date in released]
+    assert dates == sorted(dates, reverse=True)
 
 
 def test_manifest_names_every_ros_package_that_is_imported():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from ssap_ros.backends.base import AnyBackend, OnProgress
+from ssap_ros.backends.model_info import is_quantized
 from ssap_ros.backends.resources import default_model_path
 from ssap_ros.backends.tensorrt.driver import Gpu, probe
+from ssap_ros.backends.tensorrt.lookup import cache_folder
 from ssap_ros.config import SsapConfig
-from ssap_ros.errors import DeviceError, ModelError
+from ssap_ros.errors import DeviceError, ModelError, one_line
 
 __all__ = [
     "AnyBackend",
+    "BackendChoice",
     "DeviceError",
     "ModelError",
     "choose_backend",
@@ -21,21 +25,59 @@ __all__ = [
 ]
 
 _GPU_PACKAGES = ("tensorrt", "pycuda", "cupy", "onnx")
+_GPU_PRECISIONS = ("auto", "fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """What is to run the network, "TensorRT", "OpenVINO" or "ONNX Runtime", and why, in words.
+
+    gpu: What TensorRT runs on, None for the others.
+    """
+
+    runtime: str
+    reason: str
+    gpu: Gpu | None = None
+
+    def __str__(self) -> str:
+        return f"{self.runtime}: {self.reason}"
 
 
 def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -> AnyBackend:
     """Load `config.model_file_path` into an engine, building it first where that is needed.
 
-    on_progress: is told which backend was chosen and why, and how a build goes on.
-    Raises ModelError for the model, DeviceError if the GPU that `config` asks for does not serve.
+    Where the choice of the backend is "auto" and OpenVINO refuses the model, ONNX Runtime gets it.
+
+    Args:
+        config: The settings.
+        on_progress: Called with which backend was chosen and why, and how a build goes on.
+
+    Raises:
+        ModelError: The model is missing or incompatible.
+        DeviceError: The GPU or the precision that `config` asks for cannot be used.
     """
     path = model_path(config)
-    gpu, reason = choose_backend(config)
-    on_progress(f"{'TensorRT' if gpu else 'ONNX Runtime'}: {reason}")
-    if gpu:
+    if config.precision == "int8" and not is_quantized(path.read_bytes()):
+        raise ModelError(
+            f"precision int8: expected a model by `ssap export --int8`, got {path} without int8"
+        )
+    choice = choose_backend(config)
+    on_progress(str(choice))
+    if choice.gpu:
         from ssap_ros.backends.tensorrt.backend import load_tensorrt
 
-        return load_tensorrt(path, config, gpu, on_progress)
+        return load_tensorrt(path, config, choice.gpu, on_progress)
+    if choice.runtime == "OpenVINO":
+        from ssap_ros.backends.openvino import OpenVinoBackend
+
+        try:
+            return OpenVinoBackend(
+                path, config.num_threads, config.precision, cache_folder(config) / "openvino"
+            )
+        except (ModelError, DeviceError) as error:
+            if config.backend == "openvino":
+                raise
+            on_progress(f"ONNX Runtime: on the CPU, because of OpenVINO: {error}")
     try:
         from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
     except ImportError as error:
@@ -43,24 +85,49 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
     return OnnxRuntimeBackend(path, config.num_threads)
 
 
-def choose_backend(config: SsapConfig) -> tuple[Gpu | None, str]:
-    """The GPU that TensorRT is to run on, None for ONNX Runtime on the CPU; and why, in words.
+def choose_backend(config: SsapConfig) -> BackendChoice:
+    """The backend of `config`; "auto" is the first of TensorRT, OpenVINO, ONNX Runtime that serves.
 
-    `config.backend` "auto" takes TensorRT where driver, GPU and packages are there. Raises
-    DeviceError if it is "tensorrt" and something is missing.
+    Raises:
+        DeviceError: A backend is named that lacks a package, a driver or the precision.
     """
-    if config.backend == "onnxruntime":
-        return None, "on the CPU, as configured"
+    wanted = config.backend
+    reasons = []
+    for name, attempt in (("tensorrt", _tensorrt), ("openvino", _openvino)):
+        if wanted in ("auto", name):
+            try:
+                choice = attempt(config)
+            except DeviceError as error:
+                if wanted == name:
+                    raise DeviceError(f"backend {name}: {error}") from None
+                reasons.append(str(error))
+            else:
+                because = f", because {reasons[0]}" if reasons else ""
+                return BackendChoice(choice.runtime, choice.reason + because, choice.gpu)
+    because = f"because {' and '.join(reasons)}" if reasons else "as configured"
+    return BackendChoice("ONNX Runtime", f"on the CPU, {because}")
+
+
+def _tensorrt(config: SsapConfig) -> BackendChoice:
+    gpu = probe(config.gpu_id)
+    missing = [name for name in _GPU_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise DeviceError(f"{', '.join(missing)} not installed")
+    if config.precision not in _GPU_PRECISIONS:
+        raise DeviceError(f"TensorRT gets {', '.join(_GPU_PRECISIONS)}, not {config.precision}")
+    reason = f"{gpu.name}, compute capability {gpu.compute_capability}, CUDA {gpu.cuda}"
+    return BackendChoice("TensorRT", reason, gpu)
+
+
+def _openvino(config: SsapConfig) -> BackendChoice:
+    if find_spec("openvino") is None:
+        raise DeviceError("openvino not installed")
     try:
-        gpu = probe(config.gpu_id)
-        missing = [name for name in _GPU_PACKAGES if find_spec(name) is None]
-        if missing:
-            raise DeviceError(f"{', '.join(missing)} not installed")
-    except DeviceError as error:
-        if config.backend == "tensorrt":
-            raise DeviceError(f"backend tensorrt: {error}") from None
-        return None, f"on the CPU, because {error}"
-    return gpu, f"{gpu.name}, compute capability {gpu.compute_capability}, CUDA {gpu.cuda}"
+        from ssap_ros.backends.openvino import choose_precision, processor
+    except Exception as error:  # a broken library: ImportError, OSError and others
+        raise DeviceError(f"openvino cannot be imported: {one_line(error)}") from error
+    precision = choose_precision(config.precision)
+    return BackendChoice("OpenVINO", f"{processor()[0]} in {precision}")
 
 
 def model_path(config: SsapConfig) -> Path:

@@ -30,12 +30,17 @@ def model_info_from_json(text: str) -> ModelInfo:
     if not isinstance(fields, dict):
         raise ValueError(f"model info must be a JSON object, got {type(fields).__name__}")
     expected = {field.name for field in dataclasses.fields(ModelInfo)}
-    if fields.keys() != expected:
+    if fields.keys() | {"score_logistic"} != expected:  # younger than the first models
         raise ValueError(f"model info must have the keys {sorted(expected)}, got {sorted(fields)}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     info = ModelInfo(**values)
     _check(info)
     return info
+
+
+def is_quantized(model: bytes) -> bool:
+    """Whether an ONNX file holds int8 layers, between QuantizeLinear and DequantizeLinear."""
+    return b"QuantizeLinear" in model
 
 
 def _check(info: ModelInfo) -> None:
@@ -84,6 +89,13 @@ def _check(info: ModelInfo) -> None:
         _is_int(info.long_side) and info.long_side > 0,
         "long_side must be a positive integer",
         info.long_side,
+    )
+    _require(
+        _is_tuple_of(info.score_logistic, (int, float))  # type: ignore[arg-type]
+        and len(info.score_logistic) == 2
+        and info.score_logistic[0] > 0,
+        "score_logistic must be a slope above 0 and an offset",
+        info.score_logistic,
     )
 
 

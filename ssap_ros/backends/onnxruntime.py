@@ -2,120 +2,45 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnxruntime as ort
 
-from ssap_ros.backends.base import PARTITION_WINDOW, CpuPyramids
-from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json
-from ssap_ros.errors import ModelError, one_line
-from ssap_ros.stages.preprocess import preprocess
-from ssap_ros.types import FloatArray, ImageArray, ModelInfo, NetworkOutput
-
-_FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
+from ssap_ros.backends.cpu import CpuBackend, Port
+from ssap_ros.backends.model_info import METADATA_KEY
+from ssap_ros.types import FloatArray
 
 
-class OnnxRuntimeBackend(CpuPyramids):
-    """A network in ONNX: `image` in, `semantic_<level>` and `affinity_<level>` logits out.
-
-    Batches save no time on a CPU, so it takes one image at a time (`max_batch`), though `infer`
-    takes more where the model does.
-
-    path: the ONNX file; its metadata hold the ModelInfo as JSON under the key "ssap_ros".
-    num_threads: inference threads, 0 = every core that this process may use.
-
-    Raises ModelError if the file is missing, is no ONNX model, or does not keep that contract; one
-    trial run on the smallest input checks the true output shapes.
-    """
+class OnnxRuntimeBackend(CpuBackend):
+    """See CpuBackend. It computes in the types that the file has."""
 
     name = "onnxruntime"
-    max_batch = 1
 
-    def __init__(self, path: Path, num_threads: int = 0) -> None:
-        self._path = path
-        self._session = self._open(num_threads)
-        self.info = self._read_info()
-        self._check_input()
-        self._check_outputs()
-        smallest = self.info.input_size or (self.info.levels[-1],) * 2
-        self.infer(np.zeros((1, 3, *smallest), np.float32), self.info.levels)
-
-    def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[FloatArray, float]:
-        """See InferenceBackend; the tensor is float32."""
-        tensors, scales = zip(*(preprocess(i, self.info, long_side) for i in images), strict=True)
-        return tensors[0] if len(tensors) == 1 else np.concatenate(tensors), scales[0]
-
-    def infer(self, tensor: FloatArray, levels: Sequence[int]) -> list[NetworkOutput]:
-        """See InferenceBackend; one output per image, half precision is widened to float32."""
-        names = [f"{kind}_{level}" for kind in ("semantic", "affinity") for level in levels]
-        try:
-            outputs = self._session.run(names, {"image": tensor})
-        except Exception as error:  # the runtime raises many types without a common base
-            raise self._error(f"inference failed: {one_line(error)}") from error
-        n, _, height, width = tensor.shape
-        channels = (len(self.info.classes), self.info.window**2)
-        expected = [(n, c, height // i, width // i) for c in channels for i in levels]
-        for name, output, shape in zip(names, outputs, expected, strict=True):
-            if output.shape != shape:
-                raise self._error(f"expected {name} of shape {shape}, got {output.shape}")
-        maps = [np.asarray(output, np.float32) for output in outputs]
-        semantic, affinities = maps[: len(levels)], maps[len(levels) :]
-        return [
-            NetworkOutput(tuple(s[i] for s in semantic), tuple(a[i] for a in affinities))
-            for i in range(n)
-        ]
-
-    def close(self) -> None:
-        """See InferenceBackend; the session goes with the object."""
-
-    def _open(self, num_threads: int) -> ort.InferenceSession:
-        if not self._path.is_file():
-            raise ModelError(f"model not found: {self._path}")
+    def _open(self, num_threads: int) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = num_threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = num_threads
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 4  # errors are raised, and reported from there
-        try:
-            return ort.InferenceSession(
-                str(self._path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime raises many types without a common base
-            raise self._error(f"not a model that can be run: {one_line(error)}") from error
+        self._session = ort.InferenceSession(
+            str(self._path), options, providers=["CPUExecutionProvider"]
+        )
 
-    def _read_info(self) -> ModelInfo:
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        if METADATA_KEY not in metadata:
-            raise self._error(f"not an SSAP model, its metadata lack the key '{METADATA_KEY}'")
-        try:
-            info = model_info_from_json(metadata[METADATA_KEY])
-        except ValueError as error:
-            raise self._error(str(error)) from error
-        if info.window != PARTITION_WINDOW:
-            raise self._error(f"window must be {PARTITION_WINDOW}, got {info.window}")
-        return info
+    def _metadata(self) -> str | None:
+        text: str | None = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        return text
 
-    def _check_input(self) -> None:
-        height, width = self.info.input_size or (None, None)
-        expected = ("image", "tensor(float)", [3, height, width])
-        found = [
-            (node.name, node.type, [d if isinstance(d, int) else None for d in node.shape])
-            for node in self._session.get_inputs()
-        ]
-        if found not in ([(*expected[:2], [batch, *expected[2]])] for batch in (1, None)):
-            raise self._error(
-                f"expected the inputs {[expected]} (None = free) for 1 or any number of images, "
-                f"got {found}"
-            )
+    def _inputs(self) -> list[Port]:
+        return [_port(node) for node in self._session.get_inputs()]
 
-    def _check_outputs(self) -> None:
-        types = {node.name: node.type for node in self._session.get_outputs()}
-        for name in [f"{kind}_{i}" for kind in ("semantic", "affinity") for i in self.info.levels]:
-            if types.get(name) not in _FLOAT_TYPES:
-                found = types.get(name) or ", ".join(types)
-                raise self._error(f"expected a float output {name}, got {found}")
+    def _outputs(self) -> list[Port]:
+        return [_port(node) for node in self._session.get_outputs()]
 
-    def _error(self, reason: str) -> ModelError:
-        return ModelError(f"incompatible model {self._path}: {reason}")
+    def _run(self, names: Sequence[str], tensor: FloatArray) -> list[Any]:
+        return list(self._session.run(names, {"image": tensor}))
+
+
+def _port(node: Any) -> Port:
+    dtype = node.type.removeprefix("tensor(").removesuffix(")")
+    sides = [side if isinstance(side, int) else None for side in node.shape]
+    return Port(node.name, "float32" if dtype == "float" else dtype, sides)

@@ -6,11 +6,15 @@ and `run(options) -> exit code`. What a command needs is imported when it runs, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code, see `ssap_ros.cli.command_line.main`."""
+    quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}  # errors are told by us
+    for name, value in quiet.items():
+        os.environ.setdefault(name, value)
     from ssap_ros.cli.command_line import main as run
 
     return run(arguments)

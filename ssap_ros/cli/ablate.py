@@ -12,7 +12,6 @@ from ssap_ros.cli.options import (
     add_images,
     add_model,
     image_set,
-    make_parent,
     require_torch,
 )
 from ssap_ros.config import SsapConfig
@@ -42,14 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ssap_ros.common.files import write_json
+    from ssap_ros.common.outputs import claim_file, write_json
     from ssap_ros.common.progress import progress
     from ssap_ros.evaluation.ablation import Row, ablate, summarise, table_rows
     from ssap_ros.evaluation.predict import PredictionSettings
     from ssap_ros.evaluation.workers import parse_workers
 
     images, workers = image_set(options), parse_workers(options.workers)
-    make_parent(options.json)
+    claim_file(options.json, [options.annotations, options.config])
     config = SsapConfig(model_file_path=options.model, backend="onnxruntime")
     settings = PredictionSettings(config)
     if options.table == 6:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ssap_ros.cli.options import add_model, make_parent, positive, require_ros
+from ssap_ros.cli.options import add_model, positive, require_ros
 from ssap_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ssap_ros.backends import model_path
-    from ssap_ros.common.files import write_json
+    from ssap_ros.common.outputs import claim_file, write_json
     from ssap_ros.config import SsapConfig
     from ssap_ros.evaluation.speed import BACKENDS, measure_pipeline, why_not
     from ssap_ros.replay.review.environment import describe_environment
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.node:
         require_ros()
     if options.json:
-        make_parent(options.json)
+        claim_file(options.json)
     images = [frame.rgb() for frame in open_source(options.source, _IMAGES)]
     results: list[Speed] = []
     skipped = {}

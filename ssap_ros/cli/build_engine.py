@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from typing import NoReturn
 
 from ssap_ros.cli.options import add_model, positive, size
@@ -34,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images per pass, 1 to 8",
     )
-    parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
+    parser.add_argument(
+        "--precision",
+        choices=("fp16", "fp32"),
+        default="fp16",
+        help="of a model in float (default: fp16); a quantized one stays int8",
+    )
     parser.add_argument("--force", action="store_true", help="build although there is an engine")
 
 
@@ -43,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from ssap_ros.backends.tensorrt.cache import engine_path
     from ssap_ros.backends.tensorrt.lookup import cache_folder, engine_key, find_engine
     from ssap_ros.backends.tensorrt.portable_onnx import read_info
+    from ssap_ros.common.outputs import claim_folder
     from ssap_ros.common.progress import progress
     from ssap_ros.config import SsapConfig
 
@@ -58,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise InputError(str(error)) from error
     model, folder = model_path(config), cache_folder(config)
-    gpu, _ = choose_backend(config)
+    claim_folder(folder, [])
+    gpu = choose_backend(config).gpu
     assert gpu is not None
     from ssap_ros.backends.tensorrt.engine import VERSION
 
@@ -70,7 +76,6 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--input-size must be multiples of {stride}, got {width}x{height}")
     key = engine_key(content, info, config, gpu, VERSION, options.input_size)
     path = engine_path(folder, model.stem, key)
-    _require_writable(folder)
     with progress("build-engine") as show:
         find_engine(model, key, config, lambda text: show(0, note=text), force=options.force)
     sidecar = json.loads(path.with_suffix(".json").read_text())
@@ -80,15 +85,6 @@ def run(options: argparse.Namespace) -> int:
         f"{sidecar['build_seconds']} s"
     )
     return 0
-
-
-def _require_writable(folder: os.PathLike[str]) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"cannot write to {folder}: permission denied")
 
 
 def _renamed(text: str) -> NoReturn:

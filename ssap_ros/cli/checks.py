@@ -30,6 +30,7 @@ def examine(model: str = "") -> list[CheckResult]:
         _core(),
         _module("OpenCV", "cv2", _SETUP),
         _module("ONNX Runtime", "onnxruntime", _SETUP),
+        _processor(),
         _module("rosbags", "rosbags.highlevel", _SETUP, needed=False),
         _module(
             "PyTorch",
@@ -103,6 +104,22 @@ def _version(module: str) -> str:
     return "present"
 
 
+def _processor() -> CheckResult:
+    """What OpenVINO makes of the processor; without it ONNX Runtime serves, slower."""
+    hint = "for two to three times the speed on a CPU: pip install openvino"
+    if importlib.util.find_spec("openvino") is None:
+        return CheckResult("OpenVINO", True, "not installed", hint)
+    try:
+        from ssap_ros.backends.openvino import processor
+
+        name, precisions = processor()
+    except Exception as error:  # a broken library: ImportError, OSError and others
+        return CheckResult("OpenVINO", True, one_line(error), hint)
+    cores = len(os.sched_getaffinity(0))
+    text = f"{_version('openvino')}, {name}, {cores} cores, computes in {', '.join(precisions)}"
+    return CheckResult("OpenVINO", True, text)
+
+
 def _gpu() -> CheckResult:
     """The GPU as the driver describes it, without any CUDA package."""
     from ssap_ros.backends.tensorrt.driver import probe
@@ -128,8 +145,7 @@ def _gpu_packages() -> CheckResult:
 def _backend() -> CheckResult:
     from ssap_ros.backends import choose_backend
 
-    gpu, reason = choose_backend(SsapConfig())
-    return CheckResult("backend", True, f"{'TensorRT' if gpu else 'ONNX Runtime'}, {reason}")
+    return CheckResult("backend", True, str(choose_backend(SsapConfig())))
 
 
 def _engine_cache() -> CheckResult:

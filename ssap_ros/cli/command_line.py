@@ -13,6 +13,7 @@ from ssap_ros.cli import (
     ablate,
     benchmark,
     build_engine,
+    calibrate,
     doctor,
     evaluate,
     export,
@@ -34,6 +35,7 @@ _COMMANDS = {
     "ablate": ablate,
     "train": train,
     "export": export,
+    "calibrate": calibrate,
     "build-engine": build_engine,
     "benchmark": benchmark,
 }
@@ -67,8 +69,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (told in one
-    line on stderr), 130 interrupted.
+    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (one line
+    on stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -78,15 +80,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(error, _BAD_INPUT)
     except (NodeError, DeviceError) as error:
         return _tell(error, _NODE_FAILED)
+    except OSError as error:  # a disk that is full, a file that went away meanwhile
+        where = f" ({error.filename})" if error.filename else ""
+        return _tell(InputError(f"{error.strerror or error}{where}"), _BAD_INPUT)
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED
 
 
+class _Words(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno == logging.INFO else f"ssap: {record.levelname.lower()}: "
+        return f"{level}{record.getMessage()}"
+
+
 @contextlib.contextmanager
 def _logging_to_stderr() -> Iterator[None]:
-    """What the library logs meanwhile, in plain lines."""
+    """What the library logs meanwhile, in plain lines; a warning says that it is one."""
     log, handler = logging.getLogger("ssap_ros"), logging.StreamHandler()
+    handler.setFormatter(_Words())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:

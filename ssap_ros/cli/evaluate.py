@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.cli.options import add_images, add_model, image_set, make_parent, positive
+from ssap_ros.cli.options import add_images, add_model, image_set, positive
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 
@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ssap_ros.common.files import write_json
+    from ssap_ros.common.outputs import claim_file, claim_folder, write_json
     from ssap_ros.common.progress import progress
-    from ssap_ros.evaluation.images import draw_worst, report
+    from ssap_ros.evaluation.images import WORST, draw_worst, report
     from ssap_ros.evaluation.predict import PredictionSettings, load_predictor
     from ssap_ros.evaluation.test_time_augmentation import SCALES
     from ssap_ros.evaluation.views import evaluate_views, four_views, mean_of_views
@@ -94,7 +94,9 @@ def run(options: argparse.Namespace) -> int:
     if options.views == "four":
         info = load_predictor(settings).info
         views = four_views(settings, options.long_side or info.long_side)
-    make_parent(options.json)
+    claim_file(options.json, [options.annotations])
+    if options.worst:
+        claim_folder(options.worst, [WORST], [options.images])
     with progress("evaluate", "images") as show:
         by_view = evaluate_views(images, views, options.limit, workers, show)
     scores = by_view["plain"]

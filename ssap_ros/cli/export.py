@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
-from ssap_ros.cli.options import positive, require_torch
+from ssap_ros.cli.options import positive, require, require_torch
+from ssap_ros.errors import InputError
 
 HELP = "write a trained network as ONNX"
 DETAILS = "Writes the averaged weights of a checkpoint as an ONNX model that the node can load."
@@ -24,6 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="ONNX")
     parser.add_argument("--fp16", action="store_true", help="half-precision weights, half the size")
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="a quantized model, a third of the size, for OpenVINO, ONNX Runtime and TensorRT",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="for --int8: images like those to come, and none of those for the scores",
+    )
     parser.add_argument(
         "--long-side", type=positive, metavar="N", help="input size that the model asks for, pixels"
     )
@@ -62,17 +75,36 @@ def _class_bias(text: str) -> tuple[str, float]:
 
 def run(options: argparse.Namespace) -> int:
     require_torch()
+    if options.int8 != (options.calibration is not None) or (options.int8 and options.fp16):
+        raise InputError("expected --int8 and --calibration DIR together, and without --fp16")
+    if options.int8:
+        require("nncf", "NNCF is not installed: pip install -r environment/requirements-train.txt")
+    from ssap_ros.common.outputs import claim_file
     from ssap_ros.network.export import export_onnx
 
-    export_onnx(
-        options.checkpoint,
-        options.out,
-        options.fp16,
-        options.long_side,
-        options.affinity_bias,
-        dict(options.class_bias),
-        options.semantic_from,
-        options.average_with,
-    )
+    claim_file(options.out, [options.checkpoint, *options.average_with, options.semantic_from])
+
+    def export(out: Path) -> None:
+        export_onnx(
+            options.checkpoint,
+            out,
+            options.fp16,
+            options.long_side,
+            options.affinity_bias,
+            dict(options.class_bias),
+            options.semantic_from,
+            options.average_with,
+        )
+
+    if options.int8:
+        from ssap_ros.network.quantize import quantize_onnx
+
+        with tempfile.TemporaryDirectory() as folder:
+            in_float = Path(folder) / options.out.name
+            export(in_float)
+            n_images = quantize_onnx(in_float, options.out, options.calibration)
+        print(f"quantized with {n_images} images of {options.calibration}")
+    else:
+        export(options.out)
     print(f"written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
     return 0

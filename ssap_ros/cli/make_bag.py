@@ -52,11 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ssap_ros.common.outputs import claim_file, claim_folder
     from ssap_ros.common.progress import progress
+    from ssap_ros.replay.bags.coco_export import ANNOTATIONS, IMAGES, NUMBERED
     from ssap_ros.replay.make_bag import make_bag, open_bag_source
+    from ssap_ros.replay.sources import bag_of
 
     if options.out.suffix != ".mcap":
         raise InputError(f"expected a file OUT.mcap, got {options.out}")
+    inputs = [Path(options.source), bag_of(options.source), options.annotations]
+    claim_file(options.out, inputs)
+    if options.coco:
+        claim_folder(options.coco, [ANNOTATIONS], inputs)
+        claim_folder(options.coco / IMAGES, [NUMBERED], inputs)
     source = open_bag_source(
         options.source, options.frames, options.annotations, options.split, options.size
     )

@@ -130,14 +130,6 @@ def pipeline_config(model: str, given: Mapping[str, Any]) -> SsapConfig:
     return SsapConfig(model_file_path=model, **checked_parameters(given))
 
 
-def make_parent(path: Path) -> None:
-    """Make the folder of a file to be written, before the work that fills it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-
-
 def require_torch() -> None:
     require("torch", "PyTorch is not installed: pip install -r environment/requirements-train.txt")
 

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TOPIC",
-        help="image topic of a bag; repeat it for several cameras (default: the first one)",
+        help="image topic of a bag; repeat it for several cameras (default: the colour camera)",
     )
     parser.add_argument(
         "--gt-instances",
@@ -180,21 +180,19 @@ def _several(options: argparse.Namespace) -> bool:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ssap_ros.common.files import write_json
+    from ssap_ros.common.outputs import claim_folder, write_json
     from ssap_ros.replay.compare import Run, Tolerance, compare, describe, write_comparison
 
     if options.source:
         raise InputError("--compare takes two folders and no SOURCE")
     tolerances = [Tolerance.parse(text) for text in options.tolerate]
     before, after = map(Run.load, options.compare)
+    if options.out is not None:
+        claim_folder(options.out, ["comparison.*"])
     result = compare(before, after, tolerances)
     if options.out is not None:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-            write_json(options.out / "comparison.json", result)
-            write_comparison(options.out / "comparison.html", before, after, result)
-        except OSError as error:
-            raise InputError(f"cannot write to {options.out}: {error.strerror}") from error
+        write_json(options.out / "comparison.json", result)
+        write_comparison(options.out / "comparison.html", before, after, result)
     print(describe(result), file=sys.stderr)
     if options.json:
         print(json.dumps(result, indent=2))

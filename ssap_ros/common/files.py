@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
-import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-_NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")  # lists of numbers are written in one line
 _MARK = ".ssap-"  # in the name of what is being written
 
 
@@ -63,15 +59,6 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with replacing(path) as part:
         part.write_bytes(data)
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file: a list with one line per entry, anything else indented. Raises OSError."""
-    if isinstance(values, list):
-        text = "[\n" + ",\n".join(json.dumps(value) for value in values) + "\n]"
-    else:
-        text = _NUMBERS.sub(lambda m: " ".join(m[0].split()), json.dumps(values, indent=2))
-    write_atomically(path, text + "\n")
 
 
 def _remove_leftovers(folder: Path, pattern: str) -> None:

@@ -5,17 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedImage
+from ssap_ros.data.coco import whole_number
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
 
 BACKGROUND = "background"
+
+
+class _Segment(NamedTuple):
+    id: int
+    category: int
+    crowd: bool
+
+
+def _segment(entry: dict[str, Any]) -> _Segment:
+    number, category = whole_number(entry["id"]), whole_number(entry["category_id"])
+    return _Segment(number, category, bool(whole_number(entry.get("iscrowd") or 0)))
 
 
 class CocoPanopticSet:
@@ -46,20 +57,38 @@ class CocoPanopticSet:
         try:
             data = json.loads(annotations.read_text())
             things = {c["name"]: bool(c["isthing"]) for c in data["categories"]}
-            names = {c["id"]: c["name"] for c in data["categories"]}
-            pictures = {i["id"]: i["file_name"] for i in data["images"]}
+            names = {whole_number(c["id"]): c["name"] for c in data["categories"]}
+            pictures = {whole_number(i["id"]): str(i["file_name"]) for i in data["images"]}
             self._entries: list[dict[str, Any]] = sorted(
-                data["annotations"], key=lambda entry: entry["image_id"]
+                data["annotations"], key=lambda entry: whole_number(entry["image_id"])
             )
-            self._pictures = [pictures[entry["image_id"]] for entry in self._entries]
-            for entry in self._entries:
-                for segment in entry["segments_info"]:
-                    _ = segment["id"], names[segment["category_id"]]
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            numbers = [whole_number(entry["image_id"]) for entry in self._entries]
+            segments = [list(map(_segment, entry["segments_info"])) for entry in self._entries]
+        except OSError as error:
+            raise InputError(f"cannot read {annotations}: {error.strerror}") from error
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            reason = repr(error)[:200]
             raise InputError(
-                f"{annotations} is not a COCO panoptic annotation file: {error!r}"
+                f"{annotations} is not a COCO panoptic annotation file: {reason}"
             ) from error
-        self.classes = tuple(classes) if classes is not None else tuple(names.values())
+        for number, found in zip(numbers, segments, strict=True):
+            ids = [segment.id for segment in found]
+            if number not in pictures:
+                raise InputError(f"{annotations} has segments of image {number}, which it lacks")
+            if len(set(ids)) < len(ids) or 0 in ids:
+                raise InputError(f"image {number} of {annotations}: its segment ids are not unique")
+            for segment in found:
+                if segment.category not in names:
+                    raise InputError(
+                        f"segment {segment.id} of image {number} of {annotations}: there is no "
+                        f"category {segment.category}"
+                    )
+        if len(names) < len(data["categories"]):
+            raise InputError(f"{annotations} has two categories of one id")
+        self._segments = segments
+        self._pictures = [pictures[number] for number in numbers]
+        own = tuple(dict.fromkeys(names.values()))
+        self.classes = tuple(classes) if classes is not None else own
         if not set(self.classes) & set(things):
             raise InputError(f"{annotations} has no category of {list(self.classes)}")
         self.thing_ids = tuple(i for i, c in enumerate(self.classes) if things.get(c))
@@ -78,27 +107,27 @@ class CocoPanopticSet:
     def read(self, index: int) -> AnnotatedImage:
         entry = self._entries[index]
         image = read_image(self._images / self._pictures[index])
-        path = self._maps / entry["file_name"]
-        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if bgr is None or bgr.shape != image.shape:
-            found = "none that can be read" if bgr is None else f"shape {bgr.shape}"
-            raise InputError(f"expected segments of shape {image.shape} in {path}, got {found}")
-        stored = bgr[..., 2] + bgr[..., 1] * np.int32(256) + bgr[..., 0] * np.int32(65536)
+        path = self._maps / str(entry.get("file_name"))
+        red, green, blue = np.moveaxis(read_image(path, image.shape[:2]).astype(np.int32), 2, 0)
+        stored = red + 256 * green + 65536 * blue
+        values, dense = np.unique(stored, return_inverse=True)
+        shown = set(values.tolist())
         numbers: dict[int, int] = {0: 0}
         class_ids: list[int] = []
         crowd: list[bool] = []
         stuff: dict[int, int] = {}  # class -> its segment
-        for segment in entry["segments_info"]:
-            class_id = self._class_of[segment["category_id"]]
+        for segment in self._segments[index]:
+            if segment.id not in shown:
+                continue
+            class_id = self._class_of[segment.category]
             if class_id in stuff:
-                numbers[segment["id"]] = stuff[class_id]
+                numbers[segment.id] = stuff[class_id]
                 continue
             class_ids.append(class_id)
-            crowd.append(bool(segment.get("iscrowd", 0)))
-            numbers[segment["id"]] = len(class_ids)
+            crowd.append(segment.crowd)
+            numbers[segment.id] = len(class_ids)
             if class_id not in self.thing_ids:
                 stuff[class_id] = len(class_ids)
-        values, dense = np.unique(stored, return_inverse=True)
         if unknown := sorted(set(values.tolist()) - numbers.keys()):
             raise InputError(f"{path} has a segment {unknown[0]} that the annotations do not list")
         ids = np.array([numbers[value] for value in values.tolist()], np.int32)

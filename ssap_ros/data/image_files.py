@@ -15,13 +15,16 @@ from ssap_ros.types import ImageArray
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xae\x42\x60\x82"
-_MAX_PIXELS = 1 << 26
+MAX_PIXELS = 1 << 26
 _MAX_PIXELS_PER_BYTE = 1 << 11  # a black jpeg or png has half as many
 _START_OF_SCAN = 0xDA
 
 
-def decode_image(data: bytes) -> NDArray[Any]:
+def decode_image(data: bytes, *, upright: bool = False) -> NDArray[Any]:
     """The stored pixels of a jpeg or png, whatever orientation it declares.
+
+    A camera's stamp, calibration and masks belong to the stored pixels. For pictures that people
+    look at, `upright` turns them as the file says.
 
     Returns:
         uint8 or uint16, grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4).
@@ -31,12 +34,14 @@ def decode_image(data: bytes) -> NDArray[Any]:
             they can hold.
     """
     width, height = _size(data)
-    if not 0 < width * height <= _MAX_PIXELS:
-        raise MessageError(f"image must have 1 to {_MAX_PIXELS} pixels, got {width} x {height}")
+    if not 0 < width * height <= MAX_PIXELS:
+        raise MessageError(f"image must have 1 to {MAX_PIXELS} pixels, got {width} x {height}")
     if width * height > _MAX_PIXELS_PER_BYTE * len(data):
         raise MessageError(f"{width} x {height} pixels cannot be in {len(data)} bytes")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        turned = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        flags = turned if upright else cv2.IMREAD_UNCHANGED
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise MessageError(f"image data cannot be decoded: {error.err}") from error
     if pixels is None:
@@ -57,23 +62,36 @@ def to_8_bits(pixels: NDArray[Any]) -> ImageArray:
     return np.asarray(scaled, np.uint8)
 
 
-def read_image(path: Path) -> ImageArray:
+def read_image(
+    path: Path, size: tuple[int, int] | None = None, *, upright: bool = False
+) -> ImageArray:
     """An image file as RGB, uint8 (H, W, 3): the stored pixels, on which annotations are drawn.
+
+    With `upright` the picture is turned as the file says (EXIF), which a folder of photographs is.
 
     jpeg and png are decoded like those of a camera; of other formats OpenCV reads what it can.
 
     Raises:
-        InputError: There is no readable, complete image.
+        InputError: There is no readable, complete image, or it is not of the `size` (H, W).
     """
+    image = _read(path, upright)
+    if size is not None and image.shape[:2] != size:
+        raise InputError(
+            f"image {path} must be {size[1]} x {size[0]}, got {image.shape[1]} x {image.shape[0]}"
+        )
+    return image
+
+
+def _read(path: Path, upright: bool) -> ImageArray:
     try:
         data = path.read_bytes()
         if data.startswith((JPEG, PNG)):
-            return to_rgb8(decode_image(data))
+            return to_rgb8(decode_image(data, upright=upright))
     except OSError as error:
         raise InputError(f"cannot read the image {path}: {error.strerror}") from error
     except MessageError as error:
         raise InputError(f"cannot read the image {path}: {one_line(error)}") from error
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if bgr is None:
         raise InputError(f"cannot read the image {path}: no format that OpenCV knows")

@@ -30,17 +30,23 @@ class CocoEvaluator:
 
     def __init__(self, annotations: Path, images: Path, info: ModelInfo) -> None:
         self._truth, self._folder = CocoAnnotations(annotations), images
-        names = {name: number for number, name in self._truth.categories.items()}
-        self._class_of = {names[name]: k for k, name in enumerate(info.classes) if name in names}
+        names = self._truth.categories
+        self._class_of = {
+            number: info.classes.index(name)
+            for number, name in names.items()
+            if name in info.classes
+        }
         if not self._class_of:
             raise InputError(
-                f"no category is a class of the model: {sorted(names)} against {list(info.classes)}"
+                f"no category is a class of the model: {sorted(set(names.values()))} against "
+                f"{list(info.classes)}"
             )
         self._classes = {k: info.classes[k] for k in self._class_of.values()}
         self._ids = sorted(self._truth.images)
         for image_id in self._ids:
-            for annotation in self._truth.objects(image_id):
-                self._truth.encode(annotation)  # what is wrong is told before the work
+            self._truth.size(image_id)  # what is wrong is told before the work
+        repairs = self._truth.describe_repairs()
+        self.notes = [f"{annotations}: {repairs}"] if repairs else []
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -50,20 +56,12 @@ class CocoEvaluator:
 
     def image(self, index: int) -> ImageArray:
         entry = self._truth.images[self._ids[index]]
-        path = self._folder / entry["file_name"]
-        image = read_image(path)
-        if image.shape[:2] != (entry["height"], entry["width"]):
-            raise InputError(
-                f"image {path} must be {entry['width']} x {entry['height']}, "
-                f"got {image.shape[1]} x {image.shape[0]}"
-            )
-        return image
+        return read_image(self._folder / entry["file_name"], self._truth.size(self._ids[index]))
 
     def things(self, index: int) -> Segments:
         """The true objects, as masks of the model's classes."""
         objects = self._objects(index)
-        entry = self._truth.images[self._ids[index]]
-        masks = np.zeros((len(objects), entry["height"], entry["width"]), bool)
+        masks = np.zeros((len(objects), *self._truth.size(self._ids[index])), bool)
         for mask, annotation in zip(masks, objects, strict=True):
             mask[:] = rle.decode(annotation["segmentation"]) > 0
         return Segments(
@@ -95,7 +93,7 @@ class CocoEvaluator:
         return [
             {
                 "category_id": self._class_of[annotation["category_id"]],
-                "iscrowd": annotation.get("iscrowd", 0),
+                "iscrowd": annotation["iscrowd"],
                 "segmentation": self._truth.encode(annotation),
             }
             for annotation in self._truth.objects(self._ids[index])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from ssap_ros.backends import model_path
+from ssap_ros.common.outputs import write_output
 from ssap_ros.data.segments import Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
@@ -22,6 +24,8 @@ from ssap_ros.evaluation.workers import Workers, map_items
 from ssap_ros.types import FrameResult, ImageArray, Instance
 from ssap_ros.visualization.overlay import OverlayRenderer
 
+_LOG = logging.getLogger(__name__)
+WORST = "worst_*.png"
 _HEADER = 28  # pixels above the pictures of the worst images, for what they show
 
 
@@ -39,6 +43,8 @@ def evaluate_images(
     ModelError for the model.
     """
     evaluator = open_evaluator(images, load_predictor(settings).info)
+    for note in getattr(evaluator, "notes", ()):
+        _LOG.warning(note)
     count = min(len(evaluator), limit or len(evaluator))
     if count == 0:
         raise InputError("there are no images to evaluate")
@@ -73,7 +79,6 @@ def draw_worst(
     """Write pictures of the `count` images of lowest quality: prediction left, truth right."""
     predictor = load_predictor(settings)
     evaluator = open_evaluator(images, predictor.info)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for rank, index in enumerate(np.argsort(scores.quality, kind="stable")[:count], start=1):
         image = evaluator.image(int(index))
@@ -89,8 +94,7 @@ def draw_worst(
         title = f"{evaluator.name(int(index))}   quality {scores.quality[index]:.2f}"
         path = folder / f"worst_{rank:02}_{evaluator.name(int(index))}.png"
         picture = cv2.cvtColor(_beside(halves, title), cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(path), picture):
-            raise InputError(f"cannot write the picture {path}")
+        write_output(path, cv2.imencode(".png", picture)[1].tobytes())
         paths.append(path)
     return paths
 

@@ -1,4 +1,4 @@
-"""Test augmented: the network sees each image mirrored and at several sizes too (SSAP Table 7)."""
+"""Test-time augmentation: each image also mirrored and at several sizes (SSAP Table 7)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TestTimeBackend(CpuPyramids):
     probabilities are averaged level by level over the views that have the level; where a smaller
     view lacks the finest levels, its classes, enlarged, count all the same.
 
-    backend: what sees the views; its logits are arrays of this machine (ONNX Runtime).
+    backend: what runs on the views; its logits are arrays of this machine (ONNX Runtime).
     flip: also mirrored left to right. scales: powers of two, 1 among them; else ValueError.
     Raises ModelError for a model of fixed input size, which has one scale.
     """
@@ -37,7 +37,7 @@ class TestTimeBackend(CpuPyramids):
         if 1.0 not in scales or any(s <= 0 or log2(s) % 1 for s in scales):
             raise ValueError(f"scales must be powers of two with 1 among them, got {scales}")
         if backend.info.input_size and len(scales) > 1:
-            raise ModelError("a model of fixed input size sees its images at one scale")
+            raise ModelError("a model of fixed input size takes images at one scale")
         self._backend, self._flip, self._scales = backend, flip, tuple(scales)
         self.name, self.info = f"{backend.name} with test-time augmentation", backend.info
 

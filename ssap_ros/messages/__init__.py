@@ -9,6 +9,7 @@ from ssap_ros.messages.convert import (
     instance_masks,
     label_info,
     labels_of,
+    stamp_nanoseconds,
     stamp_seconds,
 )
 from ssap_ros.messages.images import (
@@ -34,5 +35,6 @@ __all__ = [
     "mono_image",
     "png_label_image",
     "rgb_image",
+    "stamp_nanoseconds",
     "stamp_seconds",
 ]

@@ -119,6 +119,11 @@ def diagnostic_array(stamp: Time, entries: Iterable[DiagnosticStatus]) -> Diagno
     return DiagnosticArray(header=Header(stamp=stamp), status=list(entries))
 
 
+def stamp_nanoseconds(stamp: Time) -> int:
+    """The stamp as one number, exactly."""
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+
 def stamp_seconds(stamp: Time) -> float:
     """A stamp as one number."""
     return float(stamp.sec + 1e-9 * stamp.nanosec)

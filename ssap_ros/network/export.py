@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ssap_ros.backends.model_info import METADATA_KEY, model_info_to_json
+from ssap_ros.common.outputs import output
 from ssap_ros.errors import InputError
 from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork
 from ssap_ros.types import ModelInfo
@@ -122,26 +123,26 @@ def write_onnx(
     wrapped = _Flat(network.half() if half else network, half).eval()
     names = [f"{kind}_{stride}" for kind in ("semantic", "affinity") for stride in info.levels]
     image = torch.zeros(1, 3, 2 * info.levels[-1], 2 * info.levels[-1])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        wrapped,
-        (image,),
-        str(out),
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=["image"],
-        output_names=names,
-        dynamic_axes={
-            "image": {2: "height", 3: "width"},
-            **{
-                name: {2: f"height_{name.split('_')[1]}", 3: f"width_{name.split('_')[1]}"}
-                for name in names
+    with output(out) as part:
+        torch.onnx.export(
+            wrapped,
+            (image,),
+            str(part),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=names,
+            dynamic_axes={
+                "image": {2: "height", 3: "width"},
+                **{
+                    name: {2: f"height_{name.split('_')[1]}", 3: f"width_{name.split('_')[1]}"}
+                    for name in names
+                },
             },
-        },
-    )
-    model = onnx.load(str(out))
-    onnx.helper.set_model_props(model, {METADATA_KEY: model_info_to_json(info)})
-    onnx.save(model, str(out))
+        )
+        model = onnx.load(str(part))
+        onnx.helper.set_model_props(model, {METADATA_KEY: model_info_to_json(info)})
+        onnx.save(model, str(part))
 
 
 def partition_window(affinities: Tensor, window: int) -> Tensor:

@@ -7,17 +7,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNodeMixin
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ssap_ros import messages
 from ssap_ros.config import NodeConfig
 from ssap_ros.node import qos
+from ssap_ros.node.camera_info import CameraInfos
 from ssap_ros.node.publishers import Outputs
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.node.status import CameraStatus
 from ssap_ros.types import ImageArray, ModelInfo
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # its name in Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 
 class ReceivedImage(NamedTuple):
@@ -44,11 +50,11 @@ class Camera:
         self.status = CameraStatus()
         self.times = StageTimes()
         self.outputs: Outputs | None = None
-        self.camera_info: CameraInfo | None = None
+        self.camera_infos = CameraInfos()
         self._node = node
         self._prefix = f"{name}/" if name else ""
         self._put = put
-        self._group = _WhileCapacity(lambda: has_capacity(name))
+        self._has_capacity = lambda: has_capacity(name)
         self._subscriptions: list[Any] = []
 
     def open(self, config: NodeConfig, info: ModelInfo) -> None:
@@ -68,9 +74,11 @@ class Camera:
         if config.image_transport == "compressed":
             topic, kind = f"{topic}/compressed", CompressedImage
         info_topic = f"{self._prefix}camera_info"
-        self.camera_info = None
-        self._subscribe(kind, topic, self.receive, config, self._group)
-        self._subscribe(CameraInfo, info_topic, self._on_camera_info, config)
+        self.camera_infos.clear()
+        waits, prompt = _WhileCapacity(self._has_capacity), MutuallyExclusiveCallbackGroup()
+        self._subscribe(kind, topic, self.receive, qos.input_qos(config), waits)
+        put, profile = self.camera_infos.put, qos.camera_info_qos(config)
+        self._subscribe(CameraInfo, info_topic, put, profile, prompt)
         self.status.active(self._subscriptions[0].topic_name)
 
     def unsubscribe(self, *, enabled: bool = True) -> None:
@@ -91,20 +99,20 @@ class Camera:
         kind: Any,
         topic: str,
         callback: Callable[[Any], None],
-        config: NodeConfig,
-        group: CallbackGroup | None = None,
+        profile: QoSProfile,
+        group: CallbackGroup,
     ) -> None:
-        def tell(problem: str) -> None:
+        def report(problem: str) -> None:
             self.status.qos_problem = problem
             self._node.get_logger().warning(problem)
 
-        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, tell))
+        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, report))
         self._subscriptions.append(
             self._node.create_subscription(
                 kind,
                 topic,
                 callback,
-                qos.input_qos(config),
+                profile,
                 callback_group=group,
                 event_callbacks=events,
                 qos_overriding_options=qos.overridable(),
@@ -115,9 +123,6 @@ class Camera:
         """The callback of the images: hand one over to the worker."""
         self.status.image_came()
         self._put(self.name, ReceivedImage(msg, time.perf_counter()))
-
-    def _on_camera_info(self, msg: CameraInfo) -> None:
-        self.camera_info = msg
 
 
 class _WhileCapacity(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]

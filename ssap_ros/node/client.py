@@ -20,8 +20,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from ssap_ros.messages import rgb_image
+from ssap_ros.messages import rgb_image, stamp_nanoseconds
 from ssap_ros.node import qos
+from ssap_ros.node.start import StartError, check_domain
 from ssap_ros.node.status import Level
 from ssap_ros.types import ImageArray
 
@@ -46,12 +47,16 @@ class Connection:
 
     def __init__(self, name: str, namespace: str = "", domain_id: int | None = None) -> None:
         self._context = Context()
-        rclpy.init(
-            args=[],  # those of the command line are not for ROS
-            context=self._context,
-            domain_id=domain_id,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        check_domain()
+        try:
+            rclpy.init(
+                args=[],  # those of the command line are not for ROS
+                context=self._context,
+                domain_id=domain_id,
+                signal_handler_options=SignalHandlerOptions.NO,
+            )
+        except RuntimeError as error:
+            raise StartError(error) from error
         self.node = rclpy.create_node(
             name, namespace=namespace, context=self._context, use_global_arguments=False
         )
@@ -163,7 +168,7 @@ class NodeClient(Connection):
         """Called with the stamp of each frame, in nanoseconds, and the stage's milliseconds."""
 
         def keep(msg: Float64Stamped) -> None:
-            callback(msg.stamp.sec * 1_000_000_000 + msg.stamp.nanosec, msg.data)
+            callback(stamp_nanoseconds(msg.stamp), msg.data)
 
         self.node.create_subscription(Float64Stamped, f"ssap/debug/{stage}_ms", keep, _DEPTH)
 

@@ -2,7 +2,8 @@
 
 Keys: state (see status.py), topic, backend, model, building_s, backend_errors, recoveries and
 memory_mb (resident, of the process); the camera's counters received, processed, dropped, failed and
-waiting; partition_incomplete (frames whose partition ran out of time), input_hz and last_error; and
+waiting; partition_incomplete (frames whose partition ran out of time), camera_info_unmatched
+(frames without a camera_info of their time, once one has come), input_hz and last_error; and
 p50/p95/p99 over the last 500 frames of every <stage>_ms and of png_bytes.
 """
 
@@ -61,6 +62,7 @@ def _camera_status(
         **common,
         **dataclasses.asdict(queue.counts(camera.name)),
         "partition_incomplete": camera.status.n_incomplete,
+        "camera_info_unmatched": camera.camera_infos.n_unmatched,
         "input_hz": f"{camera.status.take_rate():.1f}",
         "last_error": camera.status.last_error or host.status.last_error,
     }

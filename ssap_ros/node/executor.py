@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
 
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import Executor, MultiThreadedExecutor
 
 
 class NodeExecutor(MultiThreadedExecutor):  # type: ignore[misc]
@@ -14,16 +14,23 @@ class NodeExecutor(MultiThreadedExecutor):  # type: ignore[misc]
 
     A transition destroys publishers and subscriptions while the other thread waits for events of
     them. rclpy overlooks one that is gone already when it is collected for waiting, but then adds
-    it to the wait set all the same, and the error would end the node. Collected again, it is gone.
+    it to the wait set all the same, and that of Humble also takes messages from one that is gone:
+    the error would end the node. Collected again, it is gone.
     """
 
     def __init__(self, context: Context | None = None) -> None:
         super().__init__(num_threads=2, context=context)
 
-    def wait_for_ready_callbacks(self, *arguments: Any, **keywords: Any) -> Any:
+    def spin_once(self, timeout_sec: float | None = None) -> None:
         """See rclpy.executors.Executor."""
-        while True:
-            try:
-                return super().wait_for_ready_callbacks(*arguments, **keywords)
-            except InvalidHandle:
-                continue
+        with contextlib.suppress(InvalidHandle):
+            super().spin_once(timeout_sec)
+
+    def end(self) -> None:
+        """Serve nothing any more, without waiting for what is being served.
+
+        A callback may be at an engine build, and a thread that was interrupted in its start never
+        ends. MultiThreadedExecutor.shutdown of Jazzy and Humble cannot be asked not to wait.
+        """
+        Executor.shutdown(self, timeout_sec=0)
+        self._executor.shutdown(wait=False)

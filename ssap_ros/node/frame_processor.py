@@ -9,6 +9,7 @@ from itertools import groupby
 
 from rclpy.clock import Clock
 
+from ssap_ros.messages import stamp_nanoseconds
 from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
@@ -21,7 +22,7 @@ _MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag 
 
 @dataclass
 class Job:
-    """A frame that could be read, and what the network saw in it. Times by time.perf_counter()."""
+    """A frame that could be read, and its prediction. Times by time.perf_counter()."""
 
     camera: Camera
     frame: ReceivedImage
@@ -32,7 +33,7 @@ class Job:
 
 
 class FrameProcessor:
-    """Runs frames of several cameras through the engine and publishes what comes out.
+    """Runs frames of several cameras through the model and publishes what comes out.
 
     clock: the node's. report: called with what went wrong, and the error.
     """
@@ -89,7 +90,7 @@ class FrameProcessor:
         """Run the network on images of one size."""
         try:
             predictions = self._host.predict([job.image for job in jobs])
-        except Exception as error:  # the engine's state tells; the next frames come as usual
+        except Exception as error:  # its status says so; the next frames come as usual
             self._report("backend error", error)
             return
         for job, prediction in zip(jobs, predictions, strict=True):
@@ -107,7 +108,7 @@ class FrameProcessor:
             job.image,
             prediction,
             result,
-            camera.camera_info,
+            camera.camera_infos.of(header),
             choice=self._host.choice,
             settings=settings,
         )
@@ -136,8 +137,8 @@ class FrameProcessor:
 
     def _age_ms(self, frame: ReceivedImage) -> float:
         """Milliseconds since the image was taken, by its stamp and the node's clock."""
-        stamp = frame.msg.header.stamp  # rclpy's Time would refuse one before 1970
-        return 1e-6 * (self._clock.now().nanoseconds - stamp.sec * 10**9 - stamp.nanosec)
+        taken = stamp_nanoseconds(frame.msg.header.stamp)  # rclpy's Time refuses one before 1970
+        return 1e-6 * (self._clock.now().nanoseconds - taken)
 
     def _fail(self, camera: Camera, error: Exception) -> None:
         camera.status.rejected(error)

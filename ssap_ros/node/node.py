@@ -15,7 +15,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from std_srvs.srv import SetBool
 
@@ -24,10 +24,12 @@ from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.diagnostics import node_diagnostics
 from ssap_ros.node.executor import NodeExecutor
 from ssap_ros.node.frame_processor import FrameProcessor, Job
+from ssap_ros.node.lifecycle import LifecycleStates
 from ssap_ros.node.memory import keep_freed_memory
 from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameCounts, FrameQueue
+from ssap_ros.node.start import StartError, check_domain
 from ssap_ros.node.status import describe
 from ssap_ros.node.worker import FrameWorker
 
@@ -38,7 +40,7 @@ Transition = Callable[["SsapNode", LifecycleState], TransitionCallbackReturn]
 
 
 def _remembered(transition: Transition) -> Transition:
-    """Lets `on_error` know what a transition raised, which rclpy does not tell."""
+    """Lets `on_error` know what a transition raised, which rclpy does not pass on."""
 
     @functools.wraps(transition)
     def run(node: SsapNode, state: LifecycleState) -> TransitionCallbackReturn:
@@ -51,7 +53,7 @@ def _remembered(transition: Transition) -> Transition:
     return run
 
 
-class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
+class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
     """Instance segmentation of one or several camera streams.
 
     Subscribes `image` (or `image/compressed`) and `camera_info`; publishes `~/instances`,
@@ -70,7 +72,7 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
     def __init__(self, load: Load = load_backend, **node_arguments: Any) -> None:
         Node.__init__(self, "ssap", **node_arguments)
         # get_state and the others answer while a transition is under way
-        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())
         self._host = ModelHost(load)
         self._active, self._enabled = False, True
         self.transition_error: Exception = RuntimeError("unknown")
@@ -241,20 +243,34 @@ class SsapNode(LifecycleNodeMixin, Node):  # type: ignore[misc]
         )
 
 
+def _start(args: Sequence[str] | None, load: Load) -> SsapNode:
+    """Read the arguments of ROS and make the node. Raises StartError for what does not fit."""
+    check_domain()
+    try:
+        rclpy.init(args=args)
+    except Exception as error:
+        raise StartError(error) from error
+    try:
+        return SsapNode(load)
+    except (ValueError, RuntimeError, ParameterException) as error:
+        if rclpy.ok():  # else a signal took the context away
+            raise StartError(error) from error
+        raise
+
+
 def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
-    """Run the node until SIGINT or SIGTERM, then return 0; 2 if a parameter does not fit."""
+    """Run the node until SIGINT or SIGTERM, then return 0; 2, with a line, if it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     keep_freed_memory()
     node = executor = None
     try:
-        rclpy.init(args=args)
-        node = SsapNode(load)
+        node = _start(args, load)
         executor = NodeExecutor()
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (ValueError, ParameterException) as error:
+    except StartError as error:
         print(f"ssap: error: {error}", file=sys.stderr)
         return 2
     except Exception:
@@ -267,8 +283,8 @@ def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
         if node is not None:
             node.destroy_node()
             busy = node.busy
-        if executor is not None:  # a thread that was interrupted in its start waits for this
-            executor.shutdown(wait_for_threads=False)
+        if executor is not None:
+            executor.end()
         rclpy.try_shutdown()
         if busy:  # an engine build cannot be interrupted, and the interpreter would wait for it
             sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.errors import InputError
 
 _Config = TypeVar("_Config", SsapConfig, NodeConfig)
 
@@ -38,11 +40,18 @@ class NodeParameters:
         self.pipeline = self._declared(SsapConfig)
         self.node = self._declared(NodeConfig)
         node.add_on_set_parameters_callback(self._on_set)
+        for name in node._parameter_overrides:
+            if not node.has_parameter(name) and not name.startswith("qos_overrides."):
+                node.get_logger().warning(_unknown(name))
 
     def _declared(self, config: type[_Config]) -> _Config:
         values: dict[str, Any] = {}
         for field in dataclasses.fields(config):
             value = self._declare(field.name, _to_ros(field.default), descriptor(field)).value
+            if value is None:  # what ROS makes of []
+                raise InputError(
+                    f"{field.name} must have a value like {_to_ros(field.default)}, got none"
+                )
             values[field.name] = _from_ros(value)
         return config(**values)
 
@@ -87,6 +96,14 @@ def _changed(config: _Config, parameters: list[Parameter]) -> _Config:
 
 def _from_ros(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _unknown(name: str) -> str:
+    """What to say of a parameter that nothing reads."""
+    known = [f.name for config in (SsapConfig, NodeConfig) for f in dataclasses.fields(config)]
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    return f"parameter {name} is not known and has no effect; {hint}"
 
 
 def _to_ros(value: Any) -> Any:

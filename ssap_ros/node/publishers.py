@@ -88,7 +88,8 @@ class Outputs:
     ) -> None:
         """Publish a frame's results, all under the header of its image.
 
-        camera_info: the camera's latest. choice: the classes of `result`. settings: the live ones.
+        camera_info: that of the image, if there is one. choice: the classes of `result`. settings:
+            the live ones.
         """
         ids: Sequence[int] = ()
         if settings.tracking:
@@ -103,7 +104,6 @@ class Outputs:
             self.png_bytes.add({"png": len(png.data)})
             self._send("instances/compressed", png)
         if camera_info is not None and self._wanted("camera_info"):
-            camera_info.header = header
             self._send("camera_info", camera_info)
         if self._wanted("mask"):
             self._send("mask", messages.mono_image(header, self._mask(result, settings)))

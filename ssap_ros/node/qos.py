@@ -25,10 +25,17 @@ def overridable() -> QoSOverridingOptions:
 
 
 def input_qos(config: NodeConfig) -> QoSProfile:
-    """Of images and camera_info; under the policy `latest` only the newest is kept."""
+    """Of images; under the policy `latest` only the newest is kept."""
     return QoSProfile(
         depth=_INPUT_DEPTH[config.drop_policy],
         reliability=ReliabilityPolicy[config.input_qos.upper()],
+    )
+
+
+def camera_info_qos(config: NodeConfig) -> QoSProfile:
+    """Of camera_info: none is missed that belongs to an image."""
+    return QoSProfile(
+        depth=_INPUT_DEPTH["every"], reliability=ReliabilityPolicy[config.input_qos.upper()]
     )
 
 
@@ -42,12 +49,12 @@ def latched() -> QoSProfile:
     return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def incompatible(topic: str, tell: Callable[[str], None]) -> Callable[[Any], None]:
+def incompatible(topic: str, report: Callable[[str], None]) -> Callable[[Any], None]:
     """The middleware's callback for a publisher that offers too little; reports it and a hint."""
 
     def on_event(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).removesuffix("_QOS_POLICY")
         hint = _HINTS.get(policy, "compare both sides with: ros2 topic info --verbose")
-        tell(f"nothing can be received on {topic}, {policy.lower()} does not match; {hint}")
+        report(f"nothing can be received on {topic}, {policy.lower()} does not match; {hint}")
 
     return on_event

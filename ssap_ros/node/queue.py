@@ -92,7 +92,7 @@ class FrameQueue(Generic[Frame]):
     def take(self, at_most: int = 1) -> list[tuple[str, Frame]]:
         """Wait for frames and take up to so many, one per camera, those first that waited longest.
 
-        Each is in work until `finish`. The list is empty once the queue is closed.
+        Each is in work until `account`. The list is empty once the queue is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._frames.values()) or not self._open)
@@ -102,7 +102,7 @@ class FrameQueue(Generic[Frame]):
                 self._turns.append(camera)
             return [(camera, self._frames[camera].popleft()) for camera in ready]
 
-    def finish(self, camera: str, outcome: Outcome) -> None:
+    def account(self, camera: str, outcome: Outcome) -> None:
         """Account for a frame in work."""
         with self._changed:
             self._count(camera, waiting=-1, **{outcome.value: 1})

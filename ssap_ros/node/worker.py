@@ -89,7 +89,7 @@ class FrameWorker(Generic[Frame, Predicted]):
         others = []
         for (camera, _), result in zip(batch, results, strict=True):
             if isinstance(result, Outcome):
-                self._frames.finish(camera, result)
+                self._frames.account(camera, result)
             else:
                 others.append((camera, result))
         return others
@@ -100,4 +100,4 @@ class FrameWorker(Generic[Frame, Predicted]):
             outcome = self._finish(predicted)
         except Exception as error:
             self._on_error(error)
-        self._frames.finish(camera, outcome)
+        self._frames.account(camera, outcome)

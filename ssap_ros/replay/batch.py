@@ -22,7 +22,7 @@ from typing import Any
 
 from ssap_ros import __version__
 from ssap_ros.backends import model_path
-from ssap_ros.common.files import write_json
+from ssap_ros.common.outputs import claim_folder, claim_tree, write_json
 from ssap_ros.common.progress import hide_progress, progress
 from ssap_ros.common.statistics import percentiles
 from ssap_ros.config import SsapConfig
@@ -83,11 +83,10 @@ def replay_batch(
     options, model and version of this package, is not replayed again. A bag that cannot be replayed
     is named under `problems` of the summary, which is returned; the others go on.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to the folder {out}: {error.strerror}") from error
     names = _names(bags)
+    claim_folder(out, [SUMMARY, REPORT], bags)
+    for name in names:
+        claim_tree(out / name)
     items = list(zip(map(str, bags), names, strict=True))
     work = partial(_replay_one, out, options, os.getpid())
     with progress("batch", "bags") as show:

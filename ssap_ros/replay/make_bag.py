@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import open_source
 from ssap_ros.types import ImageArray
 
+_LOG = logging.getLogger(__name__)
 IMAGE_TOPIC = "/camera/image"
 TRUTH = "/camera/gt"
 _START_NS = 1_700_000_000_000_000_000  # a fixed date, so that equal sources make equal bags
@@ -146,6 +149,8 @@ def open_bag_source(
             raise InputError(f"expected scenes or scenes:SEED with a whole number, got {spec}")
         return _scenes(int(seed or 0), frames or _SCENE_FRAMES, size or _SCENE_SIZE)
     source = open_source(spec, frames)
+    if topics := source.describe_topics():
+        _LOG.info(topics)
     pictures = (TruthFrame(frame.logged, frame.rgb()) for frame in source)
     return BagSource({}, source.n_frames, _from_zero(pictures))
 
@@ -194,31 +199,41 @@ def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:
 def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
     """COCO instances; where annotations overlap, the smaller one is in front."""
     coco = CocoAnnotations(annotations)
+    if repairs := coco.describe_repairs():
+        _LOG.warning("%s: %s", annotations, repairs)
     ids = sorted(coco.images)[:frames]
+    sizes = {image_id: coco.size(image_id) for image_id in ids}
+    class_of = _bag_classes(coco.categories)
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):
-            image = read_image(folder / coco.images[image_id]["file_name"])
+            path = folder / coco.images[image_id]["file_name"]
+            image = read_image(path, sizes[image_id])
             found = coco.objects(image_id)
             masks = [coco.mask(annotation) for annotation in found]
-            for mask in masks:
-                if mask.shape != image.shape[:2]:
-                    raise InputError(
-                        f"image {image_id} of {annotations} must be {image.shape[:2]}, "
-                        f"got {mask.shape}"
-                    )
             ids_map = np.zeros(image.shape[:2], np.int64)
-            crowd = np.array([bool(a.get("iscrowd")) for a in found], bool)
+            crowd = np.array([bool(a["iscrowd"]) for a in found], bool)
             order = sorted(range(len(found)), key=lambda k: (not crowd[k], -masks[k].sum()))
             for k in order:
                 ids_map[masks[k]] = k + 1
-            class_ids = np.array([a["category_id"] for a in found], np.int64)
+            class_ids = np.array([class_of[a["category_id"]] for a in found], np.int64)
             labels, entries = truth_of(
                 Segments(ids_map, class_ids, crowd=crowd), np.zeros(ids_map.shape, bool)
             )
             yield TruthFrame(round(position * 1e9 / _FOLDER_FPS), image, labels, entries)
 
-    return BagSource(coco.categories, len(ids), read())
+    classes = {class_of[k]: name for k, name in coco.categories.items()}
+    return BagSource(classes, len(ids), read())
+
+
+def _bag_classes(categories: Mapping[int, str]) -> dict[int, int]:
+    """Class id in the bag by category id: the same, unless it cannot be one there."""
+    if all(0 <= k < NOT_ANNOTATED and k != OTHER_CLASS for k in categories):
+        return {k: k for k in categories}
+    names = list(dict.fromkeys(categories.values()))
+    free = (k for k in itertools.count(1) if k != OTHER_CLASS)
+    number = dict(zip(names, free, strict=False))
+    return {k: number[name] for k, name in categories.items()}
 
 
 def truth_of(

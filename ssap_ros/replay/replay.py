@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ssap_ros.backends import model_path
-from ssap_ros.common.files import write_json
+from ssap_ros.common.outputs import claim_folder, output_folder, write_json
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.ground_truth import GroundTruth
 from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.play.parameters import checked_parameters
-from ssap_ros.replay.play.play import PlayOptions, play
+from ssap_ros.replay.play.play import PlayOptions, camera_names, play
 from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.review.environment import describe_environment, describe_model
 from ssap_ros.replay.review.review import RECORDING, review
@@ -24,6 +25,7 @@ from ssap_ros.replay.review.summarise import summarise
 from ssap_ros.replay.sources import FrameSource, bag_of, open_source
 from ssap_ros.replay.summary import ReplaySummary
 
+_LOG = logging.getLogger(__name__)
 SUMMARY, FRAMES, REPORT = "summary.json", "frames.json", "report.html"
 _OWN = (
     SUMMARY,
@@ -77,34 +79,39 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     threshold = parameters.get("score_threshold", SsapConfig().score_threshold)
     how = replace(options.play, parameters=parameters)
     frames = _open(source, options)
+    if topics := frames.describe_topics():
+        _LOG.info(topics)
     _check_truth(source, frames, options)
     model = model_path(SsapConfig(model_file_path=options.play.model))
-    _prepare(out)
-    playback = play(frames, how, out, all_scores=bool(options.gt_instances))
-    with contextlib.ExitStack() as stack:
-        truths = open_truths(stack, source, options, playback.names)
-        reviewed = review(_open(source, options), playback, truths, threshold, out)
-        damage = [line for truth in truths for line in truth.damage]
-    playback.outputs.unlink()
-    summary = summarise(
-        frames,
-        playback,
-        reviewed,
-        options.play.policy,
-        damage,
-        {
-            "source": source,
-            "rate": options.play.rate,
-            "score_threshold": threshold,
-            "parameters": parameters,
-            "model": str(model),
-            "model_card": describe_model(model, playback.names),
-            "environment": describe_environment(),
-        },
-    )
-    write_report(out / REPORT, summary, reviewed.rows, reviewed.selections)
-    write_json(out / FRAMES, reviewed.rows)
-    write_json(out / SUMMARY, summary.as_dict())  # last: it says that all is there
+    own = [Path(source), bag_of(source), model]
+    for folder in {out, *(out / camera for camera in camera_names(frames.cameras))}:
+        claim_folder(folder, _OWN, own)
+    with output_folder(out, _OWN, keep="node.log") as stage:
+        playback = play(frames, how, stage, all_scores=bool(options.gt_instances))
+        with contextlib.ExitStack() as stack:
+            truths = open_truths(stack, source, options, playback.names)
+            reviewed = review(_open(source, options), playback, truths, threshold, stage)
+            damage = [line for truth in truths for line in truth.damage]
+        playback.outputs.unlink()
+        summary = summarise(
+            frames,
+            playback,
+            reviewed,
+            options.play.policy,
+            damage,
+            {
+                "source": source,
+                "rate": options.play.rate,
+                "score_threshold": threshold,
+                "parameters": parameters,
+                "model": str(model),
+                "model_card": describe_model(model, playback.names),
+                "environment": describe_environment(),
+            },
+        )
+        write_report(stage / REPORT, summary, reviewed.rows, reviewed.selections)
+        write_json(stage / FRAMES, reviewed.rows)
+        write_json(stage / SUMMARY, summary.as_dict())  # last: it says that all is there
     return ReplayResult(summary, reviewed.scores)
 
 
@@ -137,7 +144,9 @@ def _listed(truth: GroundTruth) -> str:
 
 
 def _open(source: str, options: ReplayOptions) -> FrameSource:
-    return open_source(source, options.max_frames, options.topics, options.gt_instances)
+    transport = options.play.parameters.get("image_transport", "")
+    topics, not_topics = options.topics, options.gt_instances
+    return open_source(source, options.max_frames, topics, not_topics, transport)
 
 
 def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> None:
@@ -162,15 +171,3 @@ def _check_truth(source: str, frames: FrameSource, options: ReplayOptions) -> No
             reader.require(topic, IMAGE)
         for topic in detections:
             reader.require(topic, DETECTIONS)
-
-
-def _prepare(out: Path) -> None:
-    """Make the folder, without what an earlier replay left in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for pattern in _OWN:
-            for stale in out.glob(pattern):
-                stale.unlink()
-        (out / "node.log").write_bytes(b"")
-    except OSError as error:
-        raise InputError(f"cannot write to the folder {out}: {error.strerror}") from error

@@ -15,6 +15,7 @@ import numpy as np
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.scenes.street import FRAME_RATE, street_video
 from ssap_ros.errors import InputError
+from ssap_ros.replay.bags.camera_topics import choose_camera
 from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE, stamp_of
 from ssap_ros.replay.bags.reader import BagMessage, BagReader, find_bags, is_bag
 from ssap_ros.types import ImageArray
@@ -70,6 +71,7 @@ class FrameSource:
 
     name: what is shown to the user. fps: nominal frames per second and camera. n_frames: how many
     are expected, None if unknown. cameras: topics of the bag, or the name of what it is instead.
+    other_topics: with images, that were not taken.
     skipped: frames that could not be decoded so far. damage: what is wrong with the source as far
     as it was read, one line each.
     """
@@ -78,12 +80,21 @@ class FrameSource:
     fps: float
     n_frames: int | None
     cameras: tuple[str, ...] = ("camera",)
+    other_topics: tuple[str, ...] = ()
     skipped: int = 0
     damage: list[str] = field(default_factory=list)
     _frames: Iterator[Frame] = iter(())
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
+
+    def describe_topics(self) -> str:
+        """Which topics of a bag are taken, and how to take others; empty if it is no bag."""
+        if not self.cameras[0].startswith("/"):
+            return ""
+        text = f"playing {', '.join(self.cameras)}"
+        others = ", ".join(f"--topic {topic}" for topic in self.other_topics)
+        return f"{text}; instead, or beside it: {others}" if others else text
 
     def skip(self, reason: str) -> None:
         """Count a frame that could not be decoded, and tell about the first few."""
@@ -97,12 +108,13 @@ def open_source(
     max_frames: int | None = None,
     topics: Sequence[str] = (),
     not_topics: Sequence[str] = (),
+    transport: str = "",
 ) -> FrameSource:
     """Open a video, an image or a folder of them, a ROS 2 bag (mcap, sqlite3), `scenes[:SEED]`.
 
     max_frames: end after so many frames; None takes all, of the endless street 100.
-    topics: image topics of a bag, one per camera; without any, the first image topic that is none
-        of `not_topics`.
+    topics: image topics of a bag, one per camera; without any, see `choose_camera`, of those that
+        are none of `not_topics` and, if given, of the image `transport` "raw" or "compressed".
     Raises InputError, naming the reason, if nothing can be read from it.
     """
     if max_frames is not None and max_frames < 1:
@@ -114,7 +126,7 @@ def open_source(
     elif not path.exists():
         raise InputError(f"no such file or folder: {spec}")
     elif bag is not None:
-        source, read = _open_bag(bag, topics, not_topics)
+        source, read = _open_bag(bag, topics, not_topics, transport)
     elif path.is_dir() or path.suffix.lower() in _IMAGE_SUFFIXES:
         source, read = _open_images(path)
     else:
@@ -182,7 +194,7 @@ def _open_images(path: Path) -> _Opened:
         index = 0
         for position, file in enumerate(files):
             try:
-                image = read_image(file)
+                image = read_image(file, upright=True)
             except InputError as error:
                 source.skip(str(error))
                 continue
@@ -221,18 +233,19 @@ def _open_video(path: Path) -> _Opened:
     return FrameSource(path.name, fps, count if count > 0 else None), read
 
 
-def _open_bag(path: Path, topics: Sequence[str], not_topics: Sequence[str]) -> _Opened:
+def _open_bag(
+    path: Path, topics: Sequence[str], not_topics: Sequence[str], transport: str
+) -> _Opened:
     reader = BagReader(path)
-    images = reader.topics_of(IMAGE, COMPRESSED_IMAGE)
-    candidates = [topic for topic in images if topic not in not_topics]
-    if not candidates:
-        raise InputError(f"no topic with images in {path}, it holds {reader.contents()}")
-    chosen = list(topics) or candidates[:1]
+    if topics:
+        chosen = list(topics)
+        others = [t for t in reader.topics_of(IMAGE, COMPRESSED_IMAGE) if t not in chosen]
+    else:
+        camera, others = choose_camera(reader, not_topics, transport)
+        chosen = [camera]
     if len(set(chosen)) < len(chosen):
         raise InputError(f"expected different topics, got {', '.join(chosen)}")
     count = sum(reader.require(topic, IMAGE, COMPRESSED_IMAGE).count for topic in chosen)
-    others = [topic for topic in candidates if topic not in chosen]
-    note = f", not {', '.join(others)}" if others else ""
 
     def read(source: FrameSource) -> Iterator[Frame]:
         index = 0
@@ -249,8 +262,9 @@ def _open_bag(path: Path, topics: Sequence[str], not_topics: Sequence[str]) -> _
                 index += 1
             source.damage += [line for line in reader.damage if line not in source.damage]
 
-    name = f"{path.name} ({', '.join(chosen)}{note})"
+    name = f"{path.name} ({', '.join(chosen)})"
     source = FrameSource(name, _rate(path, chosen), count, tuple(chosen))
+    source.other_topics = tuple(t for t in others if t not in not_topics)
     silent = [topic for topic in chosen if reader.topics[topic].count == 0]
     source.damage += [*reader.damage, *(f"{topic} holds no messages" for topic in silent)]
     return source, read

@@ -22,6 +22,7 @@ def extract_instances(
     *,
     score_threshold: float | NDArray[np.float64],
     min_area: int,
+    score_logistic: tuple[float, float] = (1.0, 0.0),
 ) -> tuple[NDArray[np.uint16], tuple[Instance, ...]]:
     """The instances of one image, in descending score, with their masks.
 
@@ -32,11 +33,13 @@ def extract_instances(
     cells_per_pixel: cells of the finest level per source pixel.
     score_threshold: instances of a lower score are dropped; one for all, or one per class id.
     min_area: instances smaller than this many source pixels are dropped.
+    score_logistic: see `ModelInfo.score_logistic`.
 
     Returns the label image, uint16 (H, W), in which k is the mask of instances[k - 1]; the masks do
     not depend on which other instances were dropped.
     """
     class_ids, scores = vote(labels, classes, probabilities, thing_ids)
+    scores = calibrated(scores, score_logistic)
     segments = core.UpsampledSegments(labels, size, cells_per_pixel)
     areas, left, top, right, bottom = segments.extents()[1:].T
     boxes = np.stack([left, top, right - left, bottom - top], axis=1)
@@ -52,6 +55,15 @@ def extract_instances(
         for i in ranked
     )
     return segments.paint(new_label), instances
+
+
+def calibrated(scores: NDArray[np.float64], logistic: tuple[float, float]) -> NDArray[np.float64]:
+    """Scores (N,) in [0, 1] as `ModelInfo.score_logistic` says; the order stays."""
+    slope, offset = logistic
+    if logistic == (1.0, 0.0):
+        return scores
+    p = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.asarray(1 / (1 + np.exp(-offset) * ((1 - p) / p) ** slope))
 
 
 def vote(

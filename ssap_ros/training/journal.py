@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from ssap_ros.common.outputs import growing_output
 from ssap_ros.network.ssap import LEVELS
 from ssap_ros.training.datasets import Batch
 from ssap_ros.training.samples import IGNORE_CLASS
 from ssap_ros.training.settings import TrainConfig
 
+LOG = "log.jsonl"
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ class Journal:
         self._batch_size = config.optimiser.batch_size
         self._every = config.log_every
         folder = Path(config.out)
-        self._log = folder / "log.jsonl"
+        self._log = growing_output(folder / LOG)
         kept = []
         if start and self._log.is_file():
             lines = self._log.read_text().splitlines()

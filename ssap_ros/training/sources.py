@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from ssap_ros.training.samples import UNLABELLED, VOID, Sample, sample_of, soft_
 from ssap_ros.training.teacher import NOT_KNOWN, Box, read_soft_labels
 from ssap_ros.types import ImageArray, LabelArray
 
+_LOG = logging.getLogger(__name__)
 _SURELY_NONE = 2  # level of a teacher's label from which on down it is class 0
 
 
@@ -55,19 +57,20 @@ class CocoSource:
         self.folder = images
         self.teacher: Teacher | None = None
         self.decoded: dict[int, ImageArray] = {}
-        self.objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
         coco = CocoAnnotations(annotations)
+        if repairs := coco.describe_repairs():
+            _LOG.warning("%s: %s", annotations, repairs)
         self.class_of = {
             category: class_names.index(name)
             for category, name in coco.categories.items()
             if name in class_names
         }
-        self.images = list(coco.images.values())
-        for image_id in coco.images:
-            known = [a for a in coco.objects(image_id) if a["category_id"] in self.class_of]
-            if known:
-                self.objects[image_id] = known
-        if not self.objects:
+        self.images: list[dict[str, Any]] = list(coco.images.values())
+        self.objects = {
+            number: [a for a in coco.objects(number) if a["category_id"] in self.class_of]
+            for number in coco.images
+        }
+        if not any(self.objects.values()):
             raise InputError(f"{annotations} has no object of the classes {list(class_names)}")
         self.weights = self._weights()
         self.annotated = {

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ssap_ros.common.outputs import adopt, claim_folder, output
 from ssap_ros.network.backbone import unfold_batch_norms
 from ssap_ros.network.ssap import LEVELS
 from ssap_ros.training.build import (
@@ -21,7 +22,7 @@ from ssap_ros.training.build import (
     set_training_mode,
     training_batches,
 )
-from ssap_ros.training.journal import Journal
+from ssap_ros.training.journal import LOG, Journal
 from ssap_ros.training.losses import ssap_loss
 from ssap_ros.training.parallel import Processes, distribute, from_first, join_processes
 from ssap_ros.training.settings import OptimiserConfig, TrainConfig, load_train_config
@@ -69,16 +70,21 @@ def train(
 
 def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     out, device = Path(config.out), processes.device
-    out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
+    resume = resume and checkpoint.is_file()
+    if processes.first and not resume:
+        claim_folder(out, [checkpoint.name, LOG, "average_*.pt"])
 
     torch.manual_seed(config.seed)
     network = build_network(config).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = None
-    if resume and checkpoint.is_file():
+    if resume:
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         network.load_state_dict(state["network"])
+        if processes.first:
+            for file in (checkpoint, *out.glob(LOG), *out.glob("average_*.pt")):
+                adopt(file)
     start = state["iteration"] if state else 0
     batches = training_batches(config, start, processes)
     if state is None and config.backbone_norm and config.pretrained.endswith(".npz"):
@@ -171,9 +177,8 @@ def _seed(seed: int, iteration: int, rank: int) -> int:
 
 def _save(state: dict[str, Any], path: Path) -> None:
     """Write a file that is either the old one or the new one, whenever the process dies."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with output(path) as part:
+        torch.save(state, part)
 
 
 def learning_rate_factor(settings: OptimiserConfig, iteration: int, share: float) -> float:

@@ -1,4 +1,4 @@
-"""The ONNX Runtime backend reads a model of the contract and refuses any other in one line."""
+"""The CPU backends read a model of the contract and refuse any other in one line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,25 @@ from onnx import TensorProto, helper
 
 from ssap_ros import backends
 from ssap_ros.backends import ModelError, load_backend
+from ssap_ros.backends.cpu import CpuBackend
 from ssap_ros.backends.model_info import METADATA_KEY
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.stages.preprocess import preprocess
 from support.toy_model import AFFINITY_LOGIT, paint, toy_info, toy_model, write_toy_model
+
+Open = Callable[[Path], CpuBackend]
+
+
+@pytest.fixture(params=["onnxruntime", "openvino"])
+def open_backend(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Opens a model in one of the CPU backends, in single precision."""
+    if request.param == "onnxruntime":
+        return lambda path: OnnxRuntimeBackend(path, num_threads=1)
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    from ssap_ros.backends.openvino import OpenVinoBackend
+
+    return lambda path: OpenVinoBackend(path, 1, "fp32", tmp_path / "cache")
 
 
 @pytest.fixture
@@ -30,11 +44,12 @@ def instances() -> np.ndarray:
 
 
 def test_logits_are_those_of_the_picture(
-    toy_backend: OnnxRuntimeBackend, instances: np.ndarray
+    open_backend: Open, toy_model_path: Path, instances: np.ndarray
 ) -> None:
+    backend = open_backend(toy_model_path)
     class_ids = np.array([0, 1, 1, 3])
-    tensor, _ = preprocess(paint(instances, class_ids[1:]), toy_backend.info, 192)
-    [output] = toy_backend.infer(tensor, (4, 16))
+    tensor, _ = preprocess(paint(instances, class_ids[1:]), backend.info, 192)
+    [output] = backend.infer(tensor, (4, 16))
     for level, semantic, affinity in zip((4, 16), output.semantic, output.affinities, strict=True):
         cells = instances[level // 2 :: level, level // 2 :: level]
         assert semantic.dtype == affinity.dtype == np.float32
@@ -48,10 +63,10 @@ def test_logits_are_those_of_the_picture(
 
 
 def test_half_precision_outputs_are_widened(
-    tmp_path: Path, toy_backend: OnnxRuntimeBackend, instances: np.ndarray
+    open_backend: Open, tmp_path: Path, toy_backend: OnnxRuntimeBackend, instances: np.ndarray
 ) -> None:
     write_toy_model(tmp_path / "half.onnx", float16=True)
-    half = OnnxRuntimeBackend(tmp_path / "half.onnx", num_threads=1)
+    half = open_backend(tmp_path / "half.onnx")
     tensor, _ = preprocess(paint(instances, [1, 1, 3]), half.info, 192)
     expected, got = (backend.infer(tensor, (8,))[0] for backend in (toy_backend, half))
     assert got.semantic[0].dtype == np.float32
@@ -61,7 +76,10 @@ def test_half_precision_outputs_are_widened(
 
 def test_the_configured_model_is_loaded(tmp_path: Path) -> None:
     info = write_toy_model(tmp_path / "fixed.onnx", input_size=(128, 256), n_levels=3)
-    backend = load_backend(SsapConfig(model_file_path=str(tmp_path / "fixed.onnx"), num_threads=1))
+    config = SsapConfig(
+        model_file_path=str(tmp_path / "fixed.onnx"), backend="onnxruntime", num_threads=1
+    )
+    backend = load_backend(config)
     assert (backend.name, backend.info) == ("onnxruntime", info)
 
 
@@ -111,29 +129,29 @@ def _integer_output(model: onnx.ModelProto) -> None:
     ],
 )
 def test_other_models_are_refused_in_one_line(
-    tmp_path: Path, spoil: Callable[[onnx.ModelProto], None], reason: str
+    open_backend: Open, tmp_path: Path, spoil: Callable[[onnx.ModelProto], None], reason: str
 ) -> None:
     path = tmp_path / "spoilt.onnx"
     model = toy_model(toy_info())
     spoil(model)
     onnx.save(model, str(path))
     with pytest.raises(ModelError, match=reason) as error:
-        OnnxRuntimeBackend(path, num_threads=1)
+        open_backend(path)
     assert str(error.value).startswith(f"incompatible model {path}: ")
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_refused(open_backend: Open, tmp_path: Path) -> None:
     path = tmp_path / "text.onnx"
     path.write_text("not a model")
     with pytest.raises(ModelError, match="not a model that can be run") as error:
-        OnnxRuntimeBackend(path)
+        open_backend(path)
     assert "\n" not in str(error.value)
 
 
-def test_input_of_the_wrong_size_is_an_error(tmp_path: Path) -> None:
+def test_input_of_the_wrong_size_is_an_error(open_backend: Open, tmp_path: Path) -> None:
     info = dataclasses.replace(toy_info(), input_size=(64, 128))
     onnx.save(toy_model(info), str(tmp_path / "fixed.onnx"))
-    backend = OnnxRuntimeBackend(tmp_path / "fixed.onnx", num_threads=1)
+    backend = open_backend(tmp_path / "fixed.onnx")
     with pytest.raises(ModelError, match="inference failed"):
         backend.infer(np.zeros((1, 3, 64, 64), np.float32), (4,))

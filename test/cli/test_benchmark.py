@@ -28,7 +28,7 @@ def test_every_backend_is_measured_or_says_why_not(tmp_path, capsys, toy_model_p
     text, document = benchmark(tmp_path, capsys, toy_model_path)
     assert document["size"] == "640x480"
     names = {result["backend"] for result in document["results"]} | set(document["not_here"])
-    assert names == set(BACKENDS)
+    assert {name.split()[0] for name in names} == set(BACKENDS)  # "openvino bf16"
     for result in document["results"]:
         check(result, 6)
         assert set(result["stage_ms"]) == {*STAGES, "total"}

@@ -148,8 +148,29 @@ def test_what_is_wrong_with_coco_panoptic_is_named(tmp_path: Path) -> None:
     file.add(objects([]), [], columns([1, 2]), [{"id": 1, "category_id": 1}])
     assert "has a segment 2 that the annotations do not list" in error()
     assert "has no category of ['tram']" in error(["tram"])
+    sound = file.annotations.read_text()
+    for change, words in (
+        ({"id": 0}, "its segment ids are not unique"),
+        ({"category_id": 77}, "there is no category 77"),
+        ({"id": "one"}, "is not a COCO panoptic annotation file"),
+        ({"iscrowd": []}, "has a segment 2 that"),
+    ):
+        data = json.loads(sound)
+        data["annotations"][0]["segments_info"][0] |= change
+        file.annotations.write_text(json.dumps(data))
+        assert words in error()
+    for change, words in (
+        ({"image_id": 77}, "has segments of image 77, which it lacks"),
+        ({"file_name": "../none.png"}, "cannot read the image"),
+        ({"segments_info": None}, "is not a COCO panoptic annotation file"),
+    ):
+        data = json.loads(sound)
+        data["annotations"][0] |= change
+        file.annotations.write_text(json.dumps(data))
+        assert words in error()
+    file.annotations.write_text(sound)
     (tmp_path / "panoptic" / "1.png").unlink()
-    assert "none that can be read" in error()
+    assert "cannot read the image" in error()
     file.annotations.write_text(json.dumps({"images": []}))
     assert "is not a COCO panoptic annotation file" in error()
     (tmp_path / "panoptic").rmdir()

@@ -164,7 +164,7 @@ def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> 
     entry["file_name"] = "absent.png"
     assert "cannot read the image" in error_of(folder.dataset)
     del entry["file_name"]
-    assert "is not a COCO annotation file" in error_of(folder.dataset)
+    assert "it has no file_name" in error_of(folder.dataset)
 
 
 def test_components_are_counted_by_class() -> None:

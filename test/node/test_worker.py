@@ -37,7 +37,7 @@ def test_latest_keeps_the_newest_and_counts_the_replaced() -> None:
         assert balanced(queue.counts(""))
     assert queue.take() == [("", 4)]
     assert queue.counts("") == FrameCounts(received=5, dropped=4, waiting=1)
-    queue.finish("", Outcome.PROCESSED)
+    queue.account("", Outcome.PROCESSED)
     assert queue.counts("") == FrameCounts(received=5, processed=1, dropped=4)
 
 
@@ -52,7 +52,7 @@ def test_every_keeps_all_in_order_and_says_when_it_is_full() -> None:
     for frame in range(n):
         assert queue.take() == [("", frame)]
         assert queue.has_capacity("")
-        queue.finish("", Outcome.FAILED if frame % 2 else Outcome.PROCESSED)
+        queue.account("", Outcome.FAILED if frame % 2 else Outcome.PROCESSED)
     assert queue.counts("") == FrameCounts(received=n, processed=n - n // 2, failed=n // 2)
 
 
@@ -79,7 +79,7 @@ def test_cameras_take_turns_whoever_is_louder() -> None:
         ((camera, frame),) = queue.take()
         assert frame == step, "the newest"
         served.append(camera)
-        queue.finish(camera, Outcome.PROCESSED)
+        queue.account(camera, Outcome.PROCESSED)
     assert all(set(served[i : i + 3]) == set(CAMERAS) for i in range(28))
 
 
@@ -115,7 +115,7 @@ def test_books_balance_after_any_sequence(policy: str) -> None:
         elif act == "t" and any(queue.counts(c).waiting > in_work.count(c) for c in CAMERAS):
             in_work += [name for name, _ in queue.take(rng.randint(1, 3))]
         elif act == "f" and in_work:
-            queue.finish(
+            queue.account(
                 in_work.pop(0), rng.choice([Outcome.PROCESSED, Outcome.DROPPED, Outcome.FAILED])
             )
         elif act == "o":
@@ -137,7 +137,7 @@ def test_readers_see_a_balance_while_frames_come_and_go() -> None:
 
     def consume() -> None:
         while queue.take():
-            queue.finish("", Outcome.PROCESSED)
+            queue.account("", Outcome.PROCESSED)
 
     threads = [threading.Thread(target=run) for run in (produce, consume)]
     interval = sys.getswitchinterval()

@@ -13,6 +13,7 @@ from support.bag_files import INSTANCES, write_painted_bag
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("distributed", reason="Dask is not installed (requirements-batch.txt)")
 
+from ssap_ros.common.outputs import RECORD, write_json
 from ssap_ros.errors import InputError
 from ssap_ros.replay.batch import bags_of, replay_batch
 from ssap_ros.replay.play.play import PlayOptions
@@ -64,7 +65,7 @@ def test_merged_report(alone):
     page = (out / "report.html").read_text()
     assert 'href="drive1/report.html"' in page
     assert (out / "drive1" / "report.html").exists()
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert [path.name for path in out.glob(".*")] == [RECORD]
 
 
 def test_nothing_is_replayed_twice_but_what_has_changed(alone, fleet, options):
@@ -82,7 +83,7 @@ def test_a_partial_result_is_tried_again(alone, fleet, options):
     out, summary = alone
     path = out / "drive0" / "summary.json"
     one = json.loads(path.read_text())
-    path.write_text(json.dumps({**one, "problems": ["1 of 6 frames have no output: 3"]}))
+    write_json(path, {**one, "problems": ["1 of 6 frames have no output: 3"]})
     assert stable(replay_batch(bags_of([str(fleet)]), out, options)) == stable(summary)
     assert json.loads(path.read_text())["problems"] == []
 
@@ -95,8 +96,8 @@ def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
     def kill_one():
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not killed:
-            for log in out.glob(".drive*/node.log"):
-                worker = int(log.parent.name.rsplit(".", 1)[1])
+            for log in out.glob(".drive*/*/node.log"):
+                worker = int(log.parents[1].name.rsplit(".", 1)[1])
                 os.kill(worker, signal.SIGKILL)
                 killed.append(worker)
                 return
@@ -108,7 +109,7 @@ def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
     killer.join()
     assert killed
     assert stable(summary) == stable(alone[1])
-    assert not list(out.glob(".*"))
+    assert [path.name for path in out.glob(".*")] == [RECORD]
 
 
 def test_bags_of_the_command_line(fleet, tmp_path):

@@ -241,7 +241,8 @@ class Starter:
         **parameters: object,
     ) -> Client:
         self.end()
-        parameters = {"model_file_path": self._model, **parameters}
+        # in single precision the toy network reads the colours exactly
+        parameters = {"model_file_path": self._model, "precision": "fp32", **parameters}
         process = NodeProcess(self._domain, self._logs(), program, parameters)
         names = parameters.get("cameras", ())
         assert isinstance(names, tuple)

@@ -174,3 +174,31 @@ def _sum_pairs(n_offsets: int) -> NDArray[np.float32]:
     """1x1 kernel (n_offsets, 2 * n_offsets): red + green difference, any step saturates."""
     kernel = np.repeat(np.eye(n_offsets, dtype=np.float32), 2, axis=1)
     return (2 * AFFINITY_LOGIT * kernel)[:, :, None, None]
+
+
+def quantized_model() -> onnx.ModelProto:
+    """A convolution in int8 as `ssap export --int8` writes them: activations and weights."""
+    random = np.random.default_rng(0)
+    constants: dict[str, NDArray[np.generic]] = {
+        "weight": random.integers(-127, 128, (6, 3, 3, 3)).astype(np.int8),
+        "weight_scale": random.uniform(0.001, 0.002, 6).astype(np.float32),
+        "weight_zero": np.zeros(6, np.int8),
+        "bias": random.normal(size=6).astype(np.float32),
+        "scale": np.float32(0.02),
+        "zero": np.int8(0),
+    }
+    weight = ["weight", "weight_scale", "weight_zero"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["image_int8"]),
+        helper.make_node("DequantizeLinear", ["image_int8", "scale", "zero"], ["image_again"]),
+        helper.make_node("DequantizeLinear", weight, ["weight_float"], axis=0),
+        helper.make_node("Conv", ["image_again", "weight_float", "bias"], ["output"]),
+    ]
+    shape = [1, "channels", "height", "width"]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name in ("image", "output")
+    ]
+    initializers = [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()]
+    graph = helper.make_graph(nodes, "quantized", values[:1], values[1:], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

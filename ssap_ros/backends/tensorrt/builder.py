@@ -144,8 +144,12 @@ def build_plan(trt: Any, network: bytes, key: EngineKey, timings: bytes) -> tupl
     sources = (trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS)
     config.set_tactic_sources(sum(1 << int(source) for source in sources))
     attempts: list[Any] = [None]
-    if key.precision != "fp16":
+    if key.precision == "fp32":
         config.clear_flag(trt.BuilderFlag.TF32)
+    elif key.precision == "int8":
+        if not _has(trt, "STRONGLY_TYPED"):
+            config.set_flag(trt.BuilderFlag.INT8)
+            config.set_flag(trt.BuilderFlag.FP16)
     elif not _has(trt, "STRONGLY_TYPED"):  # left to itself it takes FP32 where that is faster
         config.set_flag(trt.BuilderFlag.FP16)
         for layer in (definition.get_layer(i) for i in range(definition.num_layers)):

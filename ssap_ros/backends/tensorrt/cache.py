@@ -36,7 +36,7 @@ class EngineKey:
     """Everything that makes an engine what it is.
 
     model_sha256: digest of the ONNX file. tensorrt, gpu, compute_capability: where it was built.
-    precision: "fp16" or "fp32". min_shape, opt_shape, max_shape: the optimization profile, network
+    precision: "fp16", "fp32" or "int8". min_shape, opt_shape, max_shape: the profile, network
         input (n, 3, h, w). flags: other build settings, as text.
     """
 

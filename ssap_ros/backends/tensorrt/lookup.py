@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ssap_ros.backends.base import OnProgress
+from ssap_ros.backends.model_info import is_quantized
 from ssap_ros.backends.tensorrt.builder import FLAGS, BuildJob, build_engine
 from ssap_ros.backends.tensorrt.cache import (
     EngineKey,
@@ -31,16 +32,18 @@ def engine_key(
 ) -> EngineKey:
     """The key of the engine that `config` needs on `gpu`.
 
-    model: content of the ONNX file, `info` is of it. tensorrt: version.
+    model: content of the ONNX file, `info` is of it; a quantized one makes an int8 engine, whose
+        other layers are in half precision where TensorRT chooses. tensorrt: version.
     input_size: (height, width), for an engine of this one input size.
     """
+    precision = "fp16" if config.precision == "auto" else config.precision
     least, usual, most = profile_shapes(info, config, input_size)
     return EngineKey(
         model_sha256=hashlib.sha256(model).hexdigest(),
         tensorrt=tensorrt,
         gpu=gpu.name,
         compute_capability=gpu.compute_capability,
-        precision=config.precision,
+        precision="int8" if is_quantized(model) else precision,
         min_shape=least,
         opt_shape=usual,
         max_shape=most,

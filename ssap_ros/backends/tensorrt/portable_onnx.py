@@ -22,6 +22,7 @@ from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json
 from ssap_ros.types import ModelInfo
 
 _HALF_MAX = float(np.finfo(np.float16).max)
+_QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
 _FLOAT32_INPUTS = {"Resize": (1, 2)}  # region and scales stay single precision by definition
 
 
@@ -29,13 +30,15 @@ def portable_onnx(model: bytes, *, half: bool, any_batch: bool) -> bytes:
     """The same network with constants folded.
 
     half: all arithmetic in float16, the input and the outputs staying float32. A model that is in
-        half precision already keeps its types.
+        half precision already keeps its types. A quantized one has half = False.
     any_batch: the first dimension of the input and of the outputs becomes free.
 
     Raises ModelError if a weight is beyond the range of float16.
     """
     proto = onnx.load_model_from_string(model)
     _fold_constants(proto.graph)
+    _quantize_signed(proto.graph)
+    _quantize_weights_by_nodes(proto.graph)
     if half and not _is_half(proto.graph):
         _to_half(proto.graph)
     if any_batch:
@@ -67,7 +70,7 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     kept = []
     for node in graph.node:
-        if any(name and name not in known for name in node.input):
+        if node.op_type in _QUANTIZATION or any(n and n not in known for n in node.input):
             kept.append(node)
             continue
         known_inputs = {name: known[name] for name in node.input if name}
@@ -77,6 +80,48 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     del graph.node[:], graph.initializer[:]
     graph.node.extend(kept)
     graph.initializer.extend(_tensor(known[name], name) for name in known if name in used)
+
+
+def _quantize_signed(graph: onnx.GraphProto) -> None:
+    """Activations in uint8, whose least value is 0, become int8 ones: TensorRT knows no others."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    unsigned = [
+        node
+        for node in graph.node
+        if node.op_type in _QUANTIZATION
+        and len(node.input) == 3
+        and tensors[node.input[2]].data_type == TensorProto.UINT8
+    ]
+    for name in {node.input[1] for node in unsigned}:
+        scale = numpy_helper.to_array(tensors[name])
+        tensors[name].CopyFrom(_tensor(np.float32(scale * (255 / 127)), name))
+    for name in {node.input[2] for node in unsigned}:
+        zero = numpy_helper.to_array(tensors[name])
+        if zero.any():
+            raise ModelError(f"TensorRT quantizes around 0, got the zero point {zero.max()}")
+        tensors[name].CopyFrom(_tensor(zero.astype(np.int8), name))
+
+
+def _quantize_weights_by_nodes(graph: onnx.GraphProto) -> None:
+    """Weights in int8 become float32 ones that a node quantizes, as TensorRT 8 wants them."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = []
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights:
+            name, *scale = node.input
+            tensor = weights[name]
+            known = [numpy_helper.to_array(weights[i]) for i in node.input]
+            results: Any = ReferenceEvaluator(node).run(
+                None, dict(zip(node.input, known, strict=True))
+            )
+            quantize = helper.make_node("QuantizeLinear", [name, *scale], [f"{name}_quantized"])
+            quantize.attribute.extend(node.attribute)
+            node.input[0] = f"{name}_quantized"
+            tensor.CopyFrom(_tensor(results[0], name))
+            nodes.append(quantize)
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _is_half(graph: onnx.GraphProto) -> bool:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
-from ssap_ros.common.files import write_atomically
-from ssap_ros.errors import InputError
+from ssap_ros.common.outputs import write_output
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.types import ImageArray
+
+ANNOTATIONS, IMAGES, NUMBERED = "annotations.json", "images", "[0-9]*.png"
 
 
 class CocoExport:
@@ -29,10 +30,6 @@ class CocoExport:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._categories = [{"id": k, "name": name} for k, name in classes.items() if k > 0]
-        try:
-            (folder / "images").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot write to {folder}: {error.strerror}") from error
 
     def add(
         self, image: ImageArray, labels: NDArray[np.uint16], entries: Sequence[Detection]
@@ -40,9 +37,9 @@ class CocoExport:
         """Write a frame; labels and entries as in ground_truth.py."""
         number = len(self._images) + 1
         name = f"{number:06}.png"
-        path = self._folder / "images" / name
-        if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-            raise InputError(f"cannot write the picture {path}")
+        path = self._folder / IMAGES / name
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        write_output(path, cv2.imencode(".png", bgr)[1].tobytes())
         height, width = labels.shape
         self._images.append({"id": number, "file_name": name, "height": height, "width": width})
         for k, entry in enumerate(entries, start=1):
@@ -66,4 +63,4 @@ class CocoExport:
             "annotations": self._annotations,
             "categories": self._categories,
         }
-        write_atomically(self._folder / "annotations.json", json.dumps(dataset) + "\n")
+        write_output(self._folder / ANNOTATIONS, json.dumps(dataset) + "\n")

@@ -1,55 +1,39 @@
 """Reads ROS 2 bags, mcap and sqlite3, by the message definitions that they carry.
 
 A bag that is damaged gives what can be read of it, and says so: a truncated or unindexed mcap is
-read from its beginning, a message or chunk whose checksum is wrong ends the reading.
+read from its beginning, a message or chunk whose checksum is wrong ends the reading of its file.
 """
 
 from __future__ import annotations
 
-import struct
+import contextlib
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
 
-from mcap.exceptions import EndOfFile
-from mcap.records import Channel, Message, Schema
-from mcap.stream_reader import StreamReader
-from rosbags.interfaces import MessageDefinitionFormat
-from rosbags.rosbag2 import Reader
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from ssap_ros.errors import InputError, one_line
+from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import standard_types
+from ssap_ros.replay.bags.storage import (
+    SUFFIXES,
+    Storage,
+    Topic,
+    bag_files,
+    missing_files,
+    open_storage,
+    plain_name,
+    reason_of,
+)
+from ssap_ros.replay.bags.storage import (
+    BagMessage as BagMessage,
+)
 
-BAG_SUFFIXES = (".mcap", ".db3")
-_RECORD_LIMIT = 1 << 30
 _IDL_RULE = "=" * 80 + "\n"
-
-
-class BagMessage(NamedTuple):
-    """logged: when it was recorded, in nanoseconds. raw: CDR."""
-
-    topic: str
-    logged: int
-    raw: bytes
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A topic of a bag.
-
-    msgtype: such as sensor_msgs/msg/Image. definition: text of the message and those in it, empty
-    if the bag has none. count: messages that the bag claims to hold.
-    """
-
-    name: str
-    msgtype: str
-    definition: str = ""
-    is_idl: bool = False
-    count: int = 0
 
 
 class BagReader:
@@ -64,22 +48,43 @@ class BagReader:
         self.topics: dict[str, Topic] = {}
         self.damage: list[str] = []
         self._stores: dict[str, Typestore] = {}
-        self._reader: Reader | None = None
-        self._mcap = _only_mcap(path)
-        self._read: Counter[str] = Counter()
+        self._files: list[Storage] = []
+        self._stack = contextlib.ExitStack()
+        files, errors = bag_files(path), []
+        self._report_all(f"the file {name} is missing" for name in missing_files(path))
         try:
-            self._open_indexed()
-        except Exception as error:  # the storage plugins raise what their libraries raise
-            if self._mcap is None:
-                raise InputError(f"not a ROS 2 bag: {path} ({_reason(error)})") from error
-            self._open_scanned(error)
+            for file in files:
+                try:
+                    self._add(open_storage(file, self._stack), file.name if len(files) > 1 else "")
+                except InputError as error:
+                    if not str(error).startswith("not a ROS 2 bag"):
+                        raise
+                    errors.append(error)
+                    self._report(f"{file.name} cannot be read: {error}")
+            if not self._files:
+                raise errors[0]
+        except BaseException:
+            self._stack.close()
+            raise
 
     def __enter__(self) -> BagReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._reader is not None and self._reader.is_open:
-            self._reader.close()
+        self._stack.close()
+
+    def _add(self, file: Storage, name: str) -> None:
+        self._files.append(file)
+        self._report_all(f"{name}: {line}" if name else line for line in file.damage)
+        for topic in file.topics.values():
+            known = self.topics.get(topic.name, dataclasses.replace(topic, count=0))
+            if known.msgtype != topic.msgtype:
+                raise InputError(f"topic {topic.name} has two types in {self.path}")
+            definition = known.definition or topic.definition
+            count = known.count + topic.count
+            self.topics[topic.name] = dataclasses.replace(
+                known, definition=definition, is_idl=known.is_idl or topic.is_idl, count=count
+            )
 
     def topics_of(self, *msgtypes: str) -> list[str]:
         """Names of the topics of these types, in the bag's order."""
@@ -106,17 +111,18 @@ class BagReader:
         Afterwards `damage` says whether all of them came.
         """
         read: Counter[str] = Counter()
-        source = self._scan(topics) if self._reader is None else self._indexed(topics)
-        while True:
-            try:
-                message = next(source)
-            except StopIteration:
-                break
-            except Exception as error:
-                self._report(f"unreadable after {read.total()} messages: {_reason(error)}")
-                break
-            read[message.topic] += 1
-            yield message
+        for file in self._files:
+            source = file.messages(topics)
+            while True:
+                try:
+                    message = next(source)
+                except StopIteration:
+                    break
+                except Exception as error:  # the libraries raise what they like on damage
+                    self._report(f"unreadable after {read.total()} messages: {reason_of(error)}")
+                    break
+                read[message.topic] += 1
+                yield message
         for topic in topics:
             expected = self.topics[topic].count
             if read[topic] != expected:
@@ -132,88 +138,11 @@ class BagReader:
         try:
             return self._stores[topic.name].deserialize_cdr(message.raw, topic.msgtype)
         except Exception as error:  # what damaged bytes make the deserialiser do is not documented
-            raise ValueError(f"not a {topic.msgtype}: {_reason(error)}") from error
+            raise ValueError(f"not a {topic.msgtype}: {reason_of(error)}") from error
 
-    # With an index
-
-    def _open_indexed(self) -> None:
-        reader = Reader(self.path)
-        reader.open()
-        try:
-            for c in reader.connections:
-                known = self.topics.get(c.topic)
-                if known and known.msgtype != c.msgtype:
-                    raise InputError(f"topic {c.topic} has two types in {self.path}")
-                self.topics[c.topic] = Topic(
-                    c.topic,
-                    c.msgtype,
-                    "" if c.msgdef.format == MessageDefinitionFormat.NONE else c.msgdef.data,
-                    c.msgdef.format == MessageDefinitionFormat.IDL,
-                    c.msgcount + (known.count if known else 0),
-                )
-        except BaseException:
-            reader.close()
-            raise
-        self._reader = reader
-
-    def _indexed(self, topics: Sequence[str]) -> Iterator[BagMessage]:
-        assert self._reader is not None
-        chosen = [c for c in self._reader.connections if c.topic in topics]
-        if chosen:  # no connection would mean every connection
-            for connection, logged, raw in self._reader.messages(chosen):
-                yield BagMessage(connection.topic, logged, bytes(raw))
-
-    # Without one
-
-    def _open_scanned(self, reason: Exception) -> None:
-        """Find the topics of a damaged mcap by reading as much of it as can be read."""
-        self.topics, counts = {}, Counter[str]()
-        try:
-            for message in self._scan(None):
-                counts[message.topic] += 1
-        except Exception as error:
-            reason = error
-        self.topics = {
-            name: Topic(name, t.msgtype, t.definition, t.is_idl, counts[name])
-            for name, t in self.topics.items()
-        }
-        if not counts:
-            raise InputError(f"not a ROS 2 bag: {self.path} ({_reason(reason)})") from reason
-        self._report(
-            f"truncated or without an index, {counts.total()} messages could be read "
-            f"({_reason(reason)})"
-        )
-
-    def _scan(self, topics: Sequence[str] | None) -> Iterator[BagMessage]:
-        """All messages of an mcap in the order of the file; `None` collects the topics, too."""
-        schemas: dict[int, Schema] = {}
-        channels: dict[int, str] = {}
-        left = None if topics is None else Counter({t: self.topics[t].count for t in topics})
-        assert self._mcap is not None
-        with self._mcap.open("rb") as file:
-            reader = StreamReader(file, validate_crcs=True, record_size_limit=_RECORD_LIMIT)
-            for record in reader.records:
-                if isinstance(record, Schema):
-                    schemas[record.id] = record
-                elif isinstance(record, Channel):
-                    channels[record.id] = record.topic
-                    schema = schemas.get(record.schema_id)
-                    if topics is None and schema is not None:
-                        self.topics[record.topic] = Topic(
-                            record.topic,
-                            schema.name,
-                            schema.data.decode(),
-                            schema.encoding != "ros2msg",
-                        )
-                elif isinstance(record, Message):
-                    topic = channels[record.channel_id]
-                    if left is None:
-                        yield BagMessage(topic, record.log_time, b"")
-                    elif topic in left:
-                        left[topic] -= 1
-                        yield BagMessage(topic, record.log_time, record.data)
-                        if left.total() == 0:  # what follows is the damage known already
-                            return
+    def _report_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._report(line)
 
     def _report(self, damage: str) -> None:
         if damage not in self.damage:
@@ -223,19 +152,33 @@ class BagReader:
 def find_bags(folder: Path) -> list[Path]:
     """The bags in a folder and below it: bag folders, and bag files outside of those."""
     folders = sorted(file.parent for file in folder.rglob("metadata.yaml"))
-    files = [file for suffix in BAG_SUFFIXES for file in folder.rglob(f"*{suffix}")]
+    files = [file for suffix in SUFFIXES for file in folder.rglob(f"*{suffix}")]
     return sorted([*folders, *(file for file in files if file.parent not in folders)])
 
 
 def is_bag(path: Path) -> bool:
     """Whether the path looks like a bag."""
-    return path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file()
+    return PurePath(plain_name(path)).suffix in SUFFIXES or (path / "metadata.yaml").is_file()
 
 
-def _only_mcap(path: Path) -> Path | None:
-    """The mcap file that a bag consists of, if it is a single one."""
-    files = list(path.glob("*.mcap")) if path.is_dir() else [path] if path.is_file() else []
-    return files[0] if len(files) == 1 and files[0].suffix == ".mcap" else None
+def _add_known(types: dict[str, Any], standard: Typestore) -> None:
+    """Add the standard messages that the definitions use and do not bring themselves."""
+    open_names = list(types)
+    while open_names:
+        _, fields = types[open_names.pop()]
+        for _, field in fields:
+            name = _type_name(field)
+            if name and name not in types and name in standard.fielddefs:
+                types[name] = standard.fielddefs[name]
+                open_names.append(name)
+
+
+def _type_name(field: Any) -> str:
+    """The message that a field holds, also in a list; empty if it holds none."""
+    kind, value = field
+    if kind == Nodetype.NAME:
+        return str(value)
+    return _type_name(value[0]) if kind in (Nodetype.ARRAY, Nodetype.SEQUENCE) else ""
 
 
 def _types_of(topic: Topic, path: Path) -> Typestore:
@@ -244,26 +187,28 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
     Raises InputError if there is neither.
     """
     standard = standard_types()
-    if not topic.definition:
+    definition = topic.definition.replace("\r\n", "\n").replace("\r", "\n")
+    if not definition.strip():
         if topic.msgtype in standard.fielddefs:
             return standard
         raise InputError(f"no definition of {topic.msgtype} ({topic.name}) in {path}")
     try:
         if not topic.is_idl:
-            types = get_types_from_msg(topic.definition, topic.msgtype)
-        elif topic.definition.startswith(f"{_IDL_RULE}IDL: "):
+            types = get_types_from_msg(definition, topic.msgtype)
+        elif definition.startswith(f"{_IDL_RULE}IDL: "):
             types = {}
-            for part in topic.definition.split(_IDL_RULE)[1:]:
+            for part in definition.split(_IDL_RULE)[1:]:
                 types.update(get_types_from_idl(part.split("\n", 1)[1]))
         else:
-            types = get_types_from_idl(topic.definition)
+            types = get_types_from_idl(definition)
+        _add_known(types, standard)
         store = get_typestore(Stores.EMPTY)
         store.register(types)
         fingerprint = store.hash_rihs01(topic.msgtype)  # KeyError for a type that is not there
     except Exception as error:
         raise InputError(
             f"the definition of {topic.msgtype} ({topic.name}) in {path} is invalid: "
-            f"{_reason(error)}"
+            f"{reason_of(error)}"
         ) from error
     known = topic.msgtype in standard.fielddefs
     if known and fingerprint != standard.hash_rihs01(topic.msgtype):
@@ -272,9 +217,3 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
             "its definition has other fields"
         )
     return store
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, (EndOfFile, struct.error)):  # the latter within the last record
-        return "the file ends too early"
-    return one_line(error)[:200]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mcap.writer import Writer
 
-from ssap_ros.common.files import replacing
+from ssap_ros.common.outputs import output
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.messages import encode, standard_types
 
@@ -37,7 +37,7 @@ class BagWriter:
         self._schemas: dict[str, int] = {}
         self._stack = contextlib.ExitStack()
         try:
-            part = self._stack.enter_context(replacing(path))
+            part = self._stack.enter_context(output(path))
             self._file = self._stack.enter_context(part.open("wb"))
         except OSError as error:
             raise InputError(f"cannot write the bag {path}: {error.strerror}") from error

@@ -20,7 +20,6 @@ _STOP_TIMEOUT_S = 60.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _NUMBERS = itertools.count()  # a node that has just gone is not mistaken for its successor
-_BEFORE_FAST_DDS_3 = ("humble", "iron", "jazzy")
 
 
 class NodeProcess:
@@ -35,9 +34,9 @@ class NodeProcess:
         self.namespace = f"/replay_{os.getpid()}_{next(_NUMBERS)}"
         self.domain_id = 1 + os.getpid() % 100
         self._log = log
-        vendor = "FASTRTPS" if os.environ.get("ROS_DISTRO") in _BEFORE_FAST_DDS_3 else "FASTDDS"
         profile = share_path("config/fastdds_shm.xml")  # shared memory that whole images fit into
-        os.environ.setdefault(f"{vendor}_DEFAULT_PROFILES_FILE", str(profile))
+        for vendor in ("FASTDDS", "FASTRTPS"):  # Fast DDS 3 reads the one, Fast DDS 2 the other
+            os.environ.setdefault(f"{vendor}_DEFAULT_PROFILES_FILE", str(profile))
         self._command = [sys.executable, "-m", "ssap_ros.node", "--ros-args"]
         self._command += ["-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():

@@ -16,7 +16,6 @@ _OF_THE_REPLAY = (
     "model_file_path",
     "autostart",
     "cameras",
-    "image_transport",
     "input_qos",
     "output_qos",
     "drop_policy",

@@ -81,6 +81,7 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
     reliability = "reliable" if options.policy == "every" else "best_effort"
     parameters = {
         **options.parameters,
+        "image_transport": "raw",  # what was recorded is decoded by the node's own decoder
         "drop_policy": options.policy,
         "input_qos": reliability,
         "model_file_path": str(path),

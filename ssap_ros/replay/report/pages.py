@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ssap_ros.common.files import write_atomically
+from ssap_ros.common.outputs import write_output
 from ssap_ros.replay.report import charts
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -29,7 +29,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    write_atomically(path, _environment().get_template(template).render(values))
+    write_output(path, _environment().get_template(template).render(values))
 
 
 @cache

@@ -26,7 +26,7 @@ from ssap_ros.config import SsapConfig
 from ssap_ros.pipeline import SsapPipeline
 from support import tensorrt_contract
 from support.simulated_gpu import SimulatedGpu, compile_driver, simulated_machine
-from support.toy_model import paint, toy_info, toy_model
+from support.toy_model import paint, quantized_model, toy_info, toy_model
 
 RELEASE = tensorrt_contract.RELEASES[0]
 
@@ -66,9 +66,11 @@ def test_auto_takes_the_cpu_where_there_is_no_driver(
     monkeypatch.setattr(backends, "probe", partial(probe, library="libnothing.so"))
     said: list[str] = []
     config = SsapConfig(model_file_path=str(toy_model_path), num_threads=1)
+    monkeypatch.setattr(backends, "find_spec", lambda _: None)
     assert load_backend(config, said.append).name == "onnxruntime"
     assert said == [
-        "ONNX Runtime: on the CPU, because no NVIDIA driver here (libnothing.so is not found)"
+        "ONNX Runtime: on the CPU, because no NVIDIA driver here (libnothing.so is not found) "
+        "and openvino not installed"
     ]
     with pytest.raises(DeviceError, match=r"^backend tensorrt: no NVIDIA driver here"):
         choose_backend(SsapConfig(backend="tensorrt"))
@@ -79,17 +81,21 @@ def test_auto_takes_the_gpu_where_everything_is_there(
 ) -> None:
     monkeypatch.setattr(backends, "probe", partial(probe, library=compile_driver(tmp_path)))
     monkeypatch.setattr(backends, "find_spec", lambda name: name)
-    gpu, reason = choose_backend(SsapConfig())
-    assert gpu == Gpu("Toy GPU", "8.7", "12.6")
-    assert reason == "Toy GPU, compute capability 8.7, CUDA 12.6"
-    assert choose_backend(SsapConfig(backend="onnxruntime")) == (None, "on the CPU, as configured")
+    choice = choose_backend(SsapConfig())
+    assert choice.gpu == Gpu("Toy GPU", "8.7", "12.6")
+    assert str(choice) == "TensorRT: Toy GPU, compute capability 8.7, CUDA 12.6"
+    named = choose_backend(SsapConfig(backend="onnxruntime"))
+    assert str(named) == "ONNX Runtime: on the CPU, as configured"
+    with pytest.raises(DeviceError, match="TensorRT gets auto, fp32, fp16, int8, not bf16"):
+        choose_backend(SsapConfig(backend="tensorrt", precision="bf16"))
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(backends, "probe", partial(probe, library=compile_driver(tmp_path)))
     monkeypatch.setattr(backends, "find_spec", lambda name: name if name == "onnx" else None)
     reason = "tensorrt, pycuda, cupy not installed"
-    assert choose_backend(SsapConfig()) == (None, f"on the CPU, because {reason}")
+    expected = f"ONNX Runtime: on the CPU, because {reason} and openvino not installed"
+    assert str(choose_backend(SsapConfig())) == expected
     with pytest.raises(DeviceError, match=f"^backend tensorrt: {reason}$"):
         choose_backend(SsapConfig(backend="tensorrt"))
 
@@ -356,6 +362,35 @@ def test_the_portable_default_model_stays_within_the_tolerance_of_half_precision
         [both] = portable.run([output.name], {"image": image})
         error = np.linalg.norm(both - np.concatenate(single)) / np.linalg.norm(single)
         assert error < 2e-2
+
+
+def test_a_portable_model_keeps_its_int8_layers_and_quantizes_weights_by_nodes() -> None:
+    import onnx
+    import onnxruntime as ort
+
+    model = quantized_model().SerializeToString()
+    portable = portable_onnx(model, half=False, any_batch=True)
+    proto = onnx.load_model_from_string(portable)
+    onnx.checker.check_model(proto)
+    kinds = [node.op_type for node in proto.graph.node]
+    pair = ["QuantizeLinear", "DequantizeLinear"]
+    assert kinds == [*pair, *pair, "Conv"]
+    types = {tensor.name: tensor.data_type for tensor in proto.graph.initializer}
+    assert types["weight"] == onnx.TensorProto.FLOAT
+    image = np.random.default_rng(1).standard_normal((1, 3, 16, 24)).astype(np.float32)
+    expected, got = (
+        ort.InferenceSession(m).run(None, {"image": image})[0] for m in (model, portable)
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp16", "int8"])
+def test_a_quantized_model_makes_an_int8_engine(precision: str) -> None:
+    gpu, config = Gpu("Orin", "8.7", "12.6"), SsapConfig(precision=precision)
+    key = engine_key(quantized_model().SerializeToString(), toy_info(), config, gpu, "10.3.0")
+    assert key.precision == "int8"
+    plain = engine_key(toy_model(toy_info()).SerializeToString(), toy_info(), SsapConfig(), gpu, "")
+    assert plain.precision == "fp16"
 
 
 def test_weights_beyond_half_precision_are_refused() -> None:

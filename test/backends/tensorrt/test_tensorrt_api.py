@@ -14,7 +14,7 @@ from ssap_ros.backends.tensorrt import builder as engine_builder
 from ssap_ros.backends.tensorrt.cache import EngineKey
 from support import tensorrt_contract
 from support.tensorrt_contract import RELEASES, Contract
-from support.toy_model import toy_info, toy_model
+from support.toy_model import quantized_model, toy_info, toy_model
 
 SHAPES = (1, 3, 64, 64), (2, 3, 384, 640), (2, 3, 640, 640)
 KEY = EngineKey("00", "10.3.0", "Orin", "8.7", "fp16", *SHAPES, engine_builder.FLAGS)
@@ -75,6 +75,20 @@ def test_an_fp32_engine_is_built_without_tf32(contract: Contract) -> None:
     engine_builder.build_plan(contract.module, b"onnx", key, b"")
     assert contract.called("IBuilderConfig.clear_flag") == [(contract.module.BuilderFlag.TF32,)]
     assert contract.called("IBuilderConfig.set_flag") == []
+
+
+def test_an_int8_engine_obeys_the_nodes_of_a_quantized_model(contract: Contract) -> None:
+    key = dataclasses.replace(KEY, precision="int8")
+    model = quantized_model().SerializeToString()
+    assert engine_builder.build_plan(contract.module, model, key, b"")[0] == b"plan"
+    [(parsed,)] = contract.called("OnnxParser.parse")
+    assert onnx.load_model_from_string(parsed).graph.name == "quantized"
+    flags = contract.called("IBuilderConfig.set_flag")
+    if contract.version.startswith("8."):
+        assert flags == [(contract.module.BuilderFlag.INT8,), (contract.module.BuilderFlag.FP16,)]
+    else:
+        assert flags == [], "the types of the model are obeyed"
+    assert contract.called("IBuilderConfig.clear_flag") == []
 
 
 @pytest.mark.parametrize("refusing", ["create_timing_cache", "set_timing_cache"])

@@ -1,6 +1,6 @@
 """Quality and time of the cascade by margin and start level, on scenes with noisy affinities.
 
-    python benchmarks/cascade_quality.py OUT.json [--seeds FIRST] [--against CHECKOUT]
+    python benchmarks/partition_margins.py OUT.json [--seeds FIRST] [--against CHECKOUT]
 
 14 scenes of 256x512 cells: four each with 10 and 25 % foreground and easy noise, three with 50 %,
 three with 25 % and hard noise. One thread; CPU times, the least of --repeats calls. Each scene is
@@ -12,12 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from affinity_scenes import EASY, HARD, affinity_scene
+from partition_quality import adapted_rand_error, panoptic_quality
+
+from ssap_ros.partition import cascaded_graph_partition
 
 SIZE = (256, 512)
 SCENES = [(10, "easy")] * 4 + [(25, "easy")] * 4 + [(50, "easy")] * 3 + [(25, "hard")] * 3
@@ -33,12 +39,6 @@ BASE = "from 1/16, margin 1"
 
 def measure(seed: int, percent: int, noise: str, repeats: int) -> dict[str, dict[str, float]]:
     """PQ, adapted Rand error and milliseconds of every run on one scene."""
-    sys.path.insert(1, str(Path(__file__).parent))
-    from affinity_scenes import EASY, HARD, affinity_scene
-    from partition_quality import adapted_rand_error, panoptic_quality
-
-    from ssap_ros.partition import cascaded_graph_partition
-
     scene = affinity_scene(seed, SIZE, percent / 100, {"easy": EASY, "hard": HARD}[noise])
     found: dict[str, dict[str, float]] = {}
     for repeat in range(repeats + 1):  # the first warms up
@@ -61,12 +61,9 @@ def measure(seed: int, percent: int, noise: str, repeats: int) -> dict[str, dict
 
 def in_checkout(checkout: Path, job: list[str]) -> dict[str, dict[str, float]]:
     """`measure` in a fresh process that imports the package of `checkout`."""
-    code = (
-        "import sys, runpy; sys.path.insert(0, sys.argv.pop(1)); "
-        "runpy.run_path(sys.argv[1], run_name='__main__')"
-    )
-    command = [sys.executable, "-c", code, str(checkout), __file__, "--job", *job]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=checkout)
+    command = [sys.executable, __file__, "--job", *job]
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout)
 
 

@@ -1,0 +1,107 @@
+"""A float ONNX model -> the same in int8, between QuantizeLinear and DequantizeLinear nodes.
+
+The ranges of the activations come from calibration images; the biases are then corrected for what
+rounding shifts on average (Nagel et al., ICCV 2019, section 4.2). The convolution that reads the
+image and those that make the logits stay in float: they cost little and err most.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import nncf
+import numpy as np
+import onnx
+
+from ssap_ros.backends.model_info import METADATA_KEY, is_quantized, model_info_from_json
+from ssap_ros.data.image_files import read_image
+from ssap_ros.errors import InputError
+from ssap_ros.stages.preprocess import preprocess
+from ssap_ros.types import FloatArray, ModelInfo
+
+MAX_IMAGES = 128
+MIN_IMAGES = 8
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
+    """Write an int8 model with the inputs, outputs and metadata of a float one.
+
+    Args:
+        model: The float ONNX file, as `write_onnx` makes it.
+        out: The file to write.
+        calibration: A folder of images like those to come, and none of those for the scores; up to
+            MAX_IMAGES are taken, spread evenly over the sorted names.
+
+    Returns:
+        How many images were taken.
+
+    Raises:
+        InputError: The model is no float model of this package, or there are less than MIN_IMAGES
+            images, or one cannot be read.
+    """
+    proto = onnx.load(str(model))
+    text = {entry.key: entry.value for entry in proto.metadata_props}.get(METADATA_KEY)
+    if text is None or is_quantized(model.read_bytes()):
+        raise InputError(f"expected a float SSAP model to quantize, got {model}")
+    _drop_casts(proto.graph)
+    images = _calibration_images(calibration)
+    logging.getLogger("nncf").setLevel(logging.WARNING)
+    quantized = nncf.quantize(
+        proto,
+        nncf.Dataset(_Inputs(images, model_info_from_json(text))),
+        preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric, the only kind that TensorRT takes
+        subset_size=len(images),
+        fast_bias_correction=True,
+        ignored_scope=nncf.IgnoredScope(names=sensitive_convolutions(proto.graph)),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(quantized, str(out))
+    return len(images)
+
+
+def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
+    """The names of the first convolution and of those whose results are outputs of the graph."""
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    outputs = {output.name for output in graph.output}
+    last = [node.name for node in convolutions if node.output[0] in outputs]
+    return [convolutions[0].name, *last]
+
+
+def _drop_casts(graph: onnx.GraphProto) -> None:
+    """Have the layers before the outputs make them: NNCF stumbles over casts of float to float."""
+    outputs = {output.name for output in graph.output}
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.output[0] in outputs]
+    names = {cast.input[0]: cast.output[0] for cast in casts}
+    for cast in casts:
+        graph.node.remove(cast)
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            for i, name in enumerate(ends):
+                ends[i] = names.get(name, name)
+
+
+class _Inputs:
+    """The network inputs of images, one at a time, as often as they are asked for."""
+
+    def __init__(self, images: list[Path], info: ModelInfo) -> None:
+        self._images, self._info = images, info
+
+    def __iter__(self) -> Iterator[dict[str, FloatArray]]:
+        for path in self._images:
+            yield {"image": preprocess(read_image(path), self._info, self._info.long_side)[0]}
+
+
+def _calibration_images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"expected a folder of calibration images, got {folder}")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    if len(found) < MIN_IMAGES:
+        raise InputError(
+            f"expected at least {MIN_IMAGES} calibration images (jpg, png) in {folder}, "
+            f"got {len(found)}"
+        )
+    chosen = np.linspace(0, len(found) - 1, min(len(found), MAX_IMAGES)).round().astype(int)
+    return [found[i] for i in chosen]

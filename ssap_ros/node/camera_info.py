@@ -1,0 +1,53 @@
+"""Which camera_info belongs to which image."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from ssap_ros.messages import stamp_nanoseconds
+
+_WINDOW_NS = 5_000_000  # a fraction of the time between two images, so that no other's is taken
+_KEPT = 256  # more than images wait for their turn
+
+
+class CameraInfos:
+    """The latest camera_info messages of a camera.
+
+    One thread may put while another asks.
+
+    Attributes:
+        n_unmatched: Frames that none belonged to, since the first came.
+    """
+
+    def __init__(self) -> None:
+        self.n_unmatched = 0
+        self._latest: deque[tuple[int, CameraInfo]] = deque(maxlen=_KEPT)
+
+    def put(self, msg: CameraInfo) -> None:
+        """Keep a message."""
+        self._latest.append((stamp_nanoseconds(msg.header.stamp), msg))
+
+    def clear(self) -> None:
+        """Forget the messages, not the count."""
+        self._latest.clear()
+
+    def of(self, header: Header) -> CameraInfo | None:
+        """A copy, under the image's header, of the camera_info that is nearest to it in time.
+
+        None if none is within 5 ms; a driver gives both the same stamp.
+        """
+        taken = stamp_nanoseconds(header.stamp)
+        distances = [(abs(stamp - taken), msg) for stamp, msg in tuple(self._latest)]
+        if not distances:
+            return None
+        distance, msg = min(distances, key=lambda pair: pair[0])
+        if distance > _WINDOW_NS:
+            self.n_unmatched += 1
+            return None
+        msg = copy.copy(msg)
+        msg.header = header
+        return msg

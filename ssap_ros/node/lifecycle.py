@@ -1,0 +1,23 @@
+"""The states of a lifecycle node: those of rclpy, unharmed by a transition that is not allowed."""
+
+from __future__ import annotations
+
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
+
+
+class LifecycleStates(LifecycleNodeMixin):  # type: ignore[misc]
+    """Refuses a transition that the state does not allow.
+
+    The rclpy of Jazzy and Humble raises then, which would end the node and leave whoever asked
+    without an answer; later ones refuse it themselves.
+    """
+
+    def _LifecycleNodeMixin__change_state(self, transition: int) -> TransitionCallbackReturn:  # noqa: N802
+        """All transitions go through here: those of the service and the node's own."""
+        try:
+            return super()._LifecycleNodeMixin__change_state(transition)
+        except rclpy_implementation.RCLError as error:
+            state = self._state_machine.current_state[1]
+            self.get_logger().error(f"transition {transition} refused in state {state}: {error}")
+            return TransitionCallbackReturn.ERROR

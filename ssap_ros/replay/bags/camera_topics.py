@@ -1,0 +1,101 @@
+"""Which image topic of a bag is the camera: told by encoding and name, or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import IntEnum
+
+from ssap_ros.errors import InputError
+from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE
+from ssap_ros.replay.bags.reader import BagReader
+
+_KINDS = {"": (IMAGE, COMPRESSED_IMAGE), "raw": (IMAGE,), "compressed": (COMPRESSED_IMAGE,)}
+_OURS = re.compile(r"/(instances|semantic|confidence|overlay)(/compressed)?$")
+_NO_PICTURE = {
+    *("depth", "disparity", "range", "mask", "masks", "label", "labels", "segmentation"),
+    *("gt", "groundtruth", "annotation", "annotations", "heatmap", "costmap", "theora"),
+}
+_COLOUR_WORDS = {"color", "colour", "rgb", "bgr"}
+_COLOUR = re.compile(r"rgb|bgr|bayer|yuv|yuyv|uyvy|nv12|nv21|8UC[34]|jpe?g|png")
+_GREY = re.compile(r"mono8|8UC1")
+_WIDE_GREY = re.compile(r"mono16|16UC1")
+
+
+class _Rank(IntEnum):
+    NONE = 0
+    WIDE_GREY = 1
+    GREY = 2
+    COLOUR = 3
+    NAMED_COLOUR = 4
+
+
+def choose_camera(
+    reader: BagReader, not_topics: Iterable[str] = (), transport: str = ""
+) -> tuple[str, list[str]]:
+    """The topic of the camera, and the other image topics.
+
+    Depth images, masks, what this node publishes and topics without messages are no camera; colour
+    is preferred to grey. Of one camera's topics (beside each other) raw images come first.
+
+    Args:
+        reader: The bag.
+        not_topics: Topics that are something else.
+        transport: "raw" or "compressed": only such topics; empty: both.
+
+    Raises:
+        InputError: There is no image topic, or it cannot be told which one is the camera.
+    """
+    images = [t for t in reader.topics_of(*_KINDS[transport]) if t not in not_topics]
+    if not images:
+        kind = f"{transport} images" if transport else "images"
+        raise InputError(f"no topic with {kind} in {reader.path}, it holds {reader.contents()}")
+    ranks = {topic: _rank(reader, topic) for topic in images}
+    best = max(ranks.values())
+    if best == _Rank.NONE:
+        raise InputError(
+            f"none of the image topics of {reader.path} looks like a camera; choose one by "
+            f"--topic: {', '.join(images)}"
+        )
+    found = [topic for topic in images if ranks[topic] == best]
+    if len({_camera_of(topic) for topic in found}) > 1:
+        raise InputError(
+            f"several topics of {reader.path} may be the camera; choose one, or several, by "
+            f"--topic: {', '.join(found)}"
+        )
+    chosen = min(found, key=lambda t: (reader.topics[t].msgtype != IMAGE, images.index(t)))
+    return chosen, [topic for topic in images if topic != chosen]
+
+
+def _rank(reader: BagReader, topic: str) -> _Rank:
+    words = set(re.split(r"[^a-z]+", topic.lower()))
+    encoding = _encoding(reader, topic)
+    if encoding is None or _OURS.search(topic) or "compressedDepth" in topic + encoding:
+        return _Rank.NONE
+    if _WIDE_GREY.search(encoding):  # also "16UC1; png compressed"
+        return _Rank.NONE if words & _NO_PICTURE else _Rank.WIDE_GREY
+    if words & _NO_PICTURE and not words & _COLOUR_WORDS:
+        return _Rank.NONE
+    if _GREY.search(encoding):
+        return _Rank.GREY
+    if _COLOUR.search(encoding):
+        return _Rank.NAMED_COLOUR if words & _COLOUR_WORDS else _Rank.COLOUR
+    return _Rank.NONE
+
+
+def _encoding(reader: BagReader, topic: str) -> str | None:
+    """What the first message says of its pixels; None without a message that can be read."""
+    for message in reader.messages([topic]):
+        try:
+            msg = reader.decode(message)
+            return str(msg.format if hasattr(msg, "format") else msg.encoding)
+        except InputError:
+            return None
+        except (ValueError, AttributeError):
+            continue
+    return None
+
+
+def _camera_of(topic: str) -> str:
+    """The namespace that a camera's topics share."""
+    return re.sub(r"/(compressed|theora)$", "", topic).rpartition("/")[0]
