@@ -37,7 +37,7 @@ def test_labels_of_a_bag(tmp_path, toy_model_path):
         for entry in entries:
             mask = coco.annToMask(entry).astype(bool)
             true = truth == (1 if entry["category_id"] == PERSON else 2)
-            assert (mask & true).sum() / (mask | true).sum() > 0.9
+            assert (mask & true).sum() / (mask | true).sum() > 0.8
             (label,) = np.unique(sample.instances[mask])
             assert sample.class_ids[label] == entry["category_id"]
 
