@@ -108,7 +108,7 @@ def test_every_transition_and_every_illegal_one(start: Starter) -> None:
 
 def test_shutdown_while_active(start: Starter) -> None:
     client = start()
-    client.connect()
+    client.wait(lambda: client.state() == State.PRIMARY_STATE_ACTIVE, "active")
     assert client.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert client.state() == State.PRIMARY_STATE_FINALIZED
     client.wait(lambda: not client.node.count_publishers("/ssap/instances"), "cleanup")
