@@ -14,8 +14,7 @@ if "ROS_DISTRO" not in os.environ:
     packages = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     if sys.prefix not in packages:
         os.environ["AMENT_PREFIX_PATH"] = os.pathsep.join(filter(None, [sys.prefix, *packages]))
-for vendor in ("FASTDDS", "FASTRTPS"):  # the name that Fast DDS 3 reads, and that of Fast DDS 2
-    os.environ.setdefault(
-        f"{vendor}_DEFAULT_PROFILES_FILE", str(root / "config" / "fastdds_shm.xml")
-    )
+# Fast DDS 2 (up to Jazzy) reads the one name, Fast DDS 3 the other and complains of the first.
+vendor = "FASTRTPS" if Path(sys.prefix, "lib", "libfastrtps.so").exists() else "FASTDDS"
+os.environ.setdefault(f"{vendor}_DEFAULT_PROFILES_FILE", str(root / "config" / "fastdds_shm.xml"))
 os.environ.setdefault("ROS_LOG_DIR", str(root / ".cache" / "ros_log"))

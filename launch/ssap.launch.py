@@ -19,6 +19,8 @@ from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ssap_ros.node.transport import profile_variable
+
 SHARE = Path(get_package_share_directory("ssap_ros"))
 
 ARGUMENTS = [
@@ -76,13 +78,11 @@ ARGUMENTS = [
     DeclareLaunchArgument("log_level", default_value="info", description="log level of the node"),
 ]
 
-# Fast DDS 3 reads the first name, Fast DDS 2 (up to Jazzy) the other. What the user has set stays.
-TRANSPORT = [
-    SetEnvironmentVariable(
-        name, EnvironmentVariable(name, default_value=str(SHARE / "config" / "fastdds_shm.xml"))
-    )
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-]
+# What the user has set stays.
+PROFILE = profile_variable()
+TRANSPORT = SetEnvironmentVariable(
+    PROFILE, EnvironmentVariable(PROFILE, default_value=str(SHARE / "config" / "fastdds_shm.xml"))
+)
 
 
 def ssap_node(context: LaunchContext) -> list[Action]:
@@ -140,4 +140,4 @@ def generate_launch_description() -> LaunchDescription:
         arguments=["-d", LaunchConfiguration("rviz_config")],
         condition=IfCondition(LaunchConfiguration("use_rviz")),
     )
-    return LaunchDescription([*ARGUMENTS, *TRANSPORT, OpaqueFunction(function=ssap_node), rviz])
+    return LaunchDescription([*ARGUMENTS, TRANSPORT, OpaqueFunction(function=ssap_node), rviz])

@@ -35,6 +35,11 @@ class CameraInfos:
         """Forget the messages, not the count."""
         self._latest.clear()
 
+    def size(self) -> tuple[int, int]:
+        """Width and height of the latest one; zeros if there is none."""
+        latest = tuple(self._latest)[-1:]
+        return (latest[0][1].width, latest[0][1].height) if latest else (0, 0)
+
     def of(self, header: Header) -> CameraInfo | None:
         """A copy, under the image's header, of the camera_info that is nearest to it in time.
 

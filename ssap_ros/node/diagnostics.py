@@ -61,8 +61,8 @@ def _camera_status(
     if state == "waiting":
         if other := camera.other_publishers():
             level, state, message = Level.ERROR, "wrong_type", other
-        elif camera.camera_info is not None:
-            message += too_large(camera.camera_info.width, camera.camera_info.height)
+        else:
+            message += too_large(*camera.camera_infos.size())
     values: dict[str, object] = {
         "state": state,
         "topic": camera.status.topic or "",

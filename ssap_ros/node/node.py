@@ -72,7 +72,7 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
     def __init__(self, load: Load = load_backend, **node_arguments: Any) -> None:
         Node.__init__(self, "ssap", **node_arguments)
         # get_state and the others answer while a transition is under way
-        LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())
+        LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())  # type: ignore[call-arg]
         self._host = ModelHost(load)
         self._active, self._enabled = False, True
         self.transition_error: Exception = RuntimeError("unknown")

@@ -6,13 +6,20 @@ import os
 import re
 from pathlib import Path
 
-PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_OLD, _NEW = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
 _BYTES_PER_PIXEL = 3  # rgb8
+
+
+def profile_variable() -> str:
+    """The variable that the Fast DDS of this machine reads; the other name makes it complain."""
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    fast_dds_2 = any(Path(prefix, "lib", "libfastrtps.so").exists() for prefix in prefixes)
+    return _OLD if fast_dds_2 else _NEW
 
 
 def profile_path() -> str:
     """The profile of Fast DDS that the environment names; empty if it names none."""
-    return next((os.environ[v] for v in PROFILE_VARIABLES if os.environ.get(v)), "")
+    return next((os.environ[v] for v in (_NEW, _OLD) if os.environ.get(v)), "")
 
 
 def segment_bytes(path: str) -> int:

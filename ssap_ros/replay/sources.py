@@ -338,7 +338,7 @@ def _decode(reader: BagReader, message: BagMessage, index: int, camera: int, bit
     if not 0 <= stamp < _END_OF_TIME:
         raise ValueError(f"a stamp must be from 0 to 2^31 s, got {stamp * 1e-9:.0f} s")
     if not compressed:
-        frame = Frame(index, camera, stamp, message.logged, frame_id, None, msg, bits)
+        frame = Frame(index, camera, stamp, message.logged, frame_id, None, msg, None, bits)
         frame.rgb()
         return frame
     from ssap_ros.messages import compressed_to_rgb

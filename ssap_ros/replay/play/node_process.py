@@ -15,6 +15,7 @@ from typing import Any
 
 from ssap_ros.backends.resources import share_path
 from ssap_ros.errors import NodeError
+from ssap_ros.node.transport import profile_variable
 
 _STOP_TIMEOUT_S = 60.0
 _LIBC = ctypes.CDLL(None)
@@ -35,8 +36,7 @@ class NodeProcess:
         self.domain_id = 1 + os.getpid() % 100
         self._log = log
         profile = share_path("config/fastdds_shm.xml")  # shared memory that whole images fit into
-        for vendor in ("FASTDDS", "FASTRTPS"):  # Fast DDS 3 reads the one, Fast DDS 2 the other
-            os.environ.setdefault(f"{vendor}_DEFAULT_PROFILES_FILE", str(profile))
+        os.environ.setdefault(profile_variable(), str(profile))
         self._command = [sys.executable, "-m", "ssap_ros.node", "--ros-args"]
         self._command += ["-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():
