@@ -116,9 +116,7 @@ def _pixels(msg: Image) -> NDArray[Any]:
     """The checked data without padding, in native byte order, uint8 or uint16 (rows, W[, C])."""
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
-        raise MessageError(
-            f"encoding {msg.encoding[:40]!r} is not known; the README lists those that are"
-        )
+        raise MessageError(f"encoding {msg.encoding[:40]!r} is not one of a camera, such as rgb8")
     if msg.width == 0 or msg.height == 0:
         raise MessageError(f"image must have pixels, got {msg.width} x {msg.height}")
     chroma_width, chroma_height = encoding.chroma

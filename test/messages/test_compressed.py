@@ -138,7 +138,7 @@ def test_significant_bits_of_a_camera(bits: int) -> None:
     from ssap_ros.messages import bits_in_use, image_to_rgb, label_image
 
     values = np.linspace(0, 2**bits - 1, 12 * 16).reshape(12, 16).astype(np.uint16)
-    expected = np.round(values * 255 / (2**bits - 1))
+    expected = np.round(values.astype(float) * 255 / (2**bits - 1))
     raw = label_image(HEADER, values)
     for result in (
         compressed_to_rgb(packed("png", values), bits)[..., 0],

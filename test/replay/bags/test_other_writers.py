@@ -1,4 +1,5 @@
-"""Bags that others wrote, edited or cut off: read as far as they are sound, and not called damaged."""
+# ruff: noqa: E501
+"""Bags that others wrote, edited or cut off are read as far as they are sound."""
 
 import re
 import shutil
