@@ -1,4 +1,4 @@
-"""Copies what config/train_street.yaml reads into one folder, its pictures as small as may be.
+"""Copies what config/train_street_lean.yaml reads into one folder, its pictures as small as may be.
 
 The pictures become WebP under their old names: OpenCV goes by their content.
 """
@@ -19,7 +19,7 @@ QUALITY = 72
 
 def main(data: Path, out: Path) -> None:
     """Copy from `data` to `out`."""
-    config = yaml.safe_load((ROOT / "config" / "train_street.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config" / "train_street_lean.yaml").read_text())
     files, folders = {config["pretrained"], config["teacher"]["boxes"]}, set()
     for source in config["data"]["sources"]:
         files |= {where.rpartition(":")[0] for where in source.get("complete_for", {}).values()}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the default model on a GPU machine that is reached by copying files and running commands.
+# Trains the lean model on a GPU machine that is reached by copying files and running commands.
 #
 #   train_on_gpu.sh pack DATA OUT      here: pictures, labels, weights and teacher's labels of DATA, as
 #                                      pieces of at most PIECE_MB (44) megabytes in OUT
@@ -39,7 +39,7 @@ run() {
     # the log and the weights survive whatever ends the run
     trap collect EXIT
     cd "$root"
-    PYTHONUNBUFFERED=1 "$python" -m ssap_ros.cli train --config config/train_street.yaml \
+    PYTHONUNBUFFERED=1 "$python" -m ssap_ros.cli train --config config/train_street_lean.yaml \
         --data-root "$work/data" --out "$work/run" --minutes "$1" 2>&1 | tee "$out/train.log"
 }
 

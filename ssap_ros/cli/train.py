@@ -11,7 +11,7 @@ from ssap_ros.cli.options import require_torch
 HELP = "train a network"
 DETAILS = """Trains as a YAML file says, on the GPU if there is one:
 
-  config/train_street.yaml          the default model
+  config/train_street.yaml          the default model; train_street_lean.yaml a third of its cost
   config/train_cityscapes.yaml      as in the paper; names the value of every row of its tables
   config/train_coco_panoptic.yaml   as in the paper
 

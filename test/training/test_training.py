@@ -512,11 +512,13 @@ def test_configuration_defaults_are_the_papers(tmp_path):
 
 
 def test_shipped_configurations_hold_the_papers_numbers():
-    street, town, coco = (
+    street, lean, town, coco = (
         load_train_config(CONFIGS / f"train_{name}.yaml")
-        for name in ("street", "cityscapes", "coco_panoptic")
+        for name in ("street", "street_lean", "cityscapes", "coco_panoptic")
     )
-    assert street.network.backbone == "efficientnet_lite0"
+    assert street.network.backbone == lean.network.backbone == "mobilenet_v2"
+    assert lean.network.separable
+    assert not street.network.separable
     assert (town.classes, town.thing_ids) == (cityscapes.CLASSES, cityscapes.THING_IDS)
     assert (len(coco.classes), coco.thing_ids) == (133, tuple(range(80)))
     for config in (town, coco):
