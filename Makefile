@@ -49,7 +49,8 @@ test-aarch64:  ## the compiled core for a Jetson's processor, under qemu-user
 lint: setup-all  ## ruff, mypy, clang-format and compiler warnings
 	@environment/lint.sh
 
-format: setup-all  ## formats Python and C++
+format: setup-all  ## formats Python and C++, with the licence above every file
+	@.venv/bin/python environment/license_headers.py
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp
 

@@ -29,6 +29,14 @@ run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.cu s
     test/*/*.cpp
 run "compiler warnings" warnings
 
+# The linters of ROS, where a distribution or Debian brings them.
+if command -v ament_copyright >/dev/null; then
+    run "ament_copyright" ament_copyright benchmarks environment launch ssap_ros test
+fi
+if command -v ament_lint_cmake >/dev/null; then
+    run "ament_lint_cmake" ament_lint_cmake environment
+fi
+
 [[ ${#failed[@]} -eq 0 ]] && echo "lint: all good" && exit
 printf 'lint: failed: %s\n' "${failed[@]}" >&2
 exit 1
