@@ -123,9 +123,9 @@ def test_installed_package_finds_its_share_folder(tmp_path):
     assert found.stdout.strip() == str(share / DEFAULT_MODEL)
 
 
-def test_transport_profile_has_segments_of_64_megabytes():
+def test_transport_profile_has_segments_of_256_megabytes():
     text = (ROOT / "config" / "fastdds_shm.xml").read_text()
-    assert set(re.findall(r"<(?:segment_size|maxMessageSize)>(\d+)<", text)) == {str(64 << 20)}
+    assert set(re.findall(r"<(?:segment_size|maxMessageSize)>(\d+)<", text)) == {str(256 << 20)}
     assert "<type>UDPv4</type>" in text
 
 
