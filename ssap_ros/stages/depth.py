@@ -190,7 +190,7 @@ def without_classes(
     """
     _check_same(labels, depth)
     static = depth.copy()
-    np.putmask(static, class_mask(labels, class_ids, hidden, dilation), 0)
+    np.putmask(static, class_mask(labels, class_ids, hidden, dilation) > 0, 0)
     return static
 
 
