@@ -153,7 +153,8 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """End the worker, then the node."""
-        self._stop(_EXIT_TIMEOUT_S)
+        if hasattr(self, "_worker"):  # else an interrupt has cut its construction short
+            self._stop(_EXIT_TIMEOUT_S)
         super().destroy_node()
 
     def counts(self, camera: str) -> FrameCounts:
