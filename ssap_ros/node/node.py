@@ -29,7 +29,7 @@ from ssap_ros.node.memory import keep_freed_memory
 from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameCounts, FrameQueue
-from ssap_ros.node.start import StartError, check_domain
+from ssap_ros.node.start import StartError, check_domain, check_namespace
 from ssap_ros.node.status import describe
 from ssap_ros.node.worker import FrameWorker
 
@@ -153,7 +153,8 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """End the worker, then the node."""
-        self._stop(_EXIT_TIMEOUT_S)
+        if hasattr(self, "_worker"):  # else an interrupt has cut its construction short
+            self._stop(_EXIT_TIMEOUT_S)
         super().destroy_node()
 
     def counts(self, camera: str) -> FrameCounts:
@@ -246,6 +247,7 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
 def _start(args: Sequence[str] | None, load: Load) -> SsapNode:
     """Read the arguments of ROS and make the node. Raises StartError for what does not fit."""
     check_domain()
+    check_namespace(sys.argv if args is None else args)
     try:
         rclpy.init(args=args)
     except Exception as error:

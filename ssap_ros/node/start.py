@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from ssap_ros.errors import InputError, one_line
 
@@ -28,3 +29,11 @@ def check_domain() -> None:
     text = os.environ.get("ROS_DOMAIN_ID", "")
     if text and not (text.isascii() and text.isdigit() and int(text) <= _MAX_DOMAIN):
         raise StartError(f"ROS_DOMAIN_ID must be from 0 to {_MAX_DOMAIN}, got {text!r}")
+
+
+def check_namespace(arguments: Sequence[str]) -> None:
+    """Raises StartError for a namespace that ends with a slash; Jazzy speaks of a number then."""
+    for argument in arguments:
+        name, _, value = argument.partition(":=")
+        if name.endswith("__ns") and len(value) > 1 and value.endswith("/"):
+            raise StartError(f"namespace must not end with a '/', got {value!r}")

@@ -37,7 +37,7 @@ class ClassChoice:
                 known = ", ".join(things)
                 raise InputError(f"{setting} must be of {known}, got {min(unknown)!r}")
         hidden = frozenset(k for name, k in things.items() if wanted and name not in wanted)
-        thresholds = np.full(len(info.classes), config.score_threshold)
+        thresholds = np.full(len(info.classes), float(config.score_threshold))
         for name, score in scores.items():
             thresholds[things[name]] = score
         thresholds[list(hidden)] = np.inf

@@ -34,7 +34,13 @@ def class_mask(
 
 def dilated(mask: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
     """A mask of 0 and 255 that grew by a distance; uint8 (H, W)."""
-    if pixels == 0 or not mask.any():
+    x, y, width, height = cv2.boundingRect(mask)
+    if pixels == 0 or width == 0:
         return mask
-    distance = cv2.distanceTransform(255 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.where(distance <= pixels, np.uint8(255), np.uint8(0))
+    within = np.s_[
+        max(y - pixels, 0) : y + height + pixels, max(x - pixels, 0) : x + width + pixels
+    ]
+    distance = cv2.distanceTransform(255 - mask[within], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    grown = np.zeros_like(mask)
+    grown[within] = cv2.compare(distance, float(pixels), cv2.CMP_LE)
+    return grown

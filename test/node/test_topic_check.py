@@ -79,7 +79,7 @@ def test_a_slow_camera_with_a_foreign_encoding() -> None:
     assert found["rate"].text.endswith(", expected 30")
     assert "socket buffers" in found["rate"].hint
     assert not found["image"].ok
-    assert "got 'rgb565'" in found["image"].text
+    assert "encoding 'rgb565' is not one of a camera" in found["image"].text
     assert found["QoS"].text.endswith("fits input_qos best_effort and reliable")
 
 

@@ -7,6 +7,7 @@ import pytest
 from pycocotools.coco import COCO
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+pytest.importorskip("torch")
 
 from ssap_ros.cli.command_line import main
 from ssap_ros.data.image_files import read_image

@@ -32,23 +32,29 @@ class DepthScene:
 
 
 def render(boxes: list[Box], size: tuple[int, int] = SIZE, k: tuple[float, ...] = K) -> DepthScene:
-    """What a camera sees of boxes; instances are in the order of the boxes, all to be visible."""
+    """What a camera sees of boxes before it; instances are in the order of the boxes, all seen."""
     y, x = np.mgrid[: size[0], : size[1]]
     rays = np.stack([(x - k[2]) / k[0], (y - k[5]) / k[4], np.ones(size)], axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ground = np.where(rays[..., 1] > 0, GROUND / rays[..., 1], np.inf)
-        depth = np.minimum(ground, WALL)
+        depth = np.minimum(np.where(rays[..., 1] > 0, GROUND / rays[..., 1], np.inf), WALL)
         labels = np.zeros(size, np.uint16)
         for number, box in enumerate(boxes, start=1):
             cos, sin = np.cos(box.yaw), np.sin(box.yaw)
             into = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])  # camera -> box
-            direction, origin = rays @ into.T, -(into @ np.array(box.centre))
             half = np.array(box.size) / 2
+            corners = (half * np.array(list(np.ndindex(2, 2, 2))) * 2 - half) @ into + box.centre
+            pixels = corners[:, :2] / corners[:, 2:] * (k[0], k[4]) + (k[2], k[5])
+            (left, top), (right, bottom) = (
+                pixels.min(axis=0).clip(0).astype(int),
+                pixels.max(axis=0).clip(0).astype(int) + 2,
+            )
+            window = np.s_[top:bottom, left:right]
+            direction, origin = rays[window] @ into.T, -(into @ np.array(box.centre))
             ends = np.stack([(-half - origin) / direction, (half - origin) / direction])
             near, far = ends.min(axis=0).max(axis=-1), ends.max(axis=0).min(axis=-1)
-            hit = (near < far) & (near > 0) & (near < depth)
-            depth = np.where(hit, near, depth)
-            labels[hit] = number
+            hit = (near < far) & (near > 0) & (near < depth[window])
+            depth[window][hit] = near[hit]
+            labels[window][hit] = number
     instances = []
     for number, box in enumerate(boxes, start=1):
         ys, xs = np.nonzero(labels == number)
