@@ -107,6 +107,18 @@ def size(text: str, least: int = 1) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def add_parameters(parser: argparse.ArgumentParser, of: str) -> None:
+    """The argument --param, given any number of times; of: what the parameters belong to."""
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        type=parameter,
+        metavar="NAME:=VALUE",
+        help=f"a {of}, such as score_threshold:=0.5",
+    )
+
+
 def parameter(text: str) -> tuple[str, Any]:
     """The type of an argument NAME:=VALUE; the value is YAML."""
     import yaml

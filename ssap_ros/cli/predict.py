@@ -9,7 +9,7 @@ from pathlib import Path
 from ssap_ros.cli.options import (
     add_label_options,
     add_model,
-    parameter,
+    add_parameters,
     pipeline_config,
     positive,
 )
@@ -41,14 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-frames", type=positive, metavar="N", help="the first N pictures of every source only"
     )
-    parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        type=parameter,
-        metavar="NAME:=VALUE",
-        help="a setting of the pipeline, such as score_threshold:=0.5",
-    )
+    add_parameters(parser, "setting of the pipeline")
     add_model(parser)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.cli.options import add_label_options, add_model, parameter, positive, require_ros
+from ssap_ros.cli.options import add_label_options, add_model, add_parameters, positive, require_ros
 from ssap_ros.errors import InputError
 
 HELP = "play recordings into the node, keep and score its outputs, write a report"
@@ -74,14 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOPIC",
         help="their classes (default: `detections` beside the instances)",
     )
-    parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        type=parameter,
-        metavar="NAME:=VALUE",
-        help="a parameter of the node, such as score_threshold:=0.5",
-    )
+    add_parameters(parser, "parameter of the node")
     add_model(parser)
     parser.add_argument(
         "--workers",

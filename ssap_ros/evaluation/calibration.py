@@ -7,6 +7,7 @@ views. The network runs once per view: its logits are kept.
 
 from __future__ import annotations
 
+import logging
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -26,11 +27,11 @@ from ssap_ros.evaluation.scoring import Scores, merged
 from ssap_ros.evaluation.views import four_views
 from ssap_ros.types import FloatArray, ImageArray, NetworkOutput
 
+_LOG = logging.getLogger(__name__)
+
 AFFINITY_STEPS = (-0.6, 0.6, -0.3, 0.3)
 CLASS_STEPS = (-0.4, 0.4)
 _LEAST_GAIN = 5e-4  # of the objective, for a step to be taken
-
-Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class BiasedBackend(CpuPyramids):
 
 
 def calibrate(
-    images: ImageSet, settings: PredictionSettings, limit: int | None = None, told: Told = print
+    images: ImageSet, settings: PredictionSettings, limit: int | None = None
 ) -> Calibration:
     """Fit the biases and the scores of a model on annotated images.
 
@@ -104,7 +105,6 @@ def calibrate(
         images: COCO instances; others are not told apart by class in the same way.
         settings: of the plain view; its model is calibrated.
         limit: the first images only.
-        told: is given a line after every step.
 
     Raises:
         InputError: the images are not in the COCO format, or there are none.
@@ -132,7 +132,7 @@ def calibrate(
         return float(np.mean([_weighted_precision(s.result(), counts) for s in scores()]))
 
     best = before = objective()
-    told(f"as it is: {before:.4f}")
+    _LOG.info("as it is: %.4f", before)
 
     def descend(
         name: str, get: Callable[[], float], put: Callable[[float], None], steps: Any
@@ -147,7 +147,7 @@ def calibrate(
                     put(old)
                     break
                 best = value
-                told(f"{name} {get():+.2f}: {value:.4f}")
+                _LOG.info("%s %+.2f: %.4f", name, get(), value)
 
     biases = backend.affinity_biases
     used = [level for level in backend.info.levels if level <= config.initial_level]
@@ -172,7 +172,7 @@ def calibrate(
                 CLASS_STEPS,
             )
     logistic = fit_logistic(*_matched(scores()))
-    told(f"score: slope {logistic[0]:.2f}, offset {logistic[1]:+.2f}")
+    _LOG.info("score: slope %.2f, offset %+.2f", *logistic)
     return Calibration(
         dict(biases),
         {n: float(b) for n, b in zip(backend.info.classes, backend.class_biases, strict=True) if b},

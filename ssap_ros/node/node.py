@@ -80,7 +80,7 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
         try:
             self._settings = NodeParameters(self, self._host.configure, self._on_settings)
         except Exception:
-            super().destroy_node()  # the context would do it through ours, which needs a whole node
+            self.destroy_node()
             raise
         settings = self._settings.node
         self._queue: FrameQueue[ReceivedImage] = FrameQueue(settings.cameras, settings.drop_policy)

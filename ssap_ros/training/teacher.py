@@ -20,6 +20,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from ssap_ros.common.files import write_atomically
 from ssap_ros.data.image_files import read_image
 from ssap_ros.errors import InputError
 from ssap_ros.training.samples import SOFT_LEVELS
@@ -98,9 +99,8 @@ def soft_labels(
             )
         teacher = SemanticTeacher(model, config, class_names)
         for done, (number, path) in enumerate(missing, start=1):
-            partial = files[number].with_suffix(".partial.png")
-            cv2.imwrite(str(partial), teacher(read_image(path)))
-            partial.replace(files[number])
+            labels = cv2.imencode(".png", teacher(read_image(path)))[1]
+            write_atomically(files[number], labels.tobytes())
             if done % 100 == 0 or done == len(missing):
                 _LOG.info("teacher: %d/%d pictures", done, len(missing))
     return files

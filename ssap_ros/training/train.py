@@ -78,6 +78,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     torch.manual_seed(config.seed)
     network = build_network(config).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (config.mean, config.std))
     state = None
     if resume:
         state = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -89,7 +90,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     batches = training_batches(config, start, processes)
     if state is None and config.backbone_norm and config.pretrained.endswith(".npz"):
         first = next(batches)
-        unfold_batch_norms(network.backbone, normalised(first.image.to(device), config))
+        unfold_batch_norms(network.backbone, normalised(first.image.to(device), mean, std))
         batches = itertools.chain([first], batches)
     set_training_mode(network, config)
     model = distribute(network, processes)
@@ -111,7 +112,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
         for group, rate in zip(optimiser.param_groups, base_rates, strict=True):
             group["lr"] = rate * learning_rate_factor(config.optimiser, iteration, clock.share)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-            semantic, affinities = model(normalised(batch.image, config))
+            semantic, affinities = model(normalised(batch.image, mean, std))
         loss, terms = ssap_loss(semantic, affinities, batch, LEVELS, config.loss)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -129,13 +130,15 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
                     _save(snapshot, out / f"average_{share:.2f}.pt")
             if iteration % config.checkpoint_every == 0 or last:
                 journal.pictures(iteration, batch, semantic, affinities)
-                progress = {"iteration": iteration, "seconds": clock.seconds}
-                weights = {"network": network.state_dict(), "average": average}
-                settings = {"config": dataclasses.asdict(config)}
-                _save(
-                    {**progress, **weights, "optimiser": optimiser.state_dict(), **settings},
-                    checkpoint,
-                )
+                whole = {
+                    "iteration": iteration,
+                    "seconds": clock.seconds,
+                    "network": network.state_dict(),
+                    "average": average,
+                    "optimiser": optimiser.state_dict(),
+                    "config": dataclasses.asdict(config),
+                }
+                _save(whole, checkpoint)
         if last:
             break
     if journal is not None:
@@ -143,11 +146,9 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     return checkpoint
 
 
-def normalised(image: Tensor, config: TrainConfig) -> Tensor:
-    """Network input, float32 (B, 3, H, W), of uint8 images."""
-    mean, std = (image.new_tensor(v, dtype=torch.float32) for v in (config.mean, config.std))
-    normal = (image - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-    return normal.contiguous(memory_format=torch.channels_last)
+def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Network input, float32 (B, 3, H, W), of uint8 images; mean and std are (3, 1, 1)."""
+    return ((image - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 class Clock:
