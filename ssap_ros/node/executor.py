@@ -20,17 +20,28 @@ class NodeExecutor(MultiThreadedExecutor):  # type: ignore[misc]
 
     def __init__(self, context: Context | None = None) -> None:
         super().__init__(num_threads=2, context=context)
+        self._stopped = False
+
+    def spin(self) -> None:
+        """Serve callbacks until `stop`."""
+        while not self._stopped:
+            self.spin_once()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """See rclpy.executors.Executor."""
         with contextlib.suppress(InvalidHandle):
             super().spin_once(timeout_sec)
 
+    def stop(self) -> None:
+        """End `spin`, before it or during it, from any thread."""
+        self._stopped = True
+        self.create_task(lambda: None)  # spin_once returns once there was something to do
+
     def end(self) -> None:
         """Serve nothing any more, without waiting for what is being served.
 
-        A callback may be at an engine build, and a thread that was interrupted in its start never
-        ends. MultiThreadedExecutor.shutdown of Jazzy and Humble cannot be asked not to wait.
+        A callback may be at an engine build. MultiThreadedExecutor.shutdown of Jazzy and Humble
+        cannot be asked not to wait.
         """
         Executor.shutdown(self, timeout_sec=0)
         self._executor.shutdown(wait=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,14 +13,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool
 
 from ssap_ros.backends import load_backend
 from ssap_ros.node.camera import Camera, ReceivedImage
 from ssap_ros.node.diagnostics import node_diagnostics
+from ssap_ros.node.end import EndSignals
 from ssap_ros.node.executor import NodeExecutor
 from ssap_ros.node.frame_processor import FrameProcessor, Job
 from ssap_ros.node.lifecycle import LifecycleStates
@@ -74,13 +74,13 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
         # get_state and the others answer while a transition is under way
         LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())  # type: ignore[call-arg]
         self._host = ModelHost(load)
-        self._active, self._enabled = False, True
+        self._active, self._enabled, self._ending = False, True, False
         self.transition_error: Exception = RuntimeError("unknown")
         self.cameras: dict[str, Camera] = {}
         try:
             self._settings = NodeParameters(self, self._host.configure, self._on_settings)
         except Exception:
-            self.destroy_node()
+            super().destroy_node()
             raise
         settings = self._settings.node
         self._queue: FrameQueue[ReceivedImage] = FrameQueue(settings.cameras, settings.drop_policy)
@@ -107,7 +107,7 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
     @_remembered
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create the publishers; on failure the node stays unconfigured."""
-        if not self._host.load(self._settings.pipeline, self.context.ok):
+        if not self._host.load(self._settings.pipeline, lambda: not self._ending):
             self._log_error(self._host.status.last_error)
             return TransitionCallbackReturn.FAILURE
         info = self._host.info
@@ -153,8 +153,8 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """End the worker, then the node."""
-        if hasattr(self, "_worker"):  # else an interrupt has cut its construction short
-            self._stop(_EXIT_TIMEOUT_S)
+        self._ending = True
+        self._stop(_EXIT_TIMEOUT_S)
         super().destroy_node()
 
     def counts(self, camera: str) -> FrameCounts:
@@ -225,7 +225,7 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
                 camera.outputs.publish_label_info(stamp, self._host.choice)
 
     def _report(self, what: str, error: Exception) -> None:
-        if self.context.ok():  # else it is the shutdown that interrupted the frame
+        if not self._ending:  # else it is the end that interrupted the frame
             self._log_error(describe(what, error))
 
     def _log_error(self, text: str) -> None:
@@ -249,45 +249,34 @@ def _start(args: Sequence[str] | None, load: Load) -> SsapNode:
     check_domain()
     check_namespace(sys.argv if args is None else args)
     try:
-        rclpy.init(args=args)
-    except Exception as error:
-        raise StartError(error) from error
-    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         return SsapNode(load)
     except (ValueError, RuntimeError, ParameterException) as error:
-        if rclpy.ok():  # else a signal took the context away
-            raise StartError(error) from error
-        raise
+        raise StartError(error) from error
 
 
 def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
     """Run the node until SIGINT or SIGTERM, then return 0; 2, with a line, if it cannot start."""
+    end_signals = EndSignals()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     keep_freed_memory()
-    node = executor = None
     try:
         node = _start(args, load)
-        executor = NodeExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     except StartError as error:
         print(f"ssap: error: {error}", file=sys.stderr)
+        rclpy.get_default_context().try_shutdown()
         return 2
-    except Exception:
-        if rclpy.ok():  # else a signal took the context away from under a call
-            raise
+    executor = NodeExecutor()
+    executor.add_node(node)
+    end_signals.call(executor.stop)
+    try:
+        executor.spin()
     finally:
-        for end in (signal.SIGINT, signal.SIGTERM):  # one is enough: the way out is not interrupted
-            signal.signal(end, signal.SIG_IGN)
-        busy = False
-        if node is not None:
-            node.destroy_node()
-            busy = node.busy
-        if executor is not None:
-            executor.end()
-        rclpy.try_shutdown()
+        end_signals.ignore()
+        node.destroy_node()
+        busy = node.busy
+        executor.end()
+        node.context.try_shutdown()
         if busy:  # an engine build cannot be interrupted, and the interpreter would wait for it
             sys.stdout.flush()
             sys.stderr.flush()

@@ -41,20 +41,32 @@ LEGAL = {
 ALL = sorted(set().union(*LEGAL.values()))
 
 
-INTERRUPTED_START = """
+INTERRUPTED = """
 import signal, sys, threading
 from ssap_ros.node.node import main
 
-start = threading.Thread.start
+step = {step}
 
-def interrupted(thread):
-    start(thread)
-    if thread.name.startswith("ThreadPoolExecutor"):
+def interrupted(self):
+    result = step(self)
+    if {at}:
         signal.raise_signal(signal.SIGINT)
+    return result
 
-threading.Thread.start = interrupted
+{step} = interrupted
 sys.exit(main())
 """
+MOMENTS = {  # of the pool of the executor: a Python function, and when it is the pool's
+    "a thread of the pool starts": (
+        "threading.Thread.start",
+        "self.name.startswith('ThreadPoolExecutor')",
+    ),
+    "its lock is taken": (
+        "threading.Condition.__enter__",
+        "sys._getframe(1).f_code is threading.Semaphore.acquire.__code__"
+        " and any(t.name.startswith('ThreadPoolExecutor') for t in threading.enumerate())",
+    ),
+}
 
 
 def refuse_the_illegal(client: Client) -> None:
@@ -240,8 +252,10 @@ def test_every_state_ends_cleanly(
     assert "Traceback" not in client.process.log.read_text()
 
 
-def test_an_interrupt_while_a_thread_is_started_ends_the_node(start: Starter) -> None:
-    """The pool of the executor does not know such a thread and would not let it end."""
-    client = start(program=("-c", INTERRUPTED_START), autostart=False)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupt_at_a_bad_moment_ends_the_node(start: Starter, moment: str) -> None:
+    """A KeyboardInterrupt there would leave a thread unknown, or a lock locked, for ever."""
+    step, at = MOMENTS[moment]
+    client = start(program=("-c", INTERRUPTED.format(step=step, at=at)), autostart=False)
     assert client.process.process.wait(PATIENCE_S) == 0
     assert "Traceback" not in client.process.log.read_text()
