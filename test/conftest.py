@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
-from support.toy_model import write_toy_model
-
 if TYPE_CHECKING:
+    from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
     from support.node_client import Starter
 
 
 @pytest.fixture(scope="session")
 def toy_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy network (see toy_model.py): five levels, any input size, long side 256."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from support.toy_model import write_toy_model
+
     path = tmp_path_factory.mktemp("models") / "toy.onnx"
     write_toy_model(path)
     return path
@@ -26,6 +27,9 @@ def toy_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_backend(toy_model_path: Path) -> OnnxRuntimeBackend:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+
     return OnnxRuntimeBackend(toy_model_path, num_threads=1)
 
 
