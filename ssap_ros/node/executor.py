@@ -37,11 +37,11 @@ class NodeExecutor(MultiThreadedExecutor):  # type: ignore[misc]
         self._stopped = True
         self.create_task(lambda: None)  # spin_once returns once there was something to do
 
-    def end(self) -> None:
-        """Serve nothing any more, without waiting for what is being served.
+    def end(self, timeout_s: float) -> None:
+        """Serve nothing any more; what is being served gets this long to finish.
 
-        A callback may be at an engine build. MultiThreadedExecutor.shutdown of Jazzy and Humble
-        cannot be asked not to wait.
+        The `shutdown` of MultiThreadedExecutor on Jazzy and Humble cannot be asked not to wait.
         """
+        self._work_tracker.wait(timeout_s)
         Executor.shutdown(self, timeout_sec=0)
         self._executor.shutdown(wait=False)

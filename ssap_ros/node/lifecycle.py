@@ -7,11 +7,16 @@ from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 
 
 class LifecycleStates(LifecycleNodeMixin):  # type: ignore[misc]
-    """Refuses a transition that the state does not allow.
+    """Refuses a transition that the state does not allow, and ends with the node.
 
     The rclpy of Jazzy and Humble raises then, which would end the node and leave whoever asked
     without an answer; later ones refuse it themselves.
     """
+
+    def destroy_node(self) -> None:
+        """See rclpy.node.Node. The states hold the node: with them it leaves the middleware."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
     def _LifecycleNodeMixin__change_state(self, transition: int) -> TransitionCallbackReturn:  # noqa: N802
         """All transitions go through here: those of the service and the node's own."""

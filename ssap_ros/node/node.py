@@ -151,10 +151,14 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
         self._log_error(self._host.status.last_error)
         return super().on_error(state)
 
-    def destroy_node(self) -> None:
-        """End the worker, then the node."""
+    def end(self) -> None:
+        """Finish the frames in work and let an engine build go: no callback waits for it then."""
         self._ending = True
         self._stop(_EXIT_TIMEOUT_S)
+
+    def destroy_node(self) -> None:
+        """End the worker, then the node."""
+        self.end()
         super().destroy_node()
 
     def counts(self, camera: str) -> FrameCounts:
@@ -273,9 +277,10 @@ def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:
         executor.spin()
     finally:
         end_signals.ignore()
+        node.end()
+        executor.end(_EXIT_TIMEOUT_S)
         node.destroy_node()
         busy = node.busy
-        executor.end()
         node.context.try_shutdown()
         if busy:  # an engine build cannot be interrupted, and the interpreter would wait for it
             sys.stdout.flush()

@@ -39,5 +39,5 @@ def test_a_destroyed_event_does_not_end_the_executor() -> None:
     finally:
         later.join()
         timer.cancel()
-        executor.end()
+        executor.end(2)
         rclpy.shutdown(context=context)

@@ -190,8 +190,11 @@ def test_an_engine_build_can_be_interrupted(
     monkeypatch.setenv("SSAP_TEST_GATE", str(tmp_path / "never"))
     client = start(program=SLOW)
     client.wait_for_status(state="building")
+    memory = client.process.shared_memory()
+    assert memory
     assert client.process.stop(how) == 0
     assert "Traceback" not in client.process.log.read_text()
+    assert not [path for path in memory if path.exists()], "left behind, of hundreds of megabytes"
 
 
 def test_a_pass_that_hangs_does_not_hold_up_the_way_out(

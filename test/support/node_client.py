@@ -58,6 +58,13 @@ class NodeProcess:
                 stderr=subprocess.STDOUT,
             )
 
+    def shared_memory(self) -> set[Path]:
+        """The segments of the middleware that the node owns: it holds their locks."""
+        files = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        locks = [str(file.readlink()) for file in files]
+        own = {Path(lock.removesuffix("_el")) for lock in locks if lock.endswith("_el")}
+        return {path for path in own if "port" not in path.name}
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Send the signal and return the exit code."""
         self.process.send_signal(how)
