@@ -42,6 +42,7 @@ def _replay(context: LaunchContext) -> list[ExecuteProcess]:
     return [
         ExecuteProcess(
             cmd=[*command, LaunchConfiguration("bag"), *options],
+            prefix="setpriv --pdeathsig TERM",  # a launch that gets SIGTERM leaves it behind
             output="screen",
             on_exit=Shutdown(),
         )

@@ -84,6 +84,9 @@ TRANSPORT = SetEnvironmentVariable(
     PROFILE, EnvironmentVariable(PROFILE, default_value=str(SHARE / "config" / "fastdds_shm.xml"))
 )
 
+# A launch that gets SIGTERM leaves its processes behind: they get it from the kernel then.
+END_WITH_LAUNCH = "setpriv --pdeathsig TERM"
+
 
 def ssap_node(context: LaunchContext) -> list[Action]:
     """The node; it configures and activates itself unless its parameter `autostart` is false."""
@@ -117,6 +120,7 @@ def ssap_node(context: LaunchContext) -> list[Action]:
                 for end in ("image", "camera_info")
             ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            prefix=END_WITH_LAUNCH,
             output="screen",
         )
     ]
@@ -127,7 +131,10 @@ def engine_build(model: str) -> ExecuteProcess:
     command = Path(get_package_prefix("ssap_ros"), "lib", "ssap_ros", "ssap")
     options = ["--model", model] if model else []
     return ExecuteProcess(
-        cmd=[str(command), "build-engine", *options], output="screen", on_exit=Shutdown()
+        cmd=[str(command), "build-engine", *options],
+        prefix=END_WITH_LAUNCH,
+        output="screen",
+        on_exit=Shutdown(),
     )
 
 
@@ -138,6 +145,7 @@ def generate_launch_description() -> LaunchDescription:
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
         arguments=["-d", LaunchConfiguration("rviz_config")],
+        prefix=END_WITH_LAUNCH,
         condition=IfCondition(LaunchConfiguration("use_rviz")),
     )
     return LaunchDescription([*ARGUMENTS, TRANSPORT, OpaqueFunction(function=ssap_node), rviz])
