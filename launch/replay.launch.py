@@ -43,6 +43,7 @@ def _replay(context: LaunchContext) -> list[ExecuteProcess]:
         ExecuteProcess(
             cmd=[*command, LaunchConfiguration("bag"), *options],
             prefix="setpriv --pdeathsig TERM",  # a launch that gets SIGTERM leaves it behind
+            name="ssap",
             output="screen",
             on_exit=Shutdown(),
         )

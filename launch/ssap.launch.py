@@ -121,6 +121,7 @@ def ssap_node(context: LaunchContext) -> list[Action]:
             ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             prefix=END_WITH_LAUNCH,
+            exec_name="ssap_node",
             output="screen",
         )
     ]
@@ -133,6 +134,7 @@ def engine_build(model: str) -> ExecuteProcess:
     return ExecuteProcess(
         cmd=[str(command), "build-engine", *options],
         prefix=END_WITH_LAUNCH,
+        name="ssap",
         output="screen",
         on_exit=Shutdown(),
     )
@@ -146,6 +148,7 @@ def generate_launch_description() -> LaunchDescription:
         namespace=LaunchConfiguration("namespace"),
         arguments=["-d", LaunchConfiguration("rviz_config")],
         prefix=END_WITH_LAUNCH,
+        exec_name="rviz2",
         condition=IfCondition(LaunchConfiguration("use_rviz")),
     )
     return LaunchDescription([*ARGUMENTS, TRANSPORT, OpaqueFunction(function=ssap_node), rviz])

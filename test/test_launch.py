@@ -215,6 +215,19 @@ def test_launch_starts_the_node_on_the_topics_and_ends_with_it(
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_launch_that_is_terminated_leaves_no_node_behind(toy_model_path: Path) -> None:
+    process = launched("ssap.launch.py", f"model_file_path:={toy_model_path}")
+    try:
+        assert subscribed({"/image"})
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert children
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)  # the node has the pipe too: it ends when both have
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_replay_ends_with_a_report(toy_model_path: Path, tmp_path: Path) -> None:
     bag, out = tmp_path / "street.mcap", tmp_path / "out"
     made = [sys.executable, "-m", "ssap_ros.cli", "make-bag", "scenes:1", str(bag), "--frames", "3"]
