@@ -48,7 +48,6 @@ class Outputs:
     ) -> None:
         self._node, self._prefix, self._info = node, f"~/{prefix}", info
         self._publishers: dict[str, LifecyclePublisher] = {}
-        result = qos.output_qos(config)
         for topic, kind in (
             ("instances", Image),
             ("instances/compressed", CompressedImage),
@@ -59,7 +58,8 @@ class Outputs:
             ("camera_info", CameraInfo),
             ("overlay", Image),
         ):
-            self._create(kind, topic, result, qos_overriding_options=qos.overridable())
+            own = qos.output_qos(config)  # rclpy writes the overrides of the topic into it
+            self._create(kind, topic, own, qos_overriding_options=qos.overridable())
         self._create(LabelInfo, "label_info", qos.latched())
         if Float64Stamped is not None:
             for stage in NODE_STAGES:

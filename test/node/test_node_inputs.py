@@ -135,6 +135,7 @@ def test_qos_by_parameter_and_by_override(start: Starter) -> None:
     assert policies(client, "/image", published=False) == ("RELIABLE", 1)
     assert policies(client, "/ssap/instances", published=True) == ("BEST_EFFORT", 1)
     assert policies(client, "/ssap/detections", published=True) == ("RELIABLE", 1)
+    assert policies(client, "/ssap/overlay", published=True) == ("BEST_EFFORT", 1)
     assert policies(client, "/camera_info", published=False) == ("BEST_EFFORT", 1)
 
 
