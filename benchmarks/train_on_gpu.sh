@@ -10,15 +10,16 @@
 # CONFIG is the training configuration, default config/train_street_lean.yaml; the second step is
 # config/train_street_distilled.yaml.
 #
-# The machine needs PyTorch, OpenCV, PyYAML and TensorBoard, no network and no compiled core. PYTHON
-# chooses its interpreter, SSAP_TRAIN_WORK the folder that pieces and data are kept in between calls.
+# The machine needs PyTorch, OpenCV, ONNX Runtime, PyYAML, TensorBoard, pycocotools and tqdm, no network
+# and no compiled core. PYTHON chooses its interpreter, SSAP_TRAIN_WORK the folder that pieces and data
+# are kept in between calls.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${SSAP_TRAIN_WORK:-/var/tmp/ssap_train}
 python=${PYTHON:-python3}
 config=${CONFIG:-config/train_street_lean.yaml}
 
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; exit "$1"; }
 
 pack() {
     [[ $# -eq 2 ]] || usage 2
