@@ -145,11 +145,14 @@ def _pixels(msg: Image) -> NDArray[Any]:
 
 
 def _fits_cv_bridge(msg: Image) -> bool:
-    """Whether cv_bridge reads `msg` right: whole pixels per step, native byte order."""
+    """Whether cv_bridge reads `msg` right: whole pixels per step, native byte order.
+
+    Where the order is foreign it uses what NumPy 2 no longer has, even if a pixel has one byte.
+    """
     if msg.encoding not in CV_BRIDGE_ENCODINGS:
         return False
     encoding = _ENCODINGS[msg.encoding]
-    native = encoding.bits == 8 or bool(msg.is_bigendian) == (sys.byteorder == "big")
+    native = bool(msg.is_bigendian) == (sys.byteorder == "big")
     return native and msg.step % (encoding.channels * encoding.bits // 8) == 0
 
 

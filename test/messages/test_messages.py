@@ -183,6 +183,15 @@ def test_own_conversion_agrees_with_cv_bridge(
     assert np.array_equal(image_to_rgb(msg), theirs)
 
 
+@pytest.mark.parametrize("encoding", ["mono8", "rgb8", "bgra8", "bayer_rggb8", "yuv422"])
+def test_the_byte_order_of_single_bytes_means_nothing(encoding: str) -> None:
+    shape = (6, 8 * image_messages._ENCODINGS[encoding].channels)
+    msg = message(np.random.default_rng(5).integers(0, 256, shape, np.uint8), encoding)
+    expected = image_to_rgb(msg)
+    msg.is_bigendian = 1
+    assert np.array_equal(image_to_rgb(msg), expected)
+
+
 def test_label_image_holds_the_labels_and_the_header() -> None:
     labels = np.array([[0, 1, 2], [300, 65535, 0]], np.uint16)
     msg = messages.label_image(HEADER, labels)
