@@ -88,7 +88,7 @@ def image_to_rgb(msg: Image, significant_bits: int = 0) -> ImageArray:
             subsampling does not divide, a step shorter than a row, or data shorter than
             step * rows.
     """
-    pixels = _pixels(msg)
+    pixels = checked_pixels(msg)
     if CvBridge is not None and not significant_bits and _fits_cv_bridge(msg):
         try:
             return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "rgb8"))
@@ -103,17 +103,11 @@ def to_rgb(pixels: NDArray[Any], encoding: str, significant_bits: int = 0) -> Im
     return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code), significant_bits)
 
 
-def bits_in_use(msg: Image) -> int:
-    """How many significant bits an image of 16 bits seems to have, of 10, 12, 14; else 0."""
-    encoding = _ENCODINGS.get(msg.encoding)
-    if encoding is None or encoding.bits != 16:
-        return 0
-    used = int(_pixels(msg).max()).bit_length()
-    return next((bits for bits in (10, 12, 14) if bits - 2 < used <= bits), 0)
+def checked_pixels(msg: Image) -> NDArray[Any]:
+    """The data without padding, in native byte order, uint8 or uint16 (rows, W[, C]).
 
-
-def _pixels(msg: Image) -> NDArray[Any]:
-    """The checked data without padding, in native byte order, uint8 or uint16 (rows, W[, C])."""
+    Raises MessageError like `image_to_rgb`.
+    """
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
         raise MessageError(f"encoding {msg.encoding[:40]!r} is not one of a camera, such as rgb8")

@@ -145,7 +145,9 @@ def test_significant_bits_of_a_camera(bits: int) -> None:
         image_to_rgb(raw, bits)[..., 0],
     ):
         assert np.abs(result - expected).max() <= 1
-    assert bits_in_use(raw) == bits
+    assert bits_in_use(raw) == bits_in_use(packed("png", values)) == bits
+    dark = label_image(HEADER, values // 64)
+    assert bits_in_use(dark, raw, dark) == bits
     assert image_to_rgb(raw).max() == round(255 * (2**bits - 1) / 65535)
     over = label_image(HEADER, np.full((2, 2), 65535, np.uint16))
     assert (image_to_rgb(over, bits) == 255).all()
