@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from ssap_ros.messages import labels_of, rgb_image
+from ssap_ros.node.client import Connection
 from support.node_client import PICTURE, ROOT, SIZE, Client, Starter, check_joined
 
 pytestmark = pytest.mark.timeout(300)
@@ -125,15 +126,15 @@ def test_a_topic_of_the_wrong_type_is_named_with_its_publisher(
     start: Starter, published: type, transport: str
 ) -> None:
     client = start(image_transport=transport)
-    client.node.destroy_publisher(client.images)
     topic = "/image/compressed" if transport == "compressed" else "/image"
-    client.node.create_publisher(published, topic, 5)
-    client.wait_for_status(state="wrong_type", topic=topic)
-    status, _ = client.status()
+    with Connection("driver", "", client.node.context.get_domain_id()) as driver:
+        driver.node.create_publisher(published, topic, 5)
+        client.wait_for_status(state="wrong_type", topic=topic)
+        status, _ = client.status()
     assert status.level == DiagnosticStatus.ERROR
     wanted = "CompressedImage" if transport == "compressed" else "Image"
     kind = f"{published.__module__.split('.')[0]}/msg/{published.__name__}"
-    assert status.message == f"{topic} must be sensor_msgs/msg/{wanted}, got {kind} by test_client"
+    assert status.message == f"{topic} must be sensor_msgs/msg/{wanted}, got {kind} by driver"
 
 
 def test_images_larger_than_the_shared_memory_are_told_with_the_cure(
