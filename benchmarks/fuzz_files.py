@@ -44,6 +44,8 @@ from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.sources import open_source
 
 KINDS = ("coco", "mcap", "db3", "metadata", "compressed", "raw")
+_ENCODINGS = [("rgb8", 3), ("bgra8", 4), ("mono16", 2), ("nv12", 1), ("bayer_gbrg8", 1),
+              ("yuv422_yuy2", 2), ("rgb16", 6)]  # fmt: skip
 _MAX_S = 20.0
 _ADDRESS_SPACE = 3 << 30
 _FAILED = "failed: "
@@ -198,8 +200,7 @@ def _read_compressed(data: bytes, rng: random.Random) -> None:
 
 def _read_raw(rng: random.Random) -> None:
     """An image of a common encoding with up to three fields changed."""
-    encoding, depth = rng.choice([("rgb8", 3), ("bgra8", 4), ("mono16", 2), ("nv12", 1),
-                                  ("bayer_gbrg8", 1), ("yuv422_yuy2", 2), ("rgb16", 6)])  # fmt: skip
+    encoding, depth = rng.choice(_ENCODINGS)
     height, width = rng.choice([(4, 6), (7, 5), (480, 640)])
     rows = height * 3 // 2 if encoding == "nv12" else height
     fields: dict[str, Any] = {"height": height, "width": width, "encoding": encoding,

@@ -1,4 +1,4 @@
-"""Encoded images -> pixels: the only decoder of the product, for messages and files alike."""
+"""Encoded images <-> pixels: the only decoder of the product, for messages and files alike."""
 
 from __future__ import annotations
 
@@ -81,6 +81,15 @@ def read_image(
             f"image {path} must be {size[1]} x {size[0]}, got {image.shape[1]} x {image.shape[0]}"
         )
     return image
+
+
+def write_image(path: Path, pixels: NDArray[Any]) -> Path:
+    """Write RGB uint8 (H, W, 3) or one channel (H, W) as the suffix says. Raises OSError."""
+    stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    _, data = cv2.imencode(path.suffix, stored)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data.tobytes())
+    return path
 
 
 def _read(path: Path, upright: bool) -> ImageArray:
