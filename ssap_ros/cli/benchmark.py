@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames", type=positive, default=50, metavar="N", help="to measure (default: 50)"
     )
     parser.add_argument(
-        "--long-side", type=positive, metavar="N", help="longer side of the network input in pixels"
+        "--long-side",
+        type=positive,
+        metavar="N",
+        help="longer side of the network input (default: the model's own)",
     )
     parser.add_argument("--node", action="store_true", help="through the ROS 2 node")
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for all figures")

@@ -79,7 +79,11 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         help="of COCO files: run-length codes (default), or polygons along the edges of the pixels",
     )
     parser.add_argument(
-        "--every", type=positive, default=1, metavar="N", help="one picture in N of every source"
+        "--every",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="one picture in N of every source (default: 1)",
     )
     parser.add_argument(
         "--uncertain",

@@ -195,6 +195,8 @@ def _images_in(folder: Path) -> list[Path]:
 
 def _open_images(path: Path) -> _Opened:
     files = [path] if path.is_file() else _images_in(path)
+    if not files and (bags := find_bags(path)):
+        raise InputError(f"{path} holds {len(bags)} bags; name one of them, such as {bags[0]}")
     if not files:
         raise InputError(f"no images (jpg, png, bmp) in the folder {path}")
 
@@ -213,10 +215,13 @@ def _open_images(path: Path) -> _Opened:
 
 
 def _open_video(path: Path) -> _Opened:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # errors are told by us, in one line
+    # errors are told by us, in one line; the reader of MJPEG, whose files FFmpeg reads, prints them
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
+    readers = (b for b in cv2.videoio_registry.getStreamBackends() if b != cv2.CAP_OPENCV_MJPEG)
+    captures = (cv2.VideoCapture(str(path), reader) for reader in readers)
+    capture = next((opened for opened in captures if opened.isOpened()), None)
+    if capture is None:
         raise InputError(f"not a video that OpenCV can read: {path}")
     fps = capture.get(cv2.CAP_PROP_FPS)
     fps = fps if 0.1 < fps < 1000 else 25.0

@@ -1,11 +1,14 @@
 """The command: exit codes, and one line on stderr for bad input."""
 
+import argparse
 import json
 import resource
 import subprocess
 import sys
 
 import pytest
+
+from ssap_ros.cli.command_line import _parser
 
 
 def ssap(*arguments, timeout=60):
@@ -31,6 +34,22 @@ def test_help(arguments):
     result = ssap(*arguments, "--help")
     assert result.returncode == 0
     assert "usage: ssap" in result.stdout
+
+
+def test_help_tells_every_default():
+    (commands,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    for name, command in commands.choices.items():
+        for action in command._actions:
+            if action.option_strings and action.default not in (
+                None,
+                False,
+                "",
+                [],
+                "==SUPPRESS==",
+            ):
+                assert "default" in action.help, f"{name} {action.option_strings}"
+        assert "None" not in command.format_help()
+        assert "PosixPath" not in command.format_help()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +133,7 @@ def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package,
         "import sys; sys.modules[sys.argv.pop(1)] = None; import ssap_ros.cli.command_line as c"
     )
     result = subprocess.run(
-        [sys.executable, "-c", f"{program}; sys.exit(c.main())", package, *arguments],
+        [sys.executable, "-c", program, package, *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,

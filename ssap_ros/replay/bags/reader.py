@@ -151,14 +151,29 @@ class BagReader:
 
 def find_bags(folder: Path) -> list[Path]:
     """The bags in a folder and below it: bag folders, and bag files outside of those."""
-    folders = sorted(file.parent for file in folder.rglob("metadata.yaml"))
-    files = [file for suffix in SUFFIXES for file in folder.rglob(f"*{suffix}")]
+    files = {file for file in folder.rglob("*") if _is_bag_file(file)}
+    folders = {file.parent for file in folder.rglob("metadata.yaml")}
+    folders |= {parent for parent in {file.parent for file in files} if _is_split_bag(parent)}
     return sorted([*folders, *(file for file in files if file.parent not in folders)])
 
 
 def is_bag(path: Path) -> bool:
     """Whether the path looks like a bag."""
-    return PurePath(plain_name(path)).suffix in SUFFIXES or (path / "metadata.yaml").is_file()
+    return _is_bag_file(path) or (path / "metadata.yaml").is_file() or _is_split_bag(path)
+
+
+def _is_bag_file(path: Path) -> bool:
+    return PurePath(plain_name(path)).suffix in SUFFIXES
+
+
+def _is_split_bag(folder: Path) -> bool:
+    """Whether the bag files are NAME_0, NAME_1, ... of one recording, its metadata.yaml lost."""
+    if not folder.is_dir():
+        return False
+    stems = [PurePath(plain_name(f)).stem for f in folder.iterdir() if _is_bag_file(f)]
+    names = {stem.rpartition("_")[0] for stem in stems}
+    expected = {f"{name}_{k}" for name in names for k in range(len(stems))}
+    return len(stems) > 1 and len(names) == 1 and set(stems) == expected
 
 
 def _add_known(types: dict[str, Any], standard: Typestore) -> None:
