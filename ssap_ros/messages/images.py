@@ -191,6 +191,6 @@ def _image(header: Header, encoding: str, pixels: NDArray[Any]) -> Image:
         width=pixels.shape[1],
         encoding=encoding,
         is_bigendian=int(sys.byteorder == "big"),
-        step=pixels.strides[0],
+        step=pixels[:1].nbytes,
         data=data,
     )
