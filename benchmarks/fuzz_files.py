@@ -47,7 +47,7 @@ KINDS = ("coco", "mcap", "db3", "metadata", "compressed", "raw")
 _ENCODINGS = [("rgb8", 3), ("bgra8", 4), ("mono16", 2), ("nv12", 1), ("bayer_gbrg8", 1),
               ("yuv422_yuy2", 2), ("rgb16", 6)]  # fmt: skip
 _MAX_S = 20.0
-_ADDRESS_SPACE = 3 << 30
+_ADDRESS_SPACE = 3 << 29
 _FAILED = "failed: "
 _LIBRARIES = ("mcap", "rosbags", "pycocotools", "opencv-python-headless", "numpy")
 _ODD = [None, True, -1, 0, 0.5, 1e308, float("nan"), float("inf"), 1 << 40, 1 << 70, "", "7", "x",
