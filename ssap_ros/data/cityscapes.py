@@ -80,8 +80,12 @@ class CityscapesSet:
     def name(self, index: int) -> str:
         return self._stems[index].split("/")[1]
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        return (self._path(index, "leftImg8bit", "leftImg8bit.png"),)
+
     def read(self, index: int) -> AnnotatedImage:
-        image = read_image(self._path(index, "leftImg8bit", "leftImg8bit.png"))
+        (path,) = self.files(index)
+        image = read_image(path)
         raw = self._read_map(self._path(index, "gtFine", "instanceIds.png"))
         if raw.shape != image.shape[:2]:
             raise InputError(

@@ -45,11 +45,11 @@ class CocoAnnotations:
         self.repairs: Counter[str] = Counter()
         try:
             dataset = json.loads(path.read_bytes())
-            entries = {part: _entries(dataset[part]) for part in _PARTS}
+            entries = {part: _entries(dataset, part) for part in _PARTS}
         except OSError as error:
             raise InputError(f"cannot read the annotations {path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            reason = repr(error)[:200]
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = one_line(error)[:200]
             raise InputError(f"{path} is not a COCO annotation file: {reason}") from error
         self.categories: dict[int, str] = {}
         self.images: dict[int, dict[str, Any]] = {}
@@ -113,7 +113,8 @@ class CocoAnnotations:
         number, name = self._number(entry["id"]), entry["file_name"]
         if not isinstance(name, str) or not name or "\0" in name:
             raise TypeError(f"its file_name must be a path, got {name!r}")
-        image = {**entry, "id": number}
+        self.repairs["paths with backslashes"] += "\\" in name
+        image = {**entry, "id": number, "file_name": name.replace("\\", "/")}
         for side in ("height", "width"):
             if image.get(side) is None:
                 image.pop(side, None)
@@ -134,7 +135,8 @@ class CocoAnnotations:
         if category_id not in self.categories:
             self.repairs["annotations of categories that are not listed left out"] += 1
             return
-        crowd = self._number(entry.get("iscrowd") or 0)
+        crowd = entry.get("iscrowd") or 0
+        crowd = int(crowd) if isinstance(crowd, bool) else self._number(crowd)
         if crowd not in (0, 1):
             raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
         box = _box(entry.get("bbox"))
@@ -194,6 +196,9 @@ class CocoAnnotations:
                 continue
             corners = np.reshape(np.array(polygon, float), (-1, 2))
             outline += float(np.abs(np.diff(corners, axis=0, append=corners[:1])).sum())
+            if not _has_pixels(corners, image):
+                self.repairs["polygons without area in the image left out"] += 1
+                continue
             kept.append([float(v) for v in polygon])
         if outline > _MAX_OUTLINE:
             raise ValueError(f"the outline must be at most {_MAX_OUTLINE} pixels long")
@@ -222,10 +227,22 @@ def whole_number(value: Any) -> int:
 _PARTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 
 
-def _entries(part: Any) -> list[dict[str, Any]]:
-    if not isinstance(part, list) or not all(isinstance(entry, dict) for entry in part):
-        raise TypeError("expected lists of images, annotations and categories")
-    return part
+def _entries(dataset: Any, part: str) -> list[dict[str, Any]]:
+    if not isinstance(dataset, dict) or part not in dataset:
+        raise TypeError(f"it has no list of {part}")
+    entries = dataset[part]
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise TypeError(f"expected a list of {part}, each with its fields, got {entries!r}"[:150])
+    return entries
+
+
+def _has_pixels(corners: NDArray[np.float64], image: dict[str, Any]) -> bool:
+    """Whether a polygon with corners (N, 2) encloses anything, and is in the image at all."""
+    x, y = corners.T
+    area = np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    size = image.get("width", _MAX_SIDE), image.get("height", _MAX_SIDE)
+    return bool(area != 0 and (high > 0).all() and (low < size).all())
 
 
 def _box(box: Any) -> list[float]:

@@ -104,10 +104,13 @@ class CocoPanopticSet:
     def name(self, index: int) -> str:
         return Path(self._pictures[index]).stem
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        shapes = str(self._entries[index].get("file_name"))
+        return self._images / self._pictures[index], self._maps / shapes
+
     def read(self, index: int) -> AnnotatedImage:
-        entry = self._entries[index]
-        image = read_image(self._images / self._pictures[index])
-        path = self._maps / str(entry.get("file_name"))
+        picture, path = self.files(index)
+        image = read_image(picture)
         red, green, blue = np.moveaxis(read_image(path, image.shape[:2]).astype(np.int32), 2, 0)
         stored = red + 256 * green + 65536 * blue
         values, dense = np.unique(stored, return_inverse=True)

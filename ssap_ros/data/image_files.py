@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,13 @@ def read_image(
             f"image {path} must be {size[1]} x {size[0]}, got {image.shape[1]} x {image.shape[0]}"
         )
     return image
+
+
+def require_files(paths: Iterable[Path]) -> None:
+    """Raises InputError, before the work, if there are files missing."""
+    every = list(paths)
+    if missing := [path for path in every if not os.path.isfile(path)]:
+        raise InputError(f"{len(missing)} of {len(every)} images are missing, such as {missing[0]}")
 
 
 def write_image(path: Path, pixels: NDArray[Any]) -> Path:

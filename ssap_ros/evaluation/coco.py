@@ -54,9 +54,12 @@ class CocoEvaluator:
     def name(self, index: int) -> str:
         return Path(self._truth.images[self._ids[index]]["file_name"]).stem
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        return (self._folder / self._truth.images[self._ids[index]]["file_name"],)
+
     def image(self, index: int) -> ImageArray:
-        entry = self._truth.images[self._ids[index]]
-        return read_image(self._folder / entry["file_name"], self._truth.size(self._ids[index]))
+        (path,) = self.files(index)
+        return read_image(path, self._truth.size(self._ids[index]))
 
     def things(self, index: int) -> Segments:
         """The true objects, as masks of the model's classes."""
