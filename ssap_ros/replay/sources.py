@@ -221,6 +221,8 @@ def _open_video(path: Path) -> _Opened:
     readers = (b for b in cv2.videoio_registry.getStreamBackends() if b != cv2.CAP_OPENCV_MJPEG)
     captures = (cv2.VideoCapture(str(path), reader) for reader in readers)
     capture = next((opened for opened in captures if opened.isOpened()), None)
+    if capture is None and path.suffix == ".bag":
+        raise InputError(f"expected a bag of ROS 2, {path} is of ROS 1: rosbags-convert makes one")
     if capture is None:
         raise InputError(f"not a video that OpenCV can read: {path}")
     fps = capture.get(cv2.CAP_PROP_FPS)

@@ -202,7 +202,8 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
     Raises InputError if there is neither.
     """
     standard = standard_types()
-    definition = topic.definition.replace("\r\n", "\n").replace("\r", "\n")
+    definition = topic.definition.lstrip("\ufeff").replace("\t", " ")
+    definition = definition.replace("\r\n", "\n").replace("\r", "\n")
     if not definition.strip():
         if topic.msgtype in standard.fielddefs:
             return standard
