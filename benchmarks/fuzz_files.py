@@ -194,7 +194,9 @@ def _images() -> list[bytes]:
 
 
 def _read_compressed(data: bytes, rng: random.Random) -> None:
-    form = rng.choice(["jpeg", "png", "bayer_rggb8; png compressed ", "16UC1; png", "x"])
+    form = rng.choice(
+        ["jpeg", "png", "bayer_rggb8; png compressed ", "16UC1; png", "bayer_x8; png"]
+    )
     compressed_to_rgb(CompressedImage(format=form, data=array("B", data)), rng.choice([0, 12]))
 
 

@@ -98,9 +98,18 @@ def image_to_rgb(msg: Image, significant_bits: int = 0) -> ImageArray:
 
 
 def to_rgb(pixels: NDArray[Any], encoding: str, significant_bits: int = 0) -> ImageArray:
-    """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth."""
-    code = _ENCODINGS[encoding].code
+    """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth.
+
+    Raises MessageError for an unknown encoding.
+    """
+    code = _encoding(encoding).code
     return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code), significant_bits)
+
+
+def _encoding(name: str) -> _Encoding:
+    if name not in _ENCODINGS:
+        raise MessageError(f"encoding {name[:40]!r} is not one of a camera, such as rgb8")
+    return _ENCODINGS[name]
 
 
 def checked_pixels(msg: Image) -> NDArray[Any]:
@@ -108,9 +117,7 @@ def checked_pixels(msg: Image) -> NDArray[Any]:
 
     Raises MessageError like `image_to_rgb`.
     """
-    encoding = _ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise MessageError(f"encoding {msg.encoding[:40]!r} is not one of a camera, such as rgb8")
+    encoding = _encoding(msg.encoding)
     if msg.width == 0 or msg.height == 0:
         raise MessageError(f"image must have pixels, got {msg.width} x {msg.height}")
     chroma_width, chroma_height = encoding.chroma
