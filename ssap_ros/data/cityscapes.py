@@ -99,7 +99,7 @@ class CityscapesSet:
         """Metres from the camera, (H, W), nan where the disparity is unknown."""
         path = self._path(index, "camera", "camera.json")
         try:
-            camera = json.loads(path.read_text())
+            camera = json.loads(path.read_bytes())
             length = camera["intrinsic"]["fx"] * camera["extrinsic"]["baseline"]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise InputError(f"{path} is not a Cityscapes camera: {error!r}") from error

@@ -45,7 +45,7 @@ class CocoAnnotations:
         self.repairs: Counter[str] = Counter()
         try:
             dataset = json.loads(path.read_bytes())
-            entries = {part: _entries(dataset, part) for part in _PARTS}
+            entries = {part: entries_of(dataset, part) for part in _PARTS}
         except OSError as error:
             raise InputError(f"cannot read the annotations {path}: {error.strerror}") from error
         except (ValueError, TypeError, RecursionError) as error:
@@ -110,11 +110,9 @@ class CocoAnnotations:
             raise ValueError(f"it is {self.categories[number]!r} and {name!r}")
 
     def _add_image(self, entry: dict[str, Any]) -> None:
-        number, name = self._number(entry["id"]), entry["file_name"]
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise TypeError(f"its file_name must be a path, got {name!r}")
-        self.repairs["paths with backslashes"] += "\\" in name
-        image = {**entry, "id": number, "file_name": name.replace("\\", "/")}
+        number, name = self._number(entry["id"]), file_name(entry)
+        self.repairs["paths with backslashes"] += name != entry["file_name"]
+        image = {**entry, "id": number, "file_name": name}
         for side in ("height", "width"):
             if image.get(side) is None:
                 image.pop(side, None)
@@ -135,10 +133,8 @@ class CocoAnnotations:
         if category_id not in self.categories:
             self.repairs["annotations of categories that are not listed left out"] += 1
             return
-        crowd = entry.get("iscrowd") or 0
-        crowd = int(crowd) if isinstance(crowd, bool) else self._number(crowd)
-        if crowd not in (0, 1):
-            raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
+        crowd = is_crowd(entry)
+        self.repairs[_AS_TEXT] += isinstance(entry.get("iscrowd"), (str, float))
         box = _box(entry.get("bbox"))
         shape = self._segmentation(entry.get("segmentation"), self.images[image_id])
         if not shape and crowd and box:
@@ -161,7 +157,7 @@ class CocoAnnotations:
 
     def _number(self, value: Any) -> int:
         number = whole_number(value)
-        self.repairs["numbers written as text or with a point"] += not isinstance(value, int)
+        self.repairs[_AS_TEXT] += not isinstance(value, int)
         return number
 
     def _segmentation(self, shape: Any, image: dict[str, Any]) -> Any:
@@ -205,6 +201,23 @@ class CocoAnnotations:
         return kept
 
 
+def file_name(entry: dict[str, Any]) -> str:
+    """The path in an entry, with slashes. Raises TypeError or KeyError if it has none."""
+    name = entry["file_name"]
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise TypeError(f"its file_name must be a path, got {name!r}"[:100])
+    return name.replace("\\", "/")
+
+
+def is_crowd(entry: dict[str, Any]) -> int:
+    """0 or 1, also if it is written as a truth value, or left out. Raises ValueError, TypeError."""
+    crowd = entry.get("iscrowd") or 0
+    crowd = int(crowd) if isinstance(crowd, bool) else whole_number(crowd)
+    if crowd not in (0, 1):
+        raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
+    return crowd
+
+
 def whole_number(value: Any) -> int:
     """A whole number, also if it is written as text or with a point.
 
@@ -224,10 +237,12 @@ def whole_number(value: Any) -> int:
     return number
 
 
+_AS_TEXT = "numbers written as text or with a point"
 _PARTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 
 
-def _entries(dataset: Any, part: str) -> list[dict[str, Any]]:
+def entries_of(dataset: Any, part: str) -> list[dict[str, Any]]:
+    """A list of a COCO file. Raises TypeError if it is not there, or is none."""
     if not isinstance(dataset, dict) or part not in dataset:
         raise TypeError(f"it has no list of {part}")
     entries = dataset[part]
