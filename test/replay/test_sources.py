@@ -10,6 +10,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import bag_of, open_source
+from ssap_ros.replay.video_clock import VideoClock
 from support.bag_files import DETECTIONS, IMAGE, INSTANCES, START, painted_frame, write_painted_bag
 from support.video_files import jpeg, write_matroska
 
@@ -277,13 +278,11 @@ def test_bad_settings(spec, frames):
 
 
 def test_times_of_a_video_are_the_containers():
-    from ssap_ros.replay.sources import _Clock
-
-    clock = _Clock(10.0)
+    clock = VideoClock(10.0)
     times = [0.0, 40.0, 240.0, 250.0]
     assert [clock.stamp(k, ms) for k, ms in enumerate(times)] == [round(t * 1e6) for t in times]
     assert clock.made_up == 0
-    clock = _Clock(10.0)  # none, and some that stand still or jump
+    clock = VideoClock(10.0)  # none, and some that stand still or jump
     stamps = [clock.stamp(k, ms) for k, ms in enumerate([0.0, 0.0, 0.0, float("nan"), 1e12])]
     assert stamps == [0, 100_000_000, 200_000_000, 300_000_000, 400_000_000]
     assert clock.made_up == 4
