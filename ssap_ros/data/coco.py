@@ -53,6 +53,7 @@ class CocoAnnotations:
             raise InputError(f"{path} is not a COCO annotation file: {reason}") from error
         self.categories: dict[int, str] = {}
         self.images: dict[int, dict[str, Any]] = {}
+        self._reach = 0.0  # of the polygons, in pixels
         self._objects: dict[int, list[Annotation]] = defaultdict(list)
         for part, add in (
             ("categories", self._add_category),
@@ -67,6 +68,8 @@ class CocoAnnotations:
                     missing = isinstance(error, KeyError)
                     reason = f"it has no {error.args[0]}" if missing else one_line(error)
                     raise InputError(f"{_PARTS[part]} {number} of {path}: {reason}") from error
+        if 0 < self._reach <= 1:
+            raise InputError(f"the polygons of {path} must be in pixels, got none beyond 1")
         if entries["annotations"] and self.categories and not self._objects:
             raise InputError(f"no annotation of {path} can be used: {self.describe_repairs()}")
 
@@ -191,6 +194,7 @@ class CocoAnnotations:
                 self.repairs["polygons of less than three corners left out"] += len(polygon) > 0
                 continue
             corners = np.reshape(np.array(polygon, float), (-1, 2))
+            self._reach = max(self._reach, float(corners.max()))
             outline += float(np.abs(np.diff(corners, axis=0, append=corners[:1])).sum())
             if not _has_pixels(corners, image):
                 self.repairs["polygons without area in the image left out"] += 1

@@ -47,6 +47,10 @@ class CocoEvaluator:
             self._truth.size(image_id)  # what is wrong is told before the work
         repairs = self._truth.describe_repairs()
         self.notes = [f"{annotations}: {repairs}"] if repairs else []
+        own = {name.lower(): name for name in info.classes}
+        for name in set(names.values()) - set(info.classes):
+            if alike := own.get(name.strip().lower()):
+                self.notes.append(f"{annotations}: {name!r} is left out, the class is {alike!r}")
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -211,6 +211,11 @@ def test_what_is_no_file_of_coco_is_short(tmp_path, data):
     assert len(str(caught.value)) < 200 + len(str(tmp_path))
 
 
+def test_polygons_in_shares_of_the_image_are_refused(tmp_path):
+    with pytest.raises(InputError, match="must be in pixels, got none beyond 1"):
+        read(tmp_path, [[0.1, 0.1, 0.6, 0.1, 0.6, 1.0]])
+
+
 def test_equal_entries_twice_are_one(tmp_path):
     image = {"id": 1, "file_name": "a.png", "height": 8, "width": 10}
     extra = {"categories": [{"id": 3, "name": "car"}, {"id": 9, "name": "car"}], "images": [image]}

@@ -167,6 +167,15 @@ def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> 
     assert "it has no file_name" in error_of(folder.dataset)
 
 
+def test_a_class_that_is_written_otherwise_is_told(
+    folder: Folder, toy_model_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.add([(CAR, LEFT)], [("car", LEFT)])
+    folder.dataset["categories"].append({"id": 40, "name": " Person"})
+    folder.evaluate(toy_model_path)
+    assert "' Person' is left out, the class is 'person'" in caplog.text
+
+
 def test_components_are_counted_by_class() -> None:
     classes = np.uint8([[1, 1, 0, 3], [0, 0, 1, 3], [2, 0, 0, 1]])
     labels = connected_components([], [classes])
