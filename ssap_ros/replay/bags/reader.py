@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -209,18 +210,7 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
             return standard
         raise InputError(f"no definition of {topic.msgtype} ({topic.name}) in {path}")
     try:
-        if not topic.is_idl:
-            types = get_types_from_msg(definition, topic.msgtype)
-        elif definition.startswith(f"{_IDL_RULE}IDL: "):
-            types = {}
-            for part in definition.split(_IDL_RULE)[1:]:
-                types.update(get_types_from_idl(part.split("\n", 1)[1]))
-        else:
-            types = get_types_from_idl(definition)
-        _add_known(types, standard)
-        store = get_typestore(Stores.EMPTY)
-        store.register(types)
-        fingerprint = store.hash_rihs01(topic.msgtype)  # KeyError for a type that is not there
+        store, fingerprint = _compiled(definition, topic.msgtype, topic.is_idl)
     except Exception as error:
         raise InputError(
             f"the definition of {topic.msgtype} ({topic.name}) in {path} is invalid: "
@@ -233,3 +223,20 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
             "its definition has other fields"
         )
     return store
+
+
+@lru_cache(maxsize=64)
+def _compiled(definition: str, msgtype: str, is_idl: bool) -> tuple[Typestore, str]:
+    """The types of a definition and the hash of the one; raises what the library does."""
+    if not is_idl:
+        types = get_types_from_msg(definition, msgtype)
+    elif definition.startswith(f"{_IDL_RULE}IDL: "):
+        types = {}
+        for part in definition.split(_IDL_RULE)[1:]:
+            types.update(get_types_from_idl(part.split("\n", 1)[1]))
+    else:
+        types = get_types_from_idl(definition)
+    _add_known(types, standard_types())
+    store = get_typestore(Stores.EMPTY)
+    store.register(types)
+    return store, store.hash_rihs01(msgtype)  # KeyError for a type that is not there
