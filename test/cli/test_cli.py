@@ -130,7 +130,8 @@ def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package,
     if arguments[0] in ("replay", "export", "calibrate"):
         arguments = [*arguments, "--out", "out.onnx"]
     program = (
-        "import sys; sys.modules[sys.argv.pop(1)] = None; import ssap_ros.cli.command_line as c"
+        "import sys; sys.modules[sys.argv.pop(1)] = None; "
+        "from ssap_ros.cli.command_line import main; sys.exit(main())"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, package, *arguments],
