@@ -33,7 +33,7 @@ _IMAGES = 8  # different ones, at most
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", nargs="?", default="scenes", metavar="SOURCE")
+    parser.add_argument("source", nargs="?", default="scenes:0", metavar="SOURCE")
     add_model(parser)
     parser.add_argument(
         "--backend",

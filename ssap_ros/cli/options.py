@@ -104,10 +104,14 @@ def positive(text: str) -> int:
 
 def size(text: str, least: int = 1) -> tuple[int, int]:
     """The type of an argument WxH, as (height, width)."""
+    from ssap_ros.data.image_files import MAX_PIXELS
+
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= least):
         expected = f"WxH like 1024x512, at least {least}x{least}"
         raise argparse.ArgumentTypeError(f"expected a size {expected}, got {text!r}")
+    if int(height) * int(width) > MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_PIXELS} pixels, got {text!r}")
     return int(height), int(width)
 
 

@@ -62,6 +62,8 @@ def test_help_tells_every_default():
         (["replay", "scenes", "--out", "x", "--policy", "some"], "some"),
         (["benchmark", "partition"], "is now benchmarks/partition.py"),
         (["benchmark", "--backend", "abacus"], "unknown backend 'abacus'; known: tensorrt, open"),
+        (["make-bag", "scenes", "x.mcap", "--size", "99999x99999"], "at most 67108864 pixels"),
+        (["replay", "scenes", "--out", "x", "--param", "classes:=[]"], "classes must be a list of"),
         (["build-engine", "--input-size", "1024"], "WxH like 1024x512, at least 1x1, got '1024'"),
         (
             ["build-engine", "--input", "512x1024"],
