@@ -19,7 +19,7 @@ from ssap_ros.node.client import Connection
 from ssap_ros.node.qos import camera_info_qos, input_qos
 from ssap_ros.node.transport import too_large
 
-_DISCOVERY_S = 5.0
+_DISCOVERY_S, _SETTLED_S = 5.0, 1.0
 _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
 _RATE_TOLERANCE = 0.9
 _KEPT = 10  # images that are looked at; a single one may be dark
@@ -54,11 +54,15 @@ def _check(node: Node, topic: str, expected_hz: float, seconds: float) -> list[C
 
 
 def _publishers(node: Node, topic: str) -> list[Any]:
-    """The publishers, as soon as there are some and their names are known."""
+    """The publishers, once there are some, their names are known and no more come."""
     deadline = time.monotonic() + _DISCOVERY_S
+    known, since = 0, time.monotonic()
     while time.monotonic() < deadline:
         found = node.get_publishers_info_by_topic(topic)
-        if found and not any("UNKNOWN" in publisher.node_name for publisher in found):
+        if len(found) != known:
+            known, since = len(found), time.monotonic()
+        named = found and not any("UNKNOWN" in publisher.node_name for publisher in found)
+        if named and time.monotonic() - since > _SETTLED_S:
             break
         time.sleep(0.1)
     return list(node.get_publishers_info_by_topic(topic))

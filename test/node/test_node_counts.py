@@ -42,6 +42,18 @@ def _image(client: Client, kind: str) -> Image:
     return msg
 
 
+def _settled(client: Client) -> dict[str, int]:
+    """The counters once two diagnostics in a row say the same, and nothing waits."""
+    names = (*COUNTS, "camera_info_unmatched")
+    before: dict[str, int] = {}
+    while True:
+        values = client.wait_for_status(waiting=0)
+        now = {name: int(values[name]) for name in names}
+        if now == before:
+            return now
+        before = now
+
+
 @pytest.mark.parametrize("policy", ["every", "latest"])
 def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
     rng = random.Random(policy)
@@ -50,8 +62,17 @@ def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
     matched = client.listen(CameraInfo, "/ssap/camera_info", 1000)
     infos = client.node.create_publisher(CameraInfo, "camera_info", 100)
     client.wait(infos.get_subscription_count, "subscription of camera_info")
-    infos.publish(CameraInfo())
-    client.wait(lambda: client.node.count_publishers("/ssap/camera_info"), "camera_info")
+
+    def send_both(msg: Image) -> None:
+        infos.publish(CameraInfo(header=msg.header))
+        client.send(msg)
+
+    client.wait(  # both ways are open, and a camera_info has come
+        lambda: send_both(_image(client, "good")) or (client.status() and matched), "camera_info"
+    )
+    start_counts = _settled(client)
+    for messages in (client.instances, client.detections, matched):
+        messages.clear()
 
     sent = dict.fromkeys(KINDS, 0)
     client.reports.clear()
@@ -64,13 +85,14 @@ def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
         client.send(msg)
         sent[kind] += 1
         time.sleep(rng.choice([0, 0, 0.05]))
-    enough = {"received": N} if policy == "every" else {}
-    values = client.wait_for_status(waiting=0, **enough)
+    if policy == "every":
+        client.wait_for_status(received=start_counts["received"] + N)
+    counts = {name: n - start_counts[name] for name, n in _settled(client).items()}
 
     for report in client.reports:  # at any time, not at the end alone
-        counts = {v.key: int(v.value) for v in report.status[0].values if v.key in COUNTS}
-        assert balanced(counts), counts
-    received, processed, dropped, failed = (int(values[key]) for key in COUNTS[:4])
+        told = {v.key: int(v.value) for v in report.status[0].values if v.key in COUNTS}
+        assert balanced(told), told
+    received, processed, dropped, failed = (counts[key] for key in COUNTS[:4])
     good, broken = (sum(sent[kind] for kind in kinds) for kinds in (GOOD, BROKEN))
     if policy == "every":
         assert (processed, dropped, failed) == (good, sent["old"], broken), sent
@@ -80,7 +102,7 @@ def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
     assert failed <= broken
     client.wait(lambda: len(client.instances) >= processed, "results")
     assert len(client.instances) == len(client.detections) == processed
-    unmatched = int(values["camera_info_unmatched"])
+    unmatched = counts["camera_info_unmatched"]
     client.wait(lambda: len(matched) + unmatched >= processed, "camera_info")
     assert len(matched) + unmatched == processed
 
