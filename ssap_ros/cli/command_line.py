@@ -52,7 +52,7 @@ _EXAMPLES = """examples:
   ssap evaluate --annotations val.json --images val/ --json out/val.json
   ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
   ssap ablate --table 5 --format scenes --json out/table5.json
-  ssap train --config config/train_street.yaml --resume
+  ssap train --config config/train_street_lean.yaml --resume
   ssap build-engine --input-size 1024x512       the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
   ssap benchmark --node                         how fast this model is on this machine
@@ -83,6 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a disk that is full, a file that went away meanwhile
         where = f" ({error.filename})" if error.filename else ""
         return _tell(InputError(f"{error.strerror or error}{where}"), _BAD_INPUT)
+    except MemoryError as error:
+        return _tell(InputError(f"the memory does not suffice: {error}"), _BAD_INPUT)
+    except ModuleNotFoundError as error:  # of the packages that every command needs
+        if (error.name or "").startswith("ssap_ros"):
+            raise
+        hint = "pip install -r environment/requirements.txt"
+        return _tell(InputError(f"{error.name} is not installed: {hint}"), _BAD_INPUT)
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED

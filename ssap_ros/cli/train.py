@@ -11,7 +11,9 @@ from ssap_ros.cli.options import require_torch
 HELP = "train a network"
 DETAILS = """Trains as a YAML file says, on the GPU if there is one:
 
-  config/train_street.yaml          the default model; train_street_lean.yaml a third of its cost
+  config/train_street_lean.yaml     the default model, first step
+  config/train_street_distilled.yaml   second step: it learns from other networks, too
+  config/train_street.yaml          one of those, with a dense decoder
   config/train_cityscapes.yaml      as in the paper; names the value of every row of its tables
   config/train_coco_panoptic.yaml   as in the paper
 
@@ -26,14 +28,22 @@ folder. A run that was interrupted at any time goes on exactly with --resume."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
     parser.add_argument(
-        "--data-root", type=Path, metavar="DIR", help="folder of the data (default: data.root)"
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data (default: data.root of the file)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: out)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="output folder (default: out of the file)",
+    )
     parser.add_argument(
         "--minutes",
         type=float,
         metavar="M",
-        help="end after this time, schedule included (default: optimiser.minutes)",
+        help="end after this time, schedule included (default: optimiser.minutes of the file)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
 

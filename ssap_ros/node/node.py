@@ -16,6 +16,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 from std_srvs.srv import SetBool
 
 from ssap_ros.backends import load_backend
@@ -29,7 +30,13 @@ from ssap_ros.node.memory import keep_freed_memory
 from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameCounts, FrameQueue
-from ssap_ros.node.start import StartError, check_domain, check_namespace
+from ssap_ros.node.start import (
+    StartError,
+    check_arguments,
+    check_domain,
+    check_namespace,
+    unused_parameter_files,
+)
 from ssap_ros.node.status import describe
 from ssap_ros.node.worker import FrameWorker
 
@@ -250,13 +257,21 @@ class SsapNode(LifecycleStates, Node):  # type: ignore[misc]
 
 def _start(args: Sequence[str] | None, load: Load) -> SsapNode:
     """Read the arguments of ROS and make the node. Raises StartError for what does not fit."""
+    arguments = sys.argv[1:] if args is None else args
     check_domain()
-    check_namespace(sys.argv if args is None else args)
+    check_namespace(arguments)
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        return SsapNode(load)
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:
+        raise StartError(error) from error
+    check_arguments(remove_ros_args(arguments))
+    try:
+        node = SsapNode(load)
     except (ValueError, RuntimeError, ParameterException) as error:
         raise StartError(error) from error
+    for line in unused_parameter_files(arguments, node.get_fully_qualified_name()):
+        node.get_logger().warning(line)
+    return node
 
 
 def main(args: Sequence[str] | None = None, load: Load = load_backend) -> int:

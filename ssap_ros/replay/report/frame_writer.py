@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ssap_ros.data.image_files import write_image
 from ssap_ros.errors import InputError
 from ssap_ros.types import ImageArray
 
@@ -54,8 +55,7 @@ class FrameWriter:
         if self._writer is not None:
             self._writer.release()
         for picture in self._parts.values():
-            path = self._out / f"frame_{picture.index:05d}.png"
-            cv2.imwrite(str(path), cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR))
+            write_image(self._out / f"frame_{picture.index:05d}.png", picture.image)
 
     def _keep(self, picture: _Picture) -> None:
         parts = [*self._parts.values(), picture]
