@@ -66,7 +66,7 @@ def main() -> None:
     class_ids = [instance.class_id for instance in scene.instances]
     parts: dict[str, Callable[[], object]] = {
         "depth_in_metres": lambda: depth_in_metres(millimetres),
-        "detections_3d": lambda: locate(scene.labels, scene.instances, metres, rays),
+        "detections_3d": lambda: locate(scene.labels, scene.boxes, metres, rays),
         "static_depth": lambda: without_classes(millimetres, scene.labels, class_ids, {1}, 5),
         "points": lambda: surface_points(scene.labels, metres, rays),
     }
@@ -80,7 +80,7 @@ def main() -> None:
         low, middle, high = np.percentile(taken, (0, 50, 95))
         times[name] = {"min_ms": low.round(3), "p50_ms": middle.round(3), "p95_ms": high.round(3)}
         print(f"{name:16} {low:8.2f} {middle:8.2f} {high:8.2f} ms of CPU (least, p50, p95)")
-    found = locate(scene.labels, scene.instances, metres, rays)
+    found = locate(scene.labels, scene.boxes, metres, rays)
     offset = [np.array(truth[o.label - 1].centre) - o.centre for o in found]
     people = [np.linalg.norm(d) for d, o in zip(offset, found, strict=True) if o.label <= 10]
     cars = [np.linalg.norm(d) for d, o in zip(offset, found, strict=True) if o.label > 10]

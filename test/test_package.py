@@ -82,7 +82,7 @@ def test_setup_names_the_headers_that_a_build_needs(tmp_path):
     assert "sudo apt install pybind11-dev" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["ssap", "ssap_node"])
+@pytest.mark.parametrize("command", ["ssap", "ssap_node", "ssap_depth_node"])
 def test_commands_are_installed_and_callable(command):
     (entry,) = entry_points(group="console_scripts", name=command)
     assert callable(entry.load())
@@ -91,6 +91,7 @@ def test_commands_are_installed_and_callable(command):
 def test_shipped_files_are_found():
     for relative in (
         "config/ssap.yaml",
+        "config/ssap_depth.yaml",
         "config/fastdds_shm.xml",
         "rviz/ssap.rviz",
         "foxglove/ssap.json",
