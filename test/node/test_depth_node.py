@@ -25,7 +25,10 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ssap_ros import messages
+from ssap_ros.messages.space import Labelled
 from ssap_ros.node import qos
+from ssap_ros.node.client import Connection
+from ssap_ros.node.depth.publishers import DepthScene as Scene
 from ssap_ros.stages.depth import CameraRays, locate, without_classes
 from support.depth_scenes import SIZE, Box, DepthScene, K, render
 from support.node_client import COUNTS, NodeEnd, NodeProcess, balanced, end
@@ -50,6 +53,7 @@ class DepthClient(NodeEnd):
 
     def __init__(self, domain: int, process: NodeProcess) -> None:
         super().__init__(domain, process, "ssap_depth")
+        self.domain = domain
         create = self.node.create_publisher
         self.masks = create(Image, "ssap/instances", 100)
         self.detections = create(Detection2DArray, "ssap/detections", 100)
@@ -345,10 +349,13 @@ def test_a_wrong_type_and_a_parameter_that_does_not_fit(
     start: Callable[..., DepthClient],
 ) -> None:
     client = start()
-    client.node.create_publisher(CameraInfo, "ssap/instances", 10)
-    client.node.destroy_publisher(client.masks)
-    told = client.wait_for_status(state="wrong_type")
-    assert told["masks_topic"] == "/ssap/instances"
+    with Connection("stranger", "", client.domain) as stranger:
+        stranger.node.create_publisher(CameraInfo, "ssap/instances", 10)
+        client.wait_for_status(state="wrong_type")
+        status, values = client.status()
+        assert values["masks_topic"] == "/ssap/instances"
+        wanted = "/ssap/instances must be sensor_msgs/msg/Image, got sensor_msgs/msg/CameraInfo"
+        assert status.message == f"{wanted} by stranger"
     assert not client.set_parameter("sync_tolerance_ms", -1.0).successful
     assert not client.set_parameter("target_frame", "map").successful, "read-only"
     command = [sys.executable, "-m", "ssap_ros.node.depth", "--ros-args", "-p", "autostart:=3"]
@@ -357,13 +364,32 @@ def test_a_wrong_type_and_a_parameter_that_does_not_fit(
     assert done.stderr.startswith("ssap_depth: error: ")
 
 
+def test_in_a_target_frame_boxes_stand_upright() -> None:
+    """A camera that looks 20 degrees down, 1 m above and 2 m before the origin of the map."""
+    tilt = np.radians(20)
+    forward = np.array([np.cos(tilt), 0, -np.sin(tilt)])
+    right, down = np.array([0.0, -1, 0]), np.array([-np.sin(tilt), 0, -np.cos(tilt)])
+    rotation, shift = np.stack([right, down, forward], axis=1), np.array([2.0, 0, 1])
+    labelled = Labelled.of(messages.detections(Header(), SCENE.instances).detections)
+    header, in_map = Header(frame_id="camera"), Header(frame_id="map")
+    scene = Scene(
+        header, header, SCENE.labels, SCENE.depth, labelled, CameraRays(K, SIZE),
+        (in_map, rotation, shift), 2,
+    )  # fmt: skip
+    assert scene.out_header == in_map
+    for item, truth in zip(scene.objects, (PERSON, CAR), strict=True):
+        np.testing.assert_allclose(item.axes[:, 2], (0, 0, 1), atol=1e-6)
+        centre = rotation @ np.array(truth.centre) + shift
+        assert np.linalg.norm(item.centre - centre) < 0.8
+        assert np.linalg.norm(rotation.T @ (item.centre - shift) - truth.centre) < 0.8
+        assert item.depth == pytest.approx(truth.centre[2], abs=1.5), "along the camera's axis"
+
+
 def test_without_tf2_a_target_frame_is_refused(start: Callable[..., DepthClient]) -> None:
-    pytest.importorskip("rclpy")
     try:
         import tf2_ros  # noqa: F401
     except ImportError:
         client = start(target_frame="map")
-        status, values = client.status()
         client.wait(lambda: client.status()[0].level == DiagnosticStatus.ERROR, "refusal")
         status, values = client.status()
         assert values["state"] == "unconfigured"

@@ -118,3 +118,25 @@ def test_equal_stamps_replace_each_other_and_are_counted() -> None:
     joined.depth(0)
     assert joined.pairs() == [(0, 0)]
     assert len(joined.reasons) == 1
+
+
+def test_it_says_when_more_would_be_too_many() -> None:
+    joined = Joined()
+    joined.masks(*range(100, 107))
+    assert joined.sync.takes_masks()
+    joined.masks(107)
+    assert not joined.sync.takes_masks(), "the eight may all be completed"
+    joined.detections(100)
+    joined.depth(99)
+    assert not joined.sync.takes_masks()
+    joined.depth(101)
+    assert joined.sync.takes_masks(), "the first cannot be completed any more"
+
+    joined = Joined()
+    joined.masks(0)
+    joined.depth(*range(19))
+    assert joined.sync.takes_depth()
+    joined.depth(19, 20)
+    assert not joined.sync.takes_depth()
+    joined.masks(5)
+    assert joined.sync.takes_depth()

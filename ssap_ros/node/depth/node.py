@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -110,12 +110,13 @@ class DepthNode(FrameNode):
         settings = self._settings.depth
         add, joined = self._inputs.add, qos.joined_qos(settings)
         topics = {}
-        for name, kind, topic, put in (
-            ("masks", Image, "ssap/instances", self._sync.put_masks),
-            ("detections", Detection2DArray, "ssap/detections", self._sync.put_detections),
-            ("depth", Image, "depth", self._sync.put_depth),
+        sync = self._sync
+        for name, kind, topic, put, takes in (
+            ("masks", Image, "ssap/instances", sync.put_masks, sync.takes_masks),
+            ("detections", Detection2DArray, "ssap/detections", sync.put_detections, None),
+            ("depth", Image, "depth", sync.put_depth, sync.takes_depth),
         ):
-            waits = WhileCapacity(lambda: self._queue.has_capacity(_CAMERA))
+            waits = self._while_taken(takes) if takes and settings.drop_policy == "every" else None
             topics[name] = add(kind, topic, self._receiver(name, put), joined, waits)
             self._kinds[name] = kind
         put_info, info_qos = self._camera_infos.put, qos.camera_info_qos(settings)
@@ -152,6 +153,9 @@ class DepthNode(FrameNode):
             put(msg)
 
         return receive
+
+    def _while_taken(self, takes: Callable[[], bool]) -> WhileCapacity:
+        return WhileCapacity(lambda: self._queue.has_capacity(_CAMERA) and takes())
 
     def _on_label_info(self, msg: LabelInfo) -> None:
         self._names = {entry.class_id: entry.class_name for entry in msg.class_map}

@@ -16,6 +16,7 @@ _Message = TypeVar("_Message")
 
 _PENDING = 8  # masks that may wait for the rest of their frame
 _KEPT = 40  # depth images come before their masks, by the time that the network takes
+_KEPT_DETECTIONS = 200  # they are small
 
 
 class DepthFrame(NamedTuple):
@@ -34,6 +35,8 @@ class FrameSync:
     a later one shows that no nearer follows. Masks whose frame does not become complete are dropped
     when a later frame does, or when too many wait. Its methods may be called by several threads.
 
+    Where nothing may be lost, `takes_masks` and `takes_depth` say when the next ones may come.
+
     put: takes a complete frame. drop: is told why masks were dropped. tolerance_ns: how far the
         stamps of masks and depth may be apart.
     """
@@ -48,12 +51,24 @@ class FrameSync:
         self._masks: dict[int, Image] = {}
         self._detections: dict[int, Detection2DArray] = {}
         self._depth: dict[int, Image] = {}
+        self._latest_masks = -1
         self._lock = threading.Lock()
 
     @property
     def n_pending(self) -> int:
         """Masks that wait for the rest of their frame."""
         return len(self._masks)
+
+    def takes_masks(self) -> bool:
+        """Whether more masks can come without that any are dropped that may yet be completed."""
+        with self._lock:
+            oldest = next(iter(self._masks), None)
+            return len(self._masks) < _PENDING or oldest is None or self._passed(oldest)
+
+    def takes_depth(self) -> bool:
+        """Whether more depth can come without that any is forgotten whose masks follow."""
+        with self._lock:
+            return sum(stamp > self._latest_masks for stamp in self._depth) < _KEPT // 2
 
     def put_masks(self, msg: Image) -> None:
         """Masks have come."""
@@ -62,6 +77,7 @@ class FrameSync:
             if stamp in self._masks:
                 self._give_up(stamp)
             self._masks[stamp] = msg
+            self._latest_masks = stamp
             self._join()
             if len(self._masks) > _PENDING:
                 self._give_up(next(iter(self._masks)))
@@ -69,7 +85,7 @@ class FrameSync:
     def put_detections(self, msg: Detection2DArray) -> None:
         """Detections have come."""
         with self._lock:
-            _keep(self._detections, stamp_nanoseconds(msg.header.stamp), msg, 2 * _PENDING)
+            _keep(self._detections, stamp_nanoseconds(msg.header.stamp), msg, _KEPT_DETECTIONS)
             self._join()
 
     def put_depth(self, msg: Image) -> None:
@@ -108,6 +124,12 @@ class FrameSync:
         if not near or max(self._depth) < stamp:
             return None
         return self._depth[min(near, key=lambda other: abs(other - stamp))]
+
+    def _passed(self, stamp: int) -> bool:
+        """Whether later ones have come of what is missing."""
+        if stamp not in self._detections:
+            return max(self._detections, default=0) > stamp
+        return max(self._depth, default=0) > stamp + self._tolerance_ns()
 
     def _give_up(self, stamp: int) -> None:
         del self._masks[stamp]
