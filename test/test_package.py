@@ -94,6 +94,7 @@ def test_shipped_files_are_found():
         "config/ssap_depth.yaml",
         "config/fastdds_shm.xml",
         "rviz/ssap.rviz",
+        "rviz/depth.rviz",
         "foxglove/ssap.json",
     ):
         assert share_path(relative).is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -23,7 +24,15 @@ from ssap_ros.stages.masks import class_mask
 from ssap_ros.stages.semantics import confidence_map, semantic_map
 from ssap_ros.stages.tracking import Tracker
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
+from ssap_ros.visualization.outlines import outlines
 from ssap_ros.visualization.overlay import OverlayRenderer
+
+try:
+    from foxglove_msgs.msg import ImageAnnotations
+
+    from ssap_ros.messages.annotations import image_annotations
+except ImportError:  # a distribution may lack the package; then there are no annotations
+    ImageAnnotations = None
 
 NODE_STAGES = ("wait", "convert", *STAGES, "publish", "total", "pipeline_latency")
 """The timed parts of a frame's way through the node. `total` begins when the worker takes the
@@ -54,6 +63,8 @@ class Outputs(LazyPublishers):
             ("overlay", Image),
         ):
             self.create(kind, topic, result)
+        if ImageAnnotations is not None:
+            self.create(ImageAnnotations, "annotations", result)
         self.create(LabelInfo, "label_info", qos.latched(), fixed=True)
         self.create_times(NODE_STAGES)
         self.png_bytes = StageTimes()
@@ -97,6 +108,8 @@ class Outputs(LazyPublishers):
             self.send("semantic", messages.mono_image(header, self._semantic(prediction, choice)))
         if self.wanted("confidence"):
             self.send("confidence", messages.mono_image(header, self._confidence(prediction)))
+        if self.wanted("annotations"):
+            self.send("annotations", self._annotations(header, result, ids))
         if self.wanted("overlay"):
             picture = self._overlay.draw(image, result, ids)
             self.send("overlay", messages.rgb_image(header, picture))
@@ -105,6 +118,13 @@ class Outputs(LazyPublishers):
         """Latch the names of the classes that are shown and the lowest score of a detection."""
         info = messages.label_info(Header(stamp=stamp), choice.shown, choice.lowest_score)
         self.send("label_info", info)
+
+    def _annotations(self, header: Header, result: FrameResult, ids: Sequence[int]) -> Any:
+        if not ids:  # the colours follow the objects all the same
+            taken_s = messages.stamp_seconds(header.stamp)
+            ids = self._tracker.update(result.labels, result.instances, taken_s)
+        names = dict(enumerate(self._info.classes))
+        return image_annotations(header.stamp, outlines(result, names, ids))
 
     def _mask(self, result: FrameResult, settings: NodeConfig) -> NDArray[np.uint8]:
         wanted = {k for k, name in enumerate(self._info.classes) if name in settings.mask_classes}

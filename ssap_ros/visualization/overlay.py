@@ -23,12 +23,14 @@ _Rectangle = tuple[int, int, int, int]
 class OverlayRenderer:
     """Renders successive frames of one camera; an object keeps its colour from frame to frame.
 
-    class_names: the label text of every class id.
+    class_names: the label text of every class id. ids: of the instances drawn last, which their
+    colours go by.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self._class_names = tuple(class_names)
         self._tracker = Tracker()
+        self.ids: Sequence[int] = ()
         self._n_frames = 0
 
     def draw(self, image: ImageArray, result: FrameResult, ids: Sequence[int] = ()) -> ImageArray:
@@ -44,6 +46,7 @@ class OverlayRenderer:
         ids = ids or self._tracker.update(
             result.labels, result.instances, self._n_frames * _FRAME_PERIOD_S
         )
+        self.ids = ids
         colours = np.array([(0, 0, 0), *(identity_colour(identity) for identity in ids)], np.uint8)
         labels = result.labels
         canvas: ImageArray = np.asarray(
