@@ -210,6 +210,11 @@ def subscribed(topics: set[str]) -> bool:
             ("cameras:=a,b",),
             {"/a/image_raw", "/b/image_raw", "/b/camera_info"},
         ),
+        (
+            "depth.launch.py",
+            ("image_topic:=/cam/image_raw", "depth_topic:=/cam/depth", "namespace:=/robot"),
+            {"/cam/image_raw", "/cam/depth", "/robot/ssap/instances", "/robot/camera_info"},
+        ),
     ],
 )
 def test_launch_starts_the_node_on_the_topics_and_ends_with_it(
