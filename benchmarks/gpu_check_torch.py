@@ -45,7 +45,8 @@ class Default:
         if self._loaded is None:
             from torch_backend import TorchBackend, fold_batch_norms, load_onnx_weights
 
-            from ssap_ros.network.export import export_onnx, load_network
+            from ssap_ros.network.checkpoint import load_network
+            from ssap_ros.network.export import export_onnx
             from ssap_ros.network.ssap import SsapNetwork
             from ssap_ros.training.settings import load_train_config
 

@@ -6,16 +6,15 @@
 #   PIECE_MB  largest size of a piece in MiB, default 46
 #
 # In it: a CPython 3.10 (the last that this TensorRT serves), TensorRT without its plugins, CuPy, pycuda,
-# ONNX, ONNX Runtime, OpenCV, the compiled core of this checkout. Of TensorRT's GPU code only that for
-# the architecture ARCH (default 90, Hopper) is kept. Wants here: a python3.10 that can be moved
-# (PYTHON310; pyenv makes such), CUDA 13 with nvcc (CUDA_ROOT), g++, xz and 6 GB of disk. Downloads about
-# 800 MB. Done steps are not repeated. On the GPU machine: benchmarks/gpu_check.sh tensorrt --kit FOLDER
-# with the content of all pieces in FOLDER.
+# ONNX, ONNX Runtime, OpenCV, the compiled core of this checkout. TensorRT's libraries stay as they are:
+# its builder verifies the digest of its kernels. Wants here: a python3.10 that can be moved (PYTHON310;
+# pyenv makes such), CUDA 13 with nvcc (CUDA_ROOT), g++, xz and 6 GB of disk. Downloads about 800 MB. Done
+# steps are not repeated. On the GPU machine: benchmarks/gpu_check.sh tensorrt --kit FOLDER with the
+# content of all pieces in FOLDER.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-out/tensorrt_kit}")
 piece_mb=${2:-46}
-arch=${ARCH:-90}
 python=${PYTHON310:-python3.10}
 for cuda in ${CUDA_ROOT:-} /usr/local/cuda-13.* /usr/local/cuda; do
     [[ -f $cuda/include/cuda.h ]] && break
@@ -96,8 +95,6 @@ tensorrt() {
     done
 }
 
-trim() { "$python" benchmarks/trim_fatbins.py "$arch" "$site"/tensorrt/libnvinfer*.so.8*; }
-
 core() {
     mkdir -p "$kit/core/ssap_ros"
     PYTHONPATH=$site "$python" setup.py -q build_ext --build-lib "$kit/core" --build-temp "$work/core"
@@ -105,15 +102,15 @@ core() {
 
 # Chunks of one archive, each compressed for itself, dealt out to pieces in turn.
 archive() {
-    rm -rf "$out"/[0-9] "$work/chunks"
+    rm -rf "$out"/[0-9]* "$work/chunks"
     mkdir "$work/chunks"
     tar -C "$kit" --sort=name --exclude='__pycache__' --exclude='site/onnx/backend/test' --exclude='tests' \
         --exclude='site/onnxruntime/transformers' --exclude='*.pxd' --exclude='*.pyx' -cf - . |
         split -d -a 3 -b 32M - "$work/chunks/kit.tar."
     find "$work/chunks" -type f -print0 | xargs -0 -n 1 -P "$(nproc)" xz -3
     deal_out
-    (cd "$out" && sha256sum [0-9]/kit.tar.*) | sed 's|  [0-9]/|  |' >"$work/SHA256SUMS"
-    mv "$work/SHA256SUMS" "$(ls -d "$out"/[0-9] | tail -n 1)"
+    (cd "$out" && sha256sum [0-9]*/kit.tar.*) | sed 's|  [0-9]*/|  |' >"$work/SHA256SUMS"
+    mv "$work/SHA256SUMS" "$(ls -d "$out"/[0-9]* | sort -V | tail -n 1)"
 }
 
 # Largest first, each to the first piece with room for it.
@@ -133,8 +130,7 @@ step interpreter interpreter
 step packages packages
 step pycuda pycuda
 step tensorrt tensorrt
-step trim trim
 step core core
 step "archive-$piece_mb" archive
 echo "kit: ready, pieces:"
-du -m --apparent-size "$out"/[0-9]
+du -m --apparent-size "$out"/[0-9]*

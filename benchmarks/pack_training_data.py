@@ -1,4 +1,4 @@
-"""Copies what config/train_street_lean.yaml reads into one folder, its pictures as small as may be.
+"""Copies what a training configuration reads into one folder, its pictures as small as may be.
 
 The pictures become WebP under their old names: OpenCV goes by their content.
 """
@@ -13,14 +13,15 @@ from pathlib import Path
 import cv2
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
 QUALITY = 72
 
 
-def main(data: Path, out: Path) -> None:
+def main(configuration: Path, data: Path, out: Path) -> None:
     """Copy from `data` to `out`."""
-    config = yaml.safe_load((ROOT / "config" / "train_street_lean.yaml").read_text())
-    files, folders = {config["pretrained"], config["teacher"]["boxes"]}, set()
+    config = yaml.safe_load(configuration.read_text())
+    files = {config[key] for key in ("pretrained", "initial") if key in config}
+    files |= {config["teacher"]["boxes"], *config.get("distillation", {}).get("networks", ())}
+    folders = set()
     for source in config["data"]["sources"]:
         files |= {where.rpartition(":")[0] for where in source.get("complete_for", {}).values()}
         files |= {source["annotations"]} if "annotations" in source else set()
@@ -46,4 +47,4 @@ def _shrink(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*(Path(argument) for argument in sys.argv[1:4]))

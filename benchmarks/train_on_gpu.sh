@@ -7,18 +7,23 @@
 #   train_on_gpu.sh run MINUTES OUT    there: unpack, train for that time, leave the averaged weights,
 #                                      those of the snapshots and the log in OUT
 #
-# The machine needs PyTorch, OpenCV, PyYAML and TensorBoard, no network and no compiled core. PYTHON
-# chooses its interpreter, SSAP_TRAIN_WORK the folder that pieces and data are kept in between calls.
+# CONFIG is the training configuration, default config/train_street_lean.yaml; the second step is
+# config/train_street_distilled.yaml.
+#
+# The machine needs PyTorch, OpenCV, ONNX Runtime, PyYAML, TensorBoard, pycocotools and tqdm, no network
+# and no compiled core. PYTHON chooses its interpreter, SSAP_TRAIN_WORK the folder that pieces and data
+# are kept in between calls.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${SSAP_TRAIN_WORK:-/var/tmp/ssap_train}
 python=${PYTHON:-python3}
+config=${CONFIG:-config/train_street_lean.yaml}
 
-usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; exit "$1"; }
 
 pack() {
     [[ $# -eq 2 ]] || usage 2
-    "$python" "$root/benchmarks/pack_training_data.py" "$1" "$2/data"
+    "$python" "$root/benchmarks/pack_training_data.py" "$root/$config" "$1" "$2/data"
     mkdir -p "$2"
     rm -f "$2"/data.tar.*
     tar -C "$2/data" -cf - . | split -b "${PIECE_MB:-44}M" - "$2/data.tar."
@@ -39,7 +44,7 @@ run() {
     # the log and the weights survive whatever ends the run
     trap collect EXIT
     cd "$root"
-    PYTHONUNBUFFERED=1 "$python" -m ssap_ros.cli train --config config/train_street_lean.yaml \
+    PYTHONUNBUFFERED=1 "$python" -m ssap_ros.cli train --config "$config" \
         --data-root "$work/data" --out "$work/run" --minutes "$1" 2>&1 | tee "$out/train.log"
 }
 

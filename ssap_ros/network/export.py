@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import onnx
 import torch
@@ -14,7 +12,8 @@ from torch import Tensor, nn
 from ssap_ros.backends.model_info import METADATA_KEY, model_info_to_json
 from ssap_ros.common.outputs import output
 from ssap_ros.errors import InputError
-from ssap_ros.network.ssap import LEVELS, NetworkConfig, SsapNetwork
+from ssap_ros.network.checkpoint import load_network
+from ssap_ros.network.ssap import LEVELS, SsapNetwork
 from ssap_ros.types import ModelInfo
 
 OPSET = 17
@@ -78,41 +77,6 @@ def export_onnx(
     )
     write_onnx(whole, info, out, half)
     return info
-
-
-def load_network(*checkpoints: Path) -> tuple[SsapNetwork, dict[str, Any]]:
-    """The network of a training checkpoint with its averaged weights, and its configuration.
-
-    Of several checkpoints the mean of their weights and the configuration of the first: a "model
-    soup" (Wortsman et al., ICML 2022), often better than each of the fine-tuned models in it.
-
-    Raises InputError if a file cannot be read or is no checkpoint, or if their networks differ.
-    """
-    loaded = [_load_checkpoint(path) for path in checkpoints]
-    network, config = loaded[0]
-    for path, (other, other_config) in zip(checkpoints, loaded, strict=True):
-        if other.config != network.config or other_config["classes"] != config["classes"]:
-            raise InputError(f"{path} has another network or other classes than {checkpoints[0]}")
-    states = [other.state_dict() for other, _ in loaded]
-    mean = {
-        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
-        for name, value in states[0].items()
-    }
-    network.load_state_dict(mean)
-    return network, config
-
-
-def _load_checkpoint(path: Path) -> tuple[SsapNetwork, dict[str, Any]]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        config = state["config"]
-        network = SsapNetwork(NetworkConfig(**config["network"]), len(config["classes"]))
-        network.load_state_dict(state["average"])
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (LookupError, RuntimeError, TypeError, ValueError, EOFError, UnpicklingError) as error:
-        raise InputError(f"{path} is not a training checkpoint: {error!r}") from error
-    return network, config
 
 
 def write_onnx(

@@ -12,6 +12,7 @@ import yaml
 
 from ssap_ros.errors import InputError
 from ssap_ros.network.ssap import LEVELS, NetworkConfig
+from ssap_ros.training.distillation import DistillationConfig
 from ssap_ros.training.losses import LossConfig
 from ssap_ros.training.teacher import TeacherConfig
 
@@ -116,6 +117,7 @@ class TrainConfig:
     bfloat16: bool = False
     loss: LossConfig = LossConfig()
     teacher: TeacherConfig = TeacherConfig()
+    distillation: DistillationConfig = DistillationConfig()
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     checkpoint_every: int = 1000

@@ -1,0 +1,130 @@
+"""Learning from other networks: their mean opinion on each crop is a target beside its labels.
+
+Hinton et al., Distilling the Knowledge in a Neural Network, 2015. The mean of several networks is
+better than each of them; one network that learns from it keeps much of that at its own cost. Their
+opinion also covers what nobody has labelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssap_ros.errors import InputError
+from ssap_ros.network.checkpoint import load_network
+from ssap_ros.training.losses import LossConfig
+
+Logits = tuple[list[Tensor], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """The networks to learn from.
+
+    networks: checkpoints of `ssap train` with the same classes, under data.root or absolute; none =
+        learn from labels alone.
+    affinity_biases: one number per network, added to its affinity logits of all levels
+        (`ssap calibrate` finds it); none = 0 for each.
+    semantic_weight, affinity_weight: of these losses against those of the labels.
+    """
+
+    networks: tuple[str, ...] = ()
+    affinity_biases: tuple[float, ...] = ()
+    semantic_weight: float = 1.0
+    affinity_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.affinity_biases and len(self.affinity_biases) != len(self.networks):
+            raise ValueError(
+                f"distillation: expected {len(self.networks)} affinity_biases, one per network, "
+                f"got {len(self.affinity_biases)}"
+            )
+
+
+class Ensemble(nn.Module):
+    """Mean logits of several networks, (semantic, affinities) per level, finest first.
+
+    Raises InputError if a network cannot be read or has other classes.
+    """
+
+    def __init__(self, config: DistillationConfig, root: Path, classes: Sequence[str]) -> None:
+        super().__init__()
+        biases = config.affinity_biases or (0.0,) * len(config.networks)
+        self.members = nn.ModuleList(
+            _Member(root / name, bias, classes)
+            for name, bias in zip(config.networks, biases, strict=True)
+        )
+        self.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Logits:
+        """image: uint8 (B, 3, H, W)."""
+        semantics, pyramids = zip(*(member(image) for member in self.members), strict=True)
+        return _means(semantics), _means(pyramids)
+
+
+class _Member(nn.Module):
+    """One network of an ensemble, with its own normalisation and affinity bias."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, checkpoint: Path, bias: float, classes: Sequence[str]) -> None:
+        super().__init__()
+        self.network, config = load_network(checkpoint)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.bias = bias
+        if list(config["classes"]) != list(classes):
+            raise InputError(
+                f"{checkpoint}: expected a network of the classes {list(classes)}, got "
+                f"{list(config['classes'])}"
+            )
+        for name in ("mean", "std"):
+            self.register_buffer(name, torch.tensor(config[name]).view(3, 1, 1))
+
+    def forward(self, image: Tensor) -> Logits:
+        scaled = ((image - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        semantic, affinities = self.network(scaled)
+        return semantic, [a.float() + self.bias for a in affinities]
+
+
+def distillation_loss(
+    student: Logits,
+    teacher: Logits,
+    strides: Sequence[int],
+    loss: LossConfig,
+    config: DistillationConfig,
+) -> dict[str, Tensor]:
+    """Terms by name, weighted over the levels as those of `ssap_loss`.
+
+    Semantics: divergence of the student's classes from the teacher's, mean over pixels. Affinities:
+    the same of each pair, mean over a pixel's pairs, sum over pixels; a pixel weighs
+    `background_pair_weight`, and `object_weight` more the likelier it is of an object.
+    """
+    terms: dict[str, Tensor] = {}
+    levels = zip(strides, *student, *teacher, loss.lambdas, strict=True)
+    for stride, semantic, affinity, taught_semantic, taught_affinity, level_weight in levels:
+        expected = torch.softmax(taught_semantic.float(), dim=1)
+        log_p = torch.log_softmax(semantic.float(), dim=1)
+        divergence = F.kl_div(log_p, expected, reduction="none").sum(dim=1)
+        weight = config.semantic_weight * loss.semantic_weight
+        terms[f"taught_semantic_{stride}"] = weight * divergence.mean()
+        joined = torch.sigmoid(taught_affinity)
+        error = F.binary_cross_entropy_with_logits(affinity.float(), joined, reduction="none")
+        least = F.binary_cross_entropy_with_logits(taught_affinity, joined, reduction="none")
+        of_objects = loss.background_pair_weight + loss.object_weight * (1 - expected[:, 0])
+        per_crop = ((error - least).mean(dim=1) * of_objects).sum() / len(of_objects)
+        weight = config.affinity_weight * loss.alpha * level_weight
+        terms[f"taught_affinity_{stride}"] = weight * per_crop
+    return terms
+
+
+def _means(opinions: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    return [
+        torch.stack([t.float() for t in level]).mean(dim=0) for level in zip(*opinions, strict=True)
+    ]
