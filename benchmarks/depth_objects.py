@@ -10,7 +10,7 @@ of the found ones, are known.
 from __future__ import annotations
 
 import argparse
-import platform
+import datetime
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from std_msgs.msg import Header
 from ssap_ros.common.outputs import write_json
 from ssap_ros.messages import depth_image, detections
 from ssap_ros.messages.space import Labelled, detections_3d, markers, point_cloud
+from ssap_ros.replay.review.environment import describe_environment
 from ssap_ros.stages.depth import (
     CameraRays,
     Object3D,
@@ -120,9 +121,8 @@ def main() -> None:
                 "clock": "CPU time of the process, one core",
                 "times": times,
                 "median_centre_error": errors,
-                "machine": platform.processor() or platform.machine(),
-                "versions": {"python": platform.python_version(), "numpy": np.__version__,
-                             "opencv": cv2.__version__},
+                "date": f"{datetime.date.today()}",
+                "environment": describe_environment(),
             },
         )  # fmt: skip
 

@@ -79,13 +79,14 @@ def detections_3d(
     of the visible surface in square metres, the rest is 0.
     """
     entries = []
-    for item in objects:
-        found, pose = labelled.detections[item.label - 1], _pose(item)
+    for item, pose in zip(objects, _poses(objects), strict=True):
+        found = labelled.detections[item.label - 1]
         covariance = np.zeros((6, 6))
         covariance[:3, :3] = item.covariance
         result = ObjectHypothesisWithPose(hypothesis=found.results[0].hypothesis)
         result.pose = PoseWithCovariance(pose=pose, covariance=covariance.ravel())
-        size = Vector3(**dict(zip("xyz", item.size.tolist(), strict=True)))
+        length, width, height = item.size.tolist()
+        size = Vector3(x=length, y=width, z=height)
         entry = Detection3D(header=header, results=[result], id=found.id)
         entry.bbox = BoundingBox3D(center=pose, size=size)
         entries.append(entry)
@@ -101,8 +102,7 @@ def markers(
     """
     shown = [Marker(header=header, action=Marker.DELETEALL)]
     identities = labelled.identities()
-    for item in objects:
-        pose = _pose(item)
+    for item, pose in zip(objects, _poses(objects), strict=True):
         red, green, blue = (c / 255 for c in identity_colour(identities[item.label - 1]))
         box = Marker(header=header, ns="boxes", id=item.label, type=Marker.CUBE, pose=pose)
         x, y, z = np.maximum(item.size, _FLAT_M).tolist()
@@ -162,11 +162,17 @@ def _fields() -> list[PointField]:
 _FIELDS = _fields()
 
 
-def _pose(item: Object3D) -> Pose:
-    turn = Rotation.from_matrix(item.axes).as_quat().tolist()
-    orientation = Quaternion(**dict(zip("xyzw", turn, strict=True)))
-    return Pose(position=_point(item.centre), orientation=orientation)
+def _poses(objects: Sequence[Object3D]) -> list[Pose]:
+    """Of the boxes."""
+    if not objects:
+        return []
+    turns = Rotation.from_matrix(np.stack([item.axes for item in objects])).as_quat().tolist()
+    return [
+        Pose(position=_point(item.centre), orientation=Quaternion(x=x, y=y, z=z, w=w))
+        for item, (x, y, z, w) in zip(objects, turns, strict=True)
+    ]
 
 
 def _point(position: NDArray[np.float64]) -> Point:
-    return Point(**dict(zip("xyz", position.tolist(), strict=True)))
+    x, y, z = position.tolist()
+    return Point(x=x, y=y, z=z)

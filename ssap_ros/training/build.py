@@ -17,6 +17,7 @@ from ssap_ros.data.cityscapes import CityscapesSet
 from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import load_folded_weights
+from ssap_ros.network.exported import load_exported
 from ssap_ros.network.ssap import SsapNetwork
 from ssap_ros.training.augment import Cutout
 from ssap_ros.training.datasets import Batch, TrainingSet
@@ -54,8 +55,12 @@ def build_network(config: TrainConfig) -> SsapNetwork:
     if config.initial:
         path = Path(config.data.root) / config.initial
         if not path.is_file():
-            raise InputError(f"expected an initial checkpoint, found none at {path}")
-        _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
+            raise InputError(f"expected an initial checkpoint or model, found none at {path}")
+        if path.suffix == ".onnx":
+            for name in load_exported(network, path):
+                _LOG.info("not in the initial model, initialised: %s", name)
+        else:
+            _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     return network
