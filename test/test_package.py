@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import ssap_ros
+from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
 from ssap_ros.backends.resources import DEFAULT_MODEL, default_model_path, share_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,7 +118,8 @@ def test_installed_package_finds_its_share_folder(tmp_path):
     resources = ROOT / "ssap_ros" / "backends" / "resources.py"
     (package / "backends" / "resources.py").write_bytes(resources.read_bytes())
     program = (
-        "from ssap_ros.backends.resources import default_model_path; print(default_model_path())"
+        "from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
+from ssap_ros.backends.resources import default_model_path; print(default_model_path())"
     )
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=package.parent, capture_output=True, text=True
@@ -140,6 +142,15 @@ def test_generated_vision_msgs_keep_the_wire_contract(message):
         for entry in json.loads(description.read_text())["type_hashes"]
     }
     assert hashes[f"vision_msgs/msg/{message}"] == f"RIHS01_{TYPE_HASHES[message]}"
+
+
+@pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="the distribution brings the messages")
+@pytest.mark.parametrize("message", ["vision_msgs/msg/Detection3DArray", ANNOTATIONS])
+def test_generated_messages_are_those_that_bags_are_written_with(message):
+    package, _, name = message.split("/")
+    description = json.loads(Path(sys.prefix, "share", package, "msg", f"{name}.json").read_text())
+    hashes = {entry["type_name"]: entry["hash_string"] for entry in description["type_hashes"]}
+    assert hashes[message] == standard_types().hash_rihs01(message)
 
 
 def test_ros_is_found_without_sourcing_anything():
