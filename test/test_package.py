@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import ssap_ros
-from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
 from ssap_ros.backends.resources import DEFAULT_MODEL, default_model_path, share_path
+from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG = ROOT / "CHANGELOG.rst"
@@ -118,8 +118,7 @@ def test_installed_package_finds_its_share_folder(tmp_path):
     resources = ROOT / "ssap_ros" / "backends" / "resources.py"
     (package / "backends" / "resources.py").write_bytes(resources.read_bytes())
     program = (
-        "from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
-from ssap_ros.backends.resources import default_model_path; print(default_model_path())"
+        "from ssap_ros.backends.resources import default_model_path; print(default_model_path())"
     )
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=package.parent, capture_output=True, text=True

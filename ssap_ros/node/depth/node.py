@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -121,14 +120,14 @@ class DepthNode(FrameNode):
             self._kinds[name] = kind
         put_info, info_qos = self._camera_infos.put, qos.camera_info_qos(settings)
         self._info_topic = add(CameraInfo, "camera_info", put_info, info_qos)
-        prompt = MutuallyExclusiveCallbackGroup()
-        add(LabelInfo, "ssap/label_info", self._on_label_info, qos.latched(), prompt)
+        add(LabelInfo, "ssap/label_info", self._on_label_info, qos.latched())
         self._status.active(topics)
 
     def unsubscribe(self, *, enabled: bool = True) -> None:
         """Receive nothing."""
         self._inputs.clear()
-        self._sync.clear()
+        for _ in range(self._sync.clear()):
+            self._queue.refuse(_CAMERA)
         self._camera_infos.clear()
         self._status.inactive(enabled=enabled)
 

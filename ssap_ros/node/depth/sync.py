@@ -94,14 +94,14 @@ class FrameSync:
             _keep(self._depth, stamp_nanoseconds(msg.header.stamp), msg, _KEPT)
             self._join()
 
-    def clear(self) -> None:
-        """Forget everything; the masks that waited are dropped."""
+    def clear(self) -> int:
+        """Forget everything; how many masks waited."""
         with self._lock:
-            for stamp in tuple(self._masks):
-                del self._masks[stamp]
-                self._drop("the node stopped before their frame was complete")
-            self._detections.clear()
-            self._depth.clear()
+            waited = len(self._masks)
+            for kept in (self._masks, self._detections, self._depth):
+                kept.clear()
+            self._latest_masks = -1
+            return waited
 
     def _join(self) -> None:
         for stamp in tuple(self._masks):
