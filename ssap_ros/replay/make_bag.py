@@ -24,7 +24,7 @@ from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.coco_export import CocoExport
 from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED
 from ssap_ros.replay.bags.messages import Detection
-from ssap_ros.replay.bags.space import Object3D, camera_info, detections_3d
+from ssap_ros.replay.bags.space import Detection3D, camera_info, detections_3d
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import open_source
 from ssap_ros.types import ImageArray
@@ -52,7 +52,7 @@ class FrameDepth:
 
     millimetres: NDArray[np.uint16]
     k: tuple[float, ...]
-    objects: tuple[Object3D, ...]
+    objects: tuple[Detection3D, ...]
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def _depth(scene: Scene, tracks: list[str]) -> FrameDepth:
     metres = scene_depth(scene)
     areas = np.bincount(scene.instances[metres > 0], minlength=len(scene.objects) + 1)[1:]
     objects = [
-        Object3D(str(thing.class_id), 1.0, *scene_box(scene.camera, thing), track)
+        Detection3D(str(thing.class_id), 1.0, *scene_box(scene.camera, thing), track)
         for thing, track, area in zip(scene.objects, tracks, areas, strict=True)
         if area >= _MIN_PIXELS_3D
     ]

@@ -28,7 +28,7 @@ from ssap_ros import messages
 from ssap_ros.messages.space import Labelled
 from ssap_ros.node import qos
 from ssap_ros.node.client import Connection
-from ssap_ros.node.depth.publishers import DepthScene as Scene
+from ssap_ros.node.depth.publishers import FrameArrays
 from ssap_ros.stages.depth import CameraRays, locate, without_classes
 from support.depth_scenes import SIZE, Box, DepthScene, K, render
 from support.node_client import COUNTS, NodeEnd, NodeProcess, balanced, end
@@ -372,7 +372,7 @@ def test_in_a_target_frame_boxes_stand_upright() -> None:
     rotation, shift = np.stack([right, down, forward], axis=1), np.array([2.0, 0, 1])
     labelled = Labelled.of(messages.detections(Header(), SCENE.instances).detections)
     header, in_map = Header(frame_id="camera"), Header(frame_id="map")
-    scene = Scene(
+    scene = FrameArrays(
         header, header, SCENE.labels, SCENE.depth, labelled, CameraRays(K, SIZE),
         (in_map, rotation, shift), 2,
     )  # fmt: skip

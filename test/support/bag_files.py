@@ -10,7 +10,7 @@ import numpy as np
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.reader import BagReader
-from ssap_ros.replay.bags.space import Object3D, camera_info, detections_3d
+from ssap_ros.replay.bags.space import Detection3D, camera_info, detections_3d
 from ssap_ros.replay.bags.writer import BagWriter
 from support.toy_model import CLASSES, paint
 
@@ -41,7 +41,7 @@ def painted_frame(number: int) -> tuple[np.ndarray, np.ndarray, list[Detection]]
 
 def painted_depth(
     labels: np.ndarray, entries: list[Detection]
-) -> tuple[np.ndarray, list[Object3D]]:
+) -> tuple[np.ndarray, list[Detection3D]]:
     """Depth in millimetres of a painted frame, and where the middles of its boards are."""
     metres = np.full(labels.shape, 20.0)
     objects = []
@@ -51,7 +51,7 @@ def painted_depth(
         left, top = (x - K[2]) / K[0], (y - K[5]) / K[4]
         centre = (left + width / 2 / K[0], top + height / 2 / K[4], 1.0)
         scaled = tuple(distance * value for value in centre)
-        objects.append(Object3D(entry.class_id, 1.0, scaled, track=entry.track))
+        objects.append(Detection3D(entry.class_id, 1.0, scaled, track=entry.track))
     return (1000 * metres).astype(np.uint16), objects
 
 

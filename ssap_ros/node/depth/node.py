@@ -18,7 +18,7 @@ from ssap_ros.messages.space import Labelled
 from ssap_ros.node import qos
 from ssap_ros.node.camera_info import CameraInfos
 from ssap_ros.node.depth.frames import TargetFrame
-from ssap_ros.node.depth.publishers import DepthOutputs, DepthScene
+from ssap_ros.node.depth.publishers import DepthOutputs, FrameArrays
 from ssap_ros.node.depth.sync import DepthFrame, FrameSync
 from ssap_ros.node.diagnostics import stage_values
 from ssap_ros.node.frame_node import FrameNode, remembered
@@ -172,7 +172,7 @@ class DepthNode(FrameNode):
         settings, outputs = self._settings.depth, self._outputs
         assert outputs is not None
         try:
-            stage_ms = outputs.publish(self._scene(frame), self._names, settings)
+            stage_ms = outputs.publish(self._arrays(frame), self._names, settings)
         except Exception as error:  # one bad frame must not end the stream
             self._status.rejected(error)
             self.report("frame failed", error)
@@ -188,7 +188,7 @@ class DepthNode(FrameNode):
         outputs.publish_times(frame.masks.header.stamp, times)
         return Outcome.PROCESSED
 
-    def _scene(self, frame: DepthFrame) -> DepthScene:
+    def _arrays(self, frame: DepthFrame) -> FrameArrays:
         """Raises ValueError, with what was expected, for parts that cannot be used or joined."""
         labels, depth = messages.labels_of(frame.masks), messages.depth_of(frame.depth)
         labelled = Labelled.of(frame.detections.detections)
@@ -203,7 +203,7 @@ class DepthNode(FrameNode):
         rays = self._rays_of(info)
         check_sizes(labels, depth, rays)
         header = frame.masks.header
-        return DepthScene(
+        return FrameArrays(
             header=header,
             depth_header=frame.depth.header,
             labels=labels,

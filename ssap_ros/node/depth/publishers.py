@@ -44,7 +44,7 @@ DEPTH_STAGES = ("wait", *(topic.replace("/", "_") for topic in _KINDS), "total")
 
 
 @dataclass(frozen=True)
-class DepthScene:
+class FrameArrays:
     """A frame in arrays. The headers are those of the masks and of the depth image.
 
     labels: uint16 (H, W). depth: uint16 or float32 (H, W). target: header, rotation and shift of
@@ -91,7 +91,7 @@ class DepthOutputs(LazyPublishers):
         self.create_times(DEPTH_STAGES)
 
     def publish(
-        self, scene: DepthScene, names: Mapping[int, str], settings: DepthConfig
+        self, frame: FrameArrays, names: Mapping[int, str], settings: DepthConfig
     ) -> dict[str, float]:
         """Publish what is listened to, and return the milliseconds of each part.
 
@@ -99,10 +99,10 @@ class DepthOutputs(LazyPublishers):
         Raises InputError if `depth/static` is wanted and they are not.
         """
         parts: dict[str, Callable[[], Any]] = {
-            "detections_3d": lambda: detections_3d(scene.out_header, scene.objects, scene.labelled),
-            "markers": lambda: self._markers(scene, names),
-            "points": lambda: self._points(scene),
-            "depth/static": lambda: self._static(scene, names, settings),
+            "detections_3d": lambda: detections_3d(frame.out_header, frame.objects, frame.labelled),
+            "markers": lambda: self._markers(frame, names),
+            "points": lambda: self._points(frame),
+            "depth/static": lambda: self._static(frame, names, settings),
         }
         stage_ms = {}
         for topic, part in parts.items():
@@ -112,25 +112,25 @@ class DepthOutputs(LazyPublishers):
                 stage_ms[topic.replace("/", "_")] = 1e3 * (time.perf_counter() - start_s)
         return stage_ms
 
-    def _markers(self, scene: DepthScene, names: Mapping[int, str]) -> MarkerArray:
+    def _markers(self, frame: FrameArrays, names: Mapping[int, str]) -> MarkerArray:
         texts = [
             f"{names.get(class_id, str(class_id))}{f' {number}' if number else ''}"
-            for class_id, number in zip(scene.labelled.class_ids, scene.labelled.ids, strict=True)
+            for class_id, number in zip(frame.labelled.class_ids, frame.labelled.ids, strict=True)
         ]
-        return markers(scene.out_header, scene.objects, scene.labelled, texts)
+        return markers(frame.out_header, frame.objects, frame.labelled, texts)
 
-    def _points(self, scene: DepthScene) -> PointCloud2:
-        points, pixels = surface_points(scene.labels, scene.metres, scene.rays)
-        if scene.target:
-            _, rotation, shift = scene.target
+    def _points(self, frame: FrameArrays) -> PointCloud2:
+        points, pixels = surface_points(frame.labels, frame.metres, frame.rays)
+        if frame.target:
+            _, rotation, shift = frame.target
             points = rotation.astype(np.float32) @ points + shift.astype(np.float32)[:, None]
-        return point_cloud(scene.out_header, points, scene.labels.take(pixels), scene.labelled)
+        return point_cloud(frame.out_header, points, frame.labels.take(pixels), frame.labelled)
 
-    def _static(self, scene: DepthScene, names: Mapping[int, str], settings: DepthConfig) -> Image:
+    def _static(self, frame: FrameArrays, names: Mapping[int, str], settings: DepthConfig) -> Image:
         if not names:
             raise InputError("~/depth/static needs the names of the classes, no label_info came")
         hidden = {k for k, name in names.items() if name in settings.static_classes}
         static = without_classes(
-            scene.depth, scene.labels, scene.labelled.class_ids, hidden, settings.static_dilation
+            frame.depth, frame.labels, frame.labelled.class_ids, hidden, settings.static_dilation
         )
-        return messages.depth_image(scene.depth_header, static)
+        return messages.depth_image(frame.depth_header, static)

@@ -21,7 +21,7 @@ from ssap_ros.replay.bags.messages import (
     read_label_info,
 )
 from ssap_ros.replay.bags.reader import BagMessage, BagReader
-from ssap_ros.replay.bags.space import Object3D, camera_info, read_detections_3d
+from ssap_ros.replay.bags.space import Detection3D, camera_info, read_detections_3d
 
 
 class DepthImage(NamedTuple):
@@ -105,7 +105,7 @@ class ObjectsTruth:
     def __exit__(self, *_: object) -> None:
         self._messages.__exit__()
 
-    def at(self, stamp: int) -> tuple[list[Object3D], list[int]] | None:
+    def at(self, stamp: int) -> tuple[list[Detection3D], list[int]] | None:
         """The objects of the frame with this stamp and their class ids; None if it has none."""
         message = self._messages.take(stamp)
         if message is None:
@@ -123,7 +123,7 @@ def beside(topic: str, name: str) -> str:
     return f"{topic.rpartition('/')[0]}/{name}"
 
 
-def centres(objects: list[Object3D]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def centres(objects: list[Detection3D]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """(N, 3) in metres."""
     return np.array([item.centre for item in objects], np.float32).reshape(-1, 3)
 

@@ -13,7 +13,7 @@ from ssap_ros.replay.bags.messages import CAMERA_INFO, DETECTIONS_3D, new
 DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
 
 
-class Object3D(NamedTuple):
+class Detection3D(NamedTuple):
     """One entry of a Detection3DArray.
 
     centre: in metres. size: length, width, height in metres. yaw: of the length, from the x axis of
@@ -61,13 +61,13 @@ def camera_info(head: Any, k: Sequence[float], size: tuple[int, int]) -> Any:
     )
 
 
-def detections_3d(head: Any, entries: Sequence[Object3D]) -> Any:
+def detections_3d(head: Any, entries: Sequence[Detection3D]) -> Any:
     """vision_msgs/Detection3DArray."""
     found = [_detection(head, entry) for entry in entries]
     return new(DETECTIONS_3D, header=head, detections=found)
 
 
-def read_detections_3d(msg: Any) -> list[Object3D]:
+def read_detections_3d(msg: Any) -> list[Detection3D]:
     """The entries of a Detection3DArray, without their turn.
 
     Raises ValueError for an entry without a hypothesis.
@@ -79,7 +79,7 @@ def read_detections_3d(msg: Any) -> list[Object3D]:
         best, box = detection.results[0].hypothesis, detection.bbox
         centre, size = box.center.position, box.size
         entries.append(
-            Object3D(
+            Detection3D(
                 best.class_id,
                 best.score,
                 (centre.x, centre.y, centre.z),
@@ -90,7 +90,7 @@ def read_detections_3d(msg: Any) -> list[Object3D]:
     return entries
 
 
-def _detection(head: Any, entry: Object3D) -> Any:
+def _detection(head: Any, entry: Detection3D) -> Any:
     x, y, z = entry.centre
     centre = new("geometry_msgs/msg/Point", x=x, y=y, z=z)
     pose = new("geometry_msgs/msg/Pose", position=centre, orientation=_upright(entry.yaw))
