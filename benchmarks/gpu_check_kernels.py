@@ -129,7 +129,7 @@ def _pyramid_errors(
         scores = softmax(logits.astype(np.float64)[list(INFO.thing_ids)])
         refined = scores if refine and i == 0 else None
         expected = edge_costs(pyramid.affinities[i][cut], refined)
-        beyond = np.abs(got.costs[i] - expected) - 2.0**-11 * np.abs(expected)
+        beyond = np.abs(got.edges.levels[i] - expected) - 2.0**-11 * np.abs(expected)
         cost_errors.append(float(beyond.max()))
         class_errors += int((got.classes[i] != classes[logits.argmax(axis=0)]).sum())
     rows, columns = pyramid.layout.cells[0]

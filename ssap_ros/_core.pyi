@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
+from ssap_ros.types import ClassArray, FloatArray, FloatOrHalfArray, ImageArray, LabelArray
 
 class LevelReport:
     n_nodes: int
@@ -60,7 +60,7 @@ def softmax(maps: FloatArray, chosen: Sequence[int]) -> FloatArray: ...
 def count_votes(
     labels: LabelArray,
     classes: ClassArray,
-    probabilities: FloatArray,
+    probabilities: FloatOrHalfArray,
     thing_ids: Sequence[int],
     n: int,
 ) -> NDArray[np.float64]: ...

@@ -20,6 +20,7 @@ from ssap_ros.stages.preprocess import content_size
 from ssap_ros.types import (
     ClassArray,
     FloatArray,
+    FloatOrHalfArray,
     FrameResult,
     ImageArray,
     LabelArray,
@@ -54,7 +55,7 @@ class Partition(Protocol):
 
     def __call__(
         self,
-        costs: Sequence[FloatArray],
+        costs: Sequence[FloatOrHalfArray],
         classes: Sequence[ClassArray],
         *,
         scores: FloatArray | None,
@@ -179,9 +180,9 @@ class SsapPipeline:
         # one label per cell of the finest level (Eq. 4-5, coarse to fine)
         report = CascadeReport()
         labels = self._partition(
-            pyramid.costs,
+            pyramid.edges.levels,
             pyramid.classes,
-            scores=pyramid.scores,
+            scores=pyramid.edges.scores,
             max_ms=config.partition_budget_ms or None,
             report=report,
         )

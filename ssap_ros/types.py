@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+HalfArray = NDArray[np.float16]
+FloatOrHalfArray = FloatArray | HalfArray
 LabelArray = NDArray[np.int32]
 ClassArray = NDArray[np.uint8]
 ImageArray = NDArray[np.uint8]

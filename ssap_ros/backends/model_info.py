@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ssap_ros.types import ModelInfo
@@ -15,6 +16,16 @@ def model_info_to_json(info: ModelInfo) -> str:
     """`info` as one JSON object with the field names as keys. Raises ValueError if invalid."""
     _check(info)
     return json.dumps(dataclasses.asdict(info))
+
+
+def model_info_of(properties: Mapping[str, str]) -> ModelInfo:
+    """The ModelInfo among the metadata of an ONNX model.
+
+    Raises ValueError if there is none, and as `model_info_from_json`.
+    """
+    if METADATA_KEY not in properties:
+        raise ValueError(f"not an SSAP model, its metadata lack the key {METADATA_KEY!r}")
+    return model_info_from_json(properties[METADATA_KEY])
 
 
 def model_info_from_json(text: str) -> ModelInfo:

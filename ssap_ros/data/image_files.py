@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ssap_ros.errors import InputError, MessageError, one_line
 from ssap_ros.types import ImageArray
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xae\x42\x60\x82"
 MAX_PIXELS = 1 << 26
@@ -61,6 +62,11 @@ def to_8_bits(pixels: NDArray[Any], significant_bits: int = 0) -> ImageArray:
     alpha = 255 / (2 ** (significant_bits or 16) - 1)
     scaled = pixels if pixels.itemsize == 1 else cv2.convertScaleAbs(pixels, alpha=alpha)
     return np.asarray(scaled, np.uint8)
+
+
+def image_files(folder: Path, pattern: str = "*") -> list[Path]:
+    """The picture files of a folder, known by their suffix, in the order of their names."""
+    return sorted(file for file in folder.glob(pattern) if file.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def read_image(

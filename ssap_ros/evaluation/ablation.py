@@ -17,7 +17,7 @@ from ssap_ros.evaluation.scoring import Scores, bootstrap, merged
 from ssap_ros.evaluation.test_time_augmentation import SCALES
 from ssap_ros.evaluation.workers import Workers, map_items
 from ssap_ros.stages.partition import cascaded_graph_partition
-from ssap_ros.types import ClassArray, FloatArray, LabelArray
+from ssap_ros.types import ClassArray, FloatOrHalfArray, LabelArray
 
 METRICS = ("AP", "AP50", "PQ_th", "PQ")
 _LEVELS = (4, 8, 16, 32, 64)
@@ -134,7 +134,7 @@ def score_rows(images: ImageSet, rows: tuple[Row, ...], index: int) -> list[tupl
 def partition_from(
     n_levels: int,
     joint_finest: bool,
-    costs: Sequence[FloatArray],
+    costs: Sequence[FloatOrHalfArray],
     classes: Sequence[ClassArray],
     **settings: Any,
 ) -> LabelArray:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.data.segments import Segments
-from ssap_ros.types import ClassArray, FloatArray
+from ssap_ros.types import ClassArray, FloatOrHalfArray
 
 MIN_STUFF_AREA = 2048
 
@@ -37,7 +37,7 @@ def panoptic_segments(
 
 
 def full_resolution_classes(
-    probabilities: FloatArray, size: tuple[int, int], cells_per_pixel: float
+    probabilities: FloatOrHalfArray, size: tuple[int, int], cells_per_pixel: float
 ) -> ClassArray:
     """Best class of each image pixel, uint8 (H, W), from bilinear class probabilities.
 

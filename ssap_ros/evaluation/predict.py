@@ -23,7 +23,7 @@ from ssap_ros.evaluation.panoptic import (
 from ssap_ros.evaluation.test_time_augmentation import TestTimeBackend
 from ssap_ros.pipeline import Partition, Prediction, SsapPipeline
 from ssap_ros.stages.partition import cascaded_graph_partition
-from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
+from ssap_ros.types import ClassArray, FloatOrHalfArray, ImageArray, LabelArray
 
 Grouping = Literal["affinity", "components"]
 
@@ -142,7 +142,7 @@ def load_predictor(settings: PredictionSettings) -> Predictor:
 
 
 def connected_components(
-    costs: Sequence[FloatArray],  # noqa: ARG001
+    costs: Sequence[FloatOrHalfArray],  # noqa: ARG001
     classes: Sequence[ClassArray],
     **_options: object,
 ) -> LabelArray:

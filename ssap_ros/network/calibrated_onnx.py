@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json, model_info_to_json
+from ssap_ros.backends.model_info import METADATA_KEY, model_info_of, model_info_to_json
 from ssap_ros.common.outputs import output
 from ssap_ros.errors import InputError
 
@@ -36,9 +36,10 @@ def write_calibrated(
     """
     graph_file = onnx.load(str(model))
     properties = {entry.key: entry.value for entry in graph_file.metadata_props}
-    if METADATA_KEY not in properties:
-        raise InputError(f"{model} is not an SSAP model: its metadata lack {METADATA_KEY!r}")
-    info = model_info_from_json(properties[METADATA_KEY])
+    try:
+        info = model_info_of(properties)
+    except ValueError as error:
+        raise InputError(f"{model}: {error}") from error
     shift = np.array([class_biases.get(name, 0.0) for name in info.classes], np.float32)
     for stride in info.levels:
         bias = affinity_biases.get(stride, 0.0)

@@ -15,15 +15,14 @@ import nncf
 import numpy as np
 import onnx
 
-from ssap_ros.backends.model_info import METADATA_KEY, is_quantized, model_info_from_json
-from ssap_ros.data.image_files import read_image
+from ssap_ros.backends.model_info import is_quantized, model_info_of
+from ssap_ros.data.image_files import image_files, read_image
 from ssap_ros.errors import InputError
 from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import FloatArray, ModelInfo
 
 MAX_IMAGES = 128
 MIN_IMAGES = 8
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
@@ -43,15 +42,18 @@ def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
             images, or one cannot be read.
     """
     proto = onnx.load(str(model))
-    text = {entry.key: entry.value for entry in proto.metadata_props}.get(METADATA_KEY)
-    if text is None or is_quantized(model.read_bytes()):
-        raise InputError(f"expected a float SSAP model to quantize, got {model}")
+    try:
+        info = model_info_of({entry.key: entry.value for entry in proto.metadata_props})
+    except ValueError as error:
+        raise InputError(f"{model}: {error}") from error
+    if is_quantized(model.read_bytes()):
+        raise InputError(f"expected a float model to quantize, got {model}")
     _drop_casts(proto.graph)
     images = _calibration_images(calibration)
     logging.getLogger("nncf").setLevel(logging.WARNING)
     quantized = nncf.quantize(
         proto,
-        nncf.Dataset(_Inputs(images, model_info_from_json(text))),
+        nncf.Dataset(_Inputs(images, info)),
         preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric, the only kind that TensorRT takes
         subset_size=len(images),
         fast_bias_correction=True,
@@ -97,11 +99,10 @@ class _Inputs:
 def _calibration_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"expected a folder of calibration images, got {folder}")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    found = image_files(folder, "**/*")
     if len(found) < MIN_IMAGES:
         raise InputError(
-            f"expected at least {MIN_IMAGES} calibration images (jpg, png) in {folder}, "
-            f"got {len(found)}"
+            f"expected at least {MIN_IMAGES} calibration images in {folder}, got {len(found)}"
         )
     chosen = np.linspace(0, len(found) - 1, min(len(found), MAX_IMAGES)).round().astype(int)
     return [found[i] for i in chosen]

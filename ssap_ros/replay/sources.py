@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ssap_ros.data.image_files import read_image
+from ssap_ros.data.image_files import IMAGE_SUFFIXES, image_files, read_image
 from ssap_ros.data.scenes.street import FRAME_RATE, street_video
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.camera_topics import choose_camera
@@ -21,7 +21,6 @@ from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE, stamp_of
 from ssap_ros.replay.bags.reader import BagMessage, BagReader, find_bags, is_bag
 from ssap_ros.types import ImageArray
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _FOLDER_FPS = 10.0
 _SCENE_SIZE = (480, 640)
 _SCENE_FRAMES = 100
@@ -135,7 +134,7 @@ def open_source(
         raise InputError(f"no such file or folder: {spec}")
     elif bag is not None:
         source, read = _open_bag(bag, topics, not_topics, transport, significant_bits)
-    elif path.is_dir() or path.suffix.lower() in _IMAGE_SUFFIXES:
+    elif path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         source, read = _open_images(path)
     else:
         source, read = _open_video(path)
@@ -156,7 +155,7 @@ def bag_of(spec: str) -> Path | None:
     path = Path(spec).expanduser()
     if is_bag(path):
         return path
-    bags = find_bags(path) if path.is_dir() and not _images_in(path) else []
+    bags = find_bags(path) if path.is_dir() and not image_files(path) else []
     return bags[0] if len(bags) == 1 else None
 
 
@@ -189,12 +188,8 @@ def _open_scenes(spec: str, seed: str, n_frames: int) -> _Opened:
     return FrameSource(spec, FRAME_RATE, n_frames), read
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
-
-
 def _open_images(path: Path) -> _Opened:
-    files = [path] if path.is_file() else _images_in(path)
+    files = [path] if path.is_file() else image_files(path)
     if not files:
         raise InputError(f"no images (jpg, png, bmp) in the folder {path}")
 

@@ -7,25 +7,52 @@ from dataclasses import dataclass
 from math import ceil
 
 from ssap_ros.stages import core
-from ssap_ros.types import ClassArray, FloatArray, ModelInfo, NetworkOutput
+from ssap_ros.types import (
+    ClassArray,
+    FloatArray,
+    FloatOrHalfArray,
+    HalfArray,
+    ModelInfo,
+    NetworkOutput,
+)
+
+
+@dataclass(frozen=True)
+class AffinityLogits:
+    """What the network says of pixel pairs; the partition makes costs of it where it needs them.
+
+    levels: directed logits, float32 (window**2, h, w).
+    scores: the distribution over the object classes alone with which the partition refines the
+        finest level (Eq. 6-8), float32 (n_things, h, w); None if it does not.
+    """
+
+    levels: tuple[FloatArray, ...]
+    scores: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class EdgeCosts:
+    """Signed costs of undirected pixel pairs (Eq. 2-3), already refined, as a GPU makes them.
+
+    levels: float16 (12, h, w).
+    """
+
+    levels: tuple[HalfArray, ...]
+    scores: None = None
 
 
 @dataclass(frozen=True)
 class AffinityPyramid:
     """The grids to be partitioned, finest level first, cut to the cells that lie in the image.
 
-    costs: per level, signed edge costs, float32 or float16 (12, h, w); or directed affinity logits
-        (window**2, h, w), of which the partition makes costs where it needs them.
+    edges: of each level, as logits or as costs.
     classes: per level, uint8 (h, w); 0 = not a thing, k = class id thing_ids[k - 1].
-    probabilities: class distribution at the finest level, float32 (n_classes, h, w).
-    scores: the distribution over the object classes alone with which the partition refines the
-        finest logits (Eq. 6-8), float32 (n_things, h, w); None if it does not.
+    probabilities: class distribution at the finest level, float32 or float16 (n_classes, h, w).
     """
 
-    costs: tuple[FloatArray, ...]
+    edges: AffinityLogits | EdgeCosts
     classes: tuple[ClassArray, ...]
-    probabilities: FloatArray
-    scores: FloatArray | None = None
+    probabilities: FloatOrHalfArray
 
 
 def affinity_pyramid(
@@ -43,11 +70,11 @@ def affinity_pyramid(
     cells = content_cells(content, info.levels[0], len(output.semantic))
     semantic = [s[:, :h, :w] for s, (h, w) in zip(output.semantic, cells, strict=True)]
     affinities = [a[:, :h, :w] for a, (h, w) in zip(output.affinities, cells, strict=True)]
+    scores = softmax(semantic[0], info.thing_ids) if segmentation_refinement else None
     return AffinityPyramid(
-        costs=tuple(affinities),
+        AffinityLogits(tuple(affinities), scores),
         classes=tuple(thing_classes(s, info.thing_ids) for s in semantic),
         probabilities=softmax(semantic[0]),
-        scores=softmax(semantic[0], info.thing_ids) if segmentation_refinement else None,
     )
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ssap_ros import _core
 from ssap_ros.errors import InputError
 from ssap_ros.stages import arguments
-from ssap_ros.types import ClassArray, FloatArray, ImageArray, LabelArray
+from ssap_ros.types import ClassArray, FloatArray, FloatOrHalfArray, ImageArray, LabelArray
 
 Linkage = Literal["sum", "mean", "mutex"]
 
@@ -209,7 +209,7 @@ class UpsampledSegments:
 def count_votes(
     labels: LabelArray,
     classes: ClassArray,
-    probabilities: FloatArray,
+    probabilities: FloatOrHalfArray,
     thing_ids: Sequence[int],
 ) -> NDArray[np.float64]:
     """What the cells of each segment say about its class.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.stages import core
-from ssap_ros.types import ClassArray, FloatArray, Instance, LabelArray
+from ssap_ros.types import ClassArray, FloatOrHalfArray, Instance, LabelArray
 
 FULL_TRUST_CELLS = 100
 _MAX_INSTANCES = int(np.iinfo(np.uint16).max)
@@ -15,7 +15,7 @@ _MAX_INSTANCES = int(np.iinfo(np.uint16).max)
 def extract_instances(
     labels: LabelArray,
     classes: ClassArray,
-    probabilities: FloatArray,
+    probabilities: FloatOrHalfArray,
     thing_ids: tuple[int, ...],
     size: tuple[int, int],
     cells_per_pixel: float,
@@ -69,7 +69,7 @@ def calibrated(scores: NDArray[np.float64], logistic: tuple[float, float]) -> ND
 def vote(
     labels: LabelArray,
     classes: ClassArray,
-    probabilities: FloatArray,
+    probabilities: FloatOrHalfArray,
     thing_ids: tuple[int, ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Class id and score of every instance, two arrays (N,); arguments as in `extract_instances`.

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.stages.partition import upsample_labels
-from ssap_ros.types import FloatArray, ImageArray
+from ssap_ros.types import FloatOrHalfArray, ImageArray
 
 UNLABELLED = 255
 _NO_CLASS = ("background", "unlabeled", "void")
 
 
 def semantic_map(
-    probabilities: FloatArray,
+    probabilities: FloatOrHalfArray,
     class_names: tuple[str, ...],
     size: tuple[int, int],
     cells_per_pixel: float,
@@ -34,7 +34,7 @@ def semantic_map(
 
 
 def confidence_map(
-    probabilities: FloatArray, size: tuple[int, int], cells_per_pixel: float
+    probabilities: FloatOrHalfArray, size: tuple[int, int], cells_per_pixel: float
 ) -> NDArray[np.uint8]:
     """The probability of the most probable class, 0-255 for 0-1, uint8 (H, W).
 

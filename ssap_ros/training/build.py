@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ssap_ros.data.cityscapes import CityscapesSet
 from ssap_ros.data.coco_panoptic import CocoPanopticSet
+from ssap_ros.data.image_files import image_files
 from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import load_folded_weights
 from ssap_ros.network.exported import load_exported
@@ -205,7 +206,7 @@ def _teacher(
 
 
 def _pictures(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.glob("*") if cv2.haveImageReader(str(p)))
+    found = image_files(folder)
     if not found:
         raise InputError(f"expected a folder of pictures, found none in {folder}")
     return found

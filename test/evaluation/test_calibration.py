@@ -89,7 +89,7 @@ def test_what_is_no_model_of_ours_is_named(tmp_path: Path, model: Path) -> None:
     bare = onnx.load(str(model))
     del bare.metadata_props[:]
     onnx.save(bare, str(tmp_path / "bare.onnx"))
-    with pytest.raises(InputError, match="is not an SSAP model: its metadata lack 'ssap_ros'"):
+    with pytest.raises(InputError, match="not an SSAP model, its metadata lack the key 'ssap_ros'"):
         write_calibrated(tmp_path / "bare.onnx", tmp_path / "o.onnx", {}, {}, (1.0, 0.0))
     assert not (tmp_path / "o.onnx").exists()
 

@@ -116,7 +116,7 @@ def test_tensorrt_gets_signed_symmetric_nodes(models: tuple[Path, Path], tmp_pat
 def test_what_cannot_be_quantized_is_refused(
     models: tuple[Path, Path], images: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="expected a float SSAP model to quantize, got"):
+    with pytest.raises(InputError, match="expected a float model to quantize, got"):
         quantize_onnx(models[1], tmp_path / "out.onnx", images)
     with pytest.raises(InputError, match="expected a folder of calibration images, got"):
         quantize_onnx(models[0], tmp_path / "out.onnx", tmp_path / "none")

@@ -42,7 +42,7 @@ def test_the_padding_is_cut_off(content: tuple[int, int], cells: list[tuple[int,
         classes = thing_classes(output.semantic[index], INFO.thing_ids)[:height, :width]
         np.testing.assert_array_equal(pyramid.classes[index], classes)
         affinities = output.affinities[index][:, :height, :width]
-        np.testing.assert_array_equal(pyramid.costs[index], affinities)
+        np.testing.assert_array_equal(pyramid.edges.levels[index], affinities)
     expected = softmax(output.semantic[0])[:, : cells[0][0], : cells[0][1]]
     np.testing.assert_array_equal(pyramid.probabilities, expected)
 
@@ -51,12 +51,12 @@ def test_only_the_levels_given_are_used() -> None:
     output = random_output(64, 64)
     fine = NetworkOutput(output.semantic[:2], output.affinities[:2])
     pyramid = affinity_pyramid(fine, INFO, (64, 64), segmentation_refinement=True)
-    assert [len(pyramid.costs), len(pyramid.classes)] == [2, 2]
+    assert [len(pyramid.edges.levels), len(pyramid.classes)] == [2, 2]
 
 
 def test_without_refinement_there_are_no_scores() -> None:
     pyramid = affinity_pyramid(random_output(64, 64), INFO, (64, 64), segmentation_refinement=False)
-    assert pyramid.scores is None
+    assert pyramid.edges.scores is None
 
 
 def test_refinement_follows_the_formula_over_the_object_classes() -> None:
@@ -69,7 +69,7 @@ def test_refinement_follows_the_formula_over_the_object_classes() -> None:
     ways = output.affinities[0][RIGHT[0], 0, 0], output.affinities[0][RIGHT[1], 0, 1]
     alpha = np.mean([1 / (1 + np.exp(-float(way))) for way in ways]) * np.exp(-js)
     pyramid = affinity_pyramid(output, INFO, (16, 16), segmentation_refinement=True)
-    costs = edge_costs(pyramid.costs[0], logits=True, scores=pyramid.scores)
+    costs = edge_costs(pyramid.edges.levels[0], logits=True, scores=pyramid.edges.scores)
     assert costs[0, 0, 0] == pytest.approx(np.log(alpha / (1 - alpha)), abs=1e-3)
 
 

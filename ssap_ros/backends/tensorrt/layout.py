@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.stages.affinity import AffinityPyramid
+from ssap_ros.stages.affinity import AffinityPyramid, EdgeCosts
 from ssap_ros.stages.partition import N_OFFSETS
 
 BLOCK_WIDTH, BLOCK_HEIGHT = 32, 8  # of the kernels
@@ -87,7 +87,7 @@ class FrameLayout:
         costs = zip(self.costs, self.cells, strict=True)
         classes = zip(self.classes, self.cells, strict=True)
         return AffinityPyramid(
-            costs=tuple(view(at, np.float16, N_OFFSETS, *size) for at, size in costs),
+            EdgeCosts(tuple(view(at, np.float16, N_OFFSETS, *size) for at, size in costs)),
             classes=tuple(view(at, np.uint8, *size) for at, size in classes),
             probabilities=view(self.probabilities, np.float16, self._n_classes, *self.cells[0]),
         )

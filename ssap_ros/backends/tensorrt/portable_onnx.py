@@ -3,6 +3,11 @@
 Newer releases have no switch for half precision: they compute in the types that the model has. So
 the types are written into the model, which older releases understand as well. What depends on
 constants alone is computed here, because older parsers stumble over it.
+
+Weighed against libraries: onnxconverter-common 1.16 leaves those chains of constants, and of the
+shipped model writes a file that ONNX Runtime does not load, because the types of its last casts
+differ from those of the outputs. NVIDIA's ModelOpt 0.47 is built on it and needs PyTorch, which no
+vehicle should have to install.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from ssap_ros.backends.base import PARTITION_WINDOW, ModelError
-from ssap_ros.backends.model_info import METADATA_KEY, model_info_from_json
+from ssap_ros.backends.model_info import model_info_of
 from ssap_ros.types import ModelInfo
 
 _HALF_MAX = float(np.finfo(np.float16).max)
@@ -54,11 +59,8 @@ def read_info(model: bytes, path: Path) -> ModelInfo:
         proto = onnx.load_model_from_string(model)
     except Exception as error:  # the decoder's own errors have no common base
         raise ModelError(f"incompatible model {path}: not an ONNX model") from error
-    text = {entry.key: entry.value for entry in proto.metadata_props}.get(METADATA_KEY)
     try:
-        if text is None:
-            raise ValueError(f"not an SSAP model, its metadata lack the key '{METADATA_KEY}'")
-        info = model_info_from_json(text)
+        info = model_info_of({entry.key: entry.value for entry in proto.metadata_props})
         if info.window != PARTITION_WINDOW:
             raise ValueError(f"window must be {PARTITION_WINDOW}, got {info.window}")
     except ValueError as error:

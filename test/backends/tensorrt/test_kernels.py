@@ -104,7 +104,7 @@ def test_all_levels_and_borders_agree_with_the_definition(
             if refine and i == 0:
                 scores = softmax(semantic[0][cut].astype(np.float64)[list(thing_ids)])
             expected = oracles.edge_costs(affinities[i][cut], logits=True, eps=EPS, scores=scores)
-            assert_half(pyramid.costs[i], expected)
+            assert_half(pyramid.edges.levels[i], expected)
         probabilities = softmax(semantic[0][image, :, : cells[0][0], : cells[0][1]].astype(float))
         assert_half(pyramid.probabilities, probabilities)
 
@@ -118,7 +118,8 @@ def test_any_number_of_object_classes(n_classes: int) -> None:
     [pyramid], _ = run_pyramids(semantic, affinities, [(9, 33)], thing_ids, refine=True)
     scores = softmax(semantic[0][0].astype(np.float64)[1:])
     assert_half(
-        pyramid.costs[0], oracles.edge_costs(affinities[0][0], logits=True, eps=EPS, scores=scores)
+        pyramid.edges.levels[0],
+        oracles.edge_costs(affinities[0][0], logits=True, eps=EPS, scores=scores),
     )
 
 
@@ -128,9 +129,9 @@ def test_huge_logits_are_clamped_and_stay_finite() -> None:
     affinities = [rng.choice(np.float32([-3e38, -200, 0, 200, 3e38]), (1, 25, 8, 40))]
     [pyramid], flags = run_pyramids(semantic, affinities, [(8, 40)], (1, 2), refine=True)
     assert not flags.any()
-    assert np.isfinite(pyramid.costs[0]).all()
+    assert np.isfinite(pyramid.edges.levels[0]).all()
     limit = np.log((1 - EPS) / EPS)
-    assert np.abs(pyramid.costs[0]).max() == pytest.approx(limit, abs=0.01)
+    assert np.abs(pyramid.edges.levels[0]).max() == pytest.approx(limit, abs=0.01)
     np.testing.assert_allclose(
         pyramid.probabilities.sum(axis=0, dtype=np.float64), np.ones((8, 40)), atol=2e-3
     )
@@ -164,7 +165,7 @@ def test_cells_beyond_the_image_have_no_influence() -> None:
         maps[..., 11:, :], maps[..., 37:] = np.nan, np.nan
     [after], flags = run_pyramids(semantic, affinities, [(11, 37)], (1, 2), refine=True)
     assert not flags.any()
-    np.testing.assert_array_equal(after.costs[0], before.costs[0])
+    np.testing.assert_array_equal(after.edges.levels[0], before.edges.levels[0])
     np.testing.assert_array_equal(after.probabilities, before.probabilities)
 
 

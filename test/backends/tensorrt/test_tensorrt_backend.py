@@ -113,8 +113,8 @@ def test_procedural_scenes_through_the_default_model_get_the_labels_of_the_cpu(
 
 def assert_same_pyramid(ours: Any, theirs: Any) -> None:
     """Costs within 1e-3 and what half precision rounds away; equal class maps."""
-    refined = [theirs.scores, None, None]
-    for got, logits, scores in zip(ours.costs, theirs.costs, refined, strict=True):
+    refined = [theirs.edges.scores, None, None]
+    for got, logits, scores in zip(ours.edges.levels, theirs.edges.levels, refined, strict=True):
         expected = edge_costs(logits, logits=True, scores=scores)
         np.testing.assert_allclose(got, expected, rtol=2.0**-11, atol=1e-3)
     for got, expected in zip(ours.classes, theirs.classes, strict=True):
@@ -153,10 +153,10 @@ def test_the_logits_can_be_fetched(load: Load, toy_backend: OnnxRuntimeBackend) 
 def test_pyramids_stay_valid_and_their_memory_is_used_again(gpu: SimulatedGpu, load: Load) -> None:
     pipeline = SsapPipeline(load(), SsapConfig())
     [first] = pipeline.predict([picture()])
-    kept = [costs.copy() for costs in first.pyramid.costs]
+    kept = [costs.copy() for costs in first.pyramid.edges.levels]
     for shift in (8, 16, 24):
         pipeline.predict([picture(shift)])
-    for costs, before in zip(first.pyramid.costs, kept, strict=True):
+    for costs, before in zip(first.pyramid.edges.levels, kept, strict=True):
         np.testing.assert_array_equal(costs, before)
     del first, costs
     gc.collect()
