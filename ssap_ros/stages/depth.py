@@ -159,12 +159,13 @@ def locate(
         up: Upwards in camera coordinates, a unit vector.
 
     Raises:
-        InputError: The images are not of one size.
+        InputError: The images are not of one size, or a box is not inside of them.
     """
     check_sizes(labels, depth, rays)
     frame = _upright_frame(up)
     objects = []
     for k, box in enumerate(boxes, start=1):
+        _check_box(k, box, labels.shape)
         pixels = _samples(labels, k, box, erosion)
         z = depth.take(pixels)
         pixels, z = pixels[z > 0], z[z > 0]
@@ -232,6 +233,13 @@ def _check_same(labels: Labels, depth: Depth) -> None:
         raise InputError(
             f"depth must be aligned to the masks, {_text(labels.shape)}, got {_text(depth.shape)}"
         )
+
+
+def _check_box(label: int, box: Box, shape: tuple[int, ...]) -> None:
+    x, y, width, height = box
+    inside = x >= 0 and y >= 0 and x + width <= shape[1] and y + height <= shape[0]
+    if not inside or width < 1 or height < 1:
+        raise InputError(f"box {label} must lie in the image of {_text(shape)}, got {box}")
 
 
 def _text(shape: tuple[int, ...]) -> str:

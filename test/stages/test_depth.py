@@ -158,3 +158,10 @@ def test_images_of_different_sizes():
         locate(scene.labels, scene.boxes, scene.depth[::2, ::2], RAYS)
     with pytest.raises(InputError, match=r"camera_info must be of 320 x 240 .*, got 640 x 480"):
         locate(scene.labels, scene.boxes, scene.depth, CameraRays(K, (480, 640)))
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 10, 10), (315, 0, 10, 10), (0, 0, 10, 0), (0, 235, 9, 9)])
+def test_boxes_outside_of_the_image_are_refused(box):
+    scene = render([PERSON])
+    with pytest.raises(InputError, match="box 1 must lie in the image of 320 x 240, got"):
+        locate(scene.labels, [box], scene.depth, RAYS)
