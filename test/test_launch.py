@@ -143,7 +143,11 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib").mkdir()
     commands = tmp_path / "lib" / "ssap_ros"
     commands.mkdir()
-    for name, module in (("ssap_node", "ssap_ros.node"), ("ssap", "ssap_ros.cli")):
+    for name, module in (
+        ("ssap_node", "ssap_ros.node"),
+        ("ssap_depth_node", "ssap_ros.node.depth"),
+        ("ssap", "ssap_ros.cli"),
+    ):
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
         script.chmod(0o755)
