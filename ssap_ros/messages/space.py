@@ -133,10 +133,10 @@ def point_cloud(
     table = np.zeros(len(labelled.ids) + 1, _POINT)  # what all points of a label share
     table["rgb"][1:], table["id"][1:] = colours, labelled.ids
     table["class_id"][1:], table["label"] = labelled.class_ids, np.arange(len(table))
-    rows = table.take(labels)
+    data = array("B", bytes(len(labels) * _POINT.itemsize))
+    rows = np.frombuffer(data, _POINT)
+    table.take(labels, out=rows, mode="clip")  # clip: without a copy of its own
     rows["x"], rows["y"], rows["z"] = points
-    data = array("B")
-    data.frombytes(rows.data.cast("B"))
     return PointCloud2(
         header=header,
         height=1,
