@@ -1,4 +1,7 @@
-"""The transform into a target frame. tf2 has no wheels: a stand-in answers as its Python API does."""
+"""The transform into a target frame.
+
+tf2 has no wheels: a stand-in answers as its Python API does.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def tf2(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     listener = SimpleNamespace(unregister=lambda: log.append("unregistered"))
     stand_in = SimpleNamespace(
         Buffer=Buffer,
-        TransformListener=lambda buffer, node: listener,
+        TransformListener=lambda _buffer, _node: listener,
         TransformException=TransformError,
     )
     monkeypatch.setattr(frames, "tf2_ros", stand_in)
