@@ -186,7 +186,7 @@ def main() -> int:
     parser.add_argument(
         "--config",
         type=Path,
-        default=HERE.parent / "config" / "train_street.yaml",
+        default=HERE.parent / "config" / "train_street_lean.yaml",
         help="the training that the default model comes of; it says which network that is",
     )
     parser.add_argument(
