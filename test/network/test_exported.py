@@ -1,8 +1,11 @@
 """Exported weights come back: the network then gives what the model gives."""
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # several would wait for each other on a busy machine
@@ -12,9 +15,8 @@ from ssap_ros.errors import InputError  # noqa: E402
 from ssap_ros.network.exported import load_exported  # noqa: E402
 from ssap_ros.network.ssap import NetworkConfig, SsapNetwork  # noqa: E402
 
-SHIPPED = NetworkConfig(
-    backbone="mobilenet_v2", decoder_width=96, window=5, head_kernel=3, context=True
-)
+OWN = yaml.safe_load((Path(__file__).parents[2] / "config" / "train_own.yaml").read_text())
+SHIPPED = NetworkConfig(**OWN["network"])
 
 
 def test_the_shipped_model_goes_on_where_it_ended():
