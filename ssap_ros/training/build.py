@@ -68,10 +68,14 @@ def build_network(config: TrainConfig) -> SsapNetwork:
 
 
 def set_training_mode(network: SsapNetwork, config: TrainConfig) -> None:
-    """Everything trains, but the batch norms of the backbone where the configuration says so."""
+    """Everything trains, but not the batch norms of an exported model, nor those of the backbone
+    where the configuration says so.
+    """
     network.train()
-    if not config.backbone_norm:
-        for module in network.backbone.modules():
+    exported = config.initial.endswith(".onnx")  # its norms are folded: they have no statistics
+    fixed = network if exported else network.backbone
+    if exported or not config.backbone_norm:
+        for module in fixed.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
 

@@ -32,7 +32,7 @@ from ssap_ros.training.augment import (  # noqa: E402
     paste_group,
     random_crop,
 )
-from ssap_ros.training.build import build_network, training_set  # noqa: E402
+from ssap_ros.training.build import build_network, set_training_mode, training_set  # noqa: E402
 from ssap_ros.training.datasets import Batch, TrainingSet  # noqa: E402
 from ssap_ros.training.losses import LossConfig  # noqa: E402
 from ssap_ros.training.samples import (  # noqa: E402
@@ -507,7 +507,9 @@ def test_training_goes_on_from_an_exported_model(tmp_path):
     export_onnx(checkpoint, model)
     config.write_text(f"{config.read_text()}initial: {model}\n")
     picture = torch.rand(1, 3, 64, 64)
-    exported, own = build_network(load_train_config(config)).eval(), load_network(checkpoint)[0]
+    settings = load_train_config(config)
+    exported, own = build_network(settings), load_network(checkpoint)[0]
+    set_training_mode(exported, settings)  # the norms are folded and stay as they are
     for got, wanted in zip(exported(picture), own.eval()(picture), strict=True):
         for one, other in zip(got, wanted, strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
