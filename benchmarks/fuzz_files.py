@@ -1,16 +1,21 @@
 """Mutated COCO files, bags and image messages: each is read, or refused in one line.
 
-    python benchmarks/fuzz_files.py --cases 100000
+    python benchmarks/fuzz_files.py --cases 100000 --json benchmarks/results/file_fuzz.json
 
 Every case has a number, from which it is made again by `--first NUMBER --cases 1`. A case fails by
-an error that is not ours, by more than the time or memory that one may take; a crash ends the run,
-and the last number that was printed tells where. Prints what became of the cases.
+an error that is not ours, by a crash, and by taking too much time or memory. The cases run in a
+process of their own, which is started again after a crash. Exit code 1 if a case failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import importlib.metadata
 import json
+import multiprocessing
+import os
+import platform
 import random
 import resource
 import sys
@@ -18,22 +23,33 @@ import tempfile
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from mcap.writer import CompressionType, Writer
 from pycocotools import mask as rle
+from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import Writer as RosbagWriter
+from sensor_msgs.msg import CompressedImage, Image
 
 from ssap_ros.data.coco import CocoAnnotations
 from ssap_ros.errors import SsapError
+from ssap_ros.messages import compressed_to_rgb, image_to_rgb
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.reader import BagReader
-from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.sources import open_source
 
+KINDS = ("coco", "mcap", "db3", "metadata", "compressed", "raw")
+_ENCODINGS = [("rgb8", 3), ("bgra8", 4), ("mono16", 2), ("nv12", 1), ("bayer_gbrg8", 1),
+              ("yuv422_yuy2", 2), ("rgb16", 6)]  # fmt: skip
 _MAX_S = 20.0
-_ADDRESS_SPACE = 6 << 30
+_ADDRESS_SPACE = 3 << 29
+_FAILED = "failed: "
+_LIBRARIES = ("mcap", "rosbags", "pycocotools", "opencv-python-headless", "numpy")
 _ODD = [None, True, -1, 0, 0.5, 1e308, float("nan"), float("inf"), 1 << 40, 1 << 70, "", "7", "x",
         [], [[]], {}, [None], [1, 2, 3], "\0", "\ud800"]  # fmt: skip
 
@@ -116,32 +132,51 @@ def _read_bag(path: Path) -> None:
                 reader.decode(message)
             except ValueError:
                 continue
+    for frame in open_source(str(path)):
+        frame.rgb()
 
 
-def _make_bag(folder: Path) -> dict[str, bytes]:
-    """A small bag as mcap and as sqlite3."""
-    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+def _bag_messages() -> Iterator[tuple[str, str, int, bytes]]:
+    """(topic, type, time, CDR) of a small bag."""
+    _, jpeg = cv2.imencode(".jpg", np.full((16, 24, 3), 90, np.uint8))
+    for k in range(4):
+        logged = 1_000_000_000 * (k + 1)
+        head = messages.header(logged, "camera")
+        for topic, msg in (
+            ("/image", messages.image(head, "rgb8", np.full((6, 8, 3), k, np.uint8))),
+            ("/image/compressed", messages.compressed_image(head, "jpeg", jpeg)),
+            ("/names", messages.label_info(head, {1: "person"})),
+        ):
+            yield topic, msg.__msgtype__, logged, messages.encode(msg)
 
-    with BagWriter(folder / "small.mcap") as bag:
-        bag.add_topic("/image", messages.IMAGE)
-        bag.add_topic("/names", messages.LABEL_INFO, latched=True)
-        for k in range(4):
-            head = messages.header(1_000_000_000 * (k + 1), "camera")
-            bag.write("/image", k, messages.image(head, "rgb8", np.full((6, 8, 3), k, np.uint8)))
-            bag.write("/names", k, messages.label_info(head, {1: "person"}))
+
+def _make_mcap(path: Path, compression: CompressionType, *, checksums: bool) -> bytes:
     store = messages.standard_types()
-    with (
-        Reader(folder / "small.mcap") as reader,
-        Writer(folder / "small", version=9, storage_plugin=StoragePlugin.SQLITE3) as writer,
-    ):
-        topics = {
-            c.topic: writer.add_connection(c.topic, c.msgtype, typestore=store)
-            for c in reader.connections
-        }
-        for connection, logged, raw in reader.messages():
-            writer.write(topics[connection.topic], logged, raw)
-    (database,) = (folder / "small").glob("*.db3")
-    return {"mcap": (folder / "small.mcap").read_bytes(), "db3": database.read_bytes()}
+    channels: dict[str, int] = {}
+    with path.open("wb") as file:
+        writer = Writer(file, compression=compression, chunk_size=600, enable_crcs=checksums)
+        writer.start(profile="ros2")
+        for topic, kind, logged, raw in _bag_messages():
+            if topic not in channels:
+                text, _ = store.generate_msgdef(kind, ros_version=2)
+                schema = writer.register_schema(kind, "ros2msg", text.encode())
+                channels[topic] = writer.register_channel(topic, "cdr", schema)
+            writer.add_message(channels[topic], logged, raw, logged)
+        writer.finish()
+    return path.read_bytes()
+
+
+def _make_folder(folder: Path) -> tuple[bytes, bytes]:
+    """The database and the metadata.yaml of the same bag."""
+    store = messages.standard_types()
+    with RosbagWriter(folder, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        topics: dict[str, Any] = {}
+        for topic, kind, logged, raw in _bag_messages():
+            if topic not in topics:
+                topics[topic] = writer.add_connection(topic, kind, typestore=store)
+            writer.write(topics[topic], logged, raw)
+    (database,) = folder.glob("*.db3")
+    return database.read_bytes(), (folder / "metadata.yaml").read_bytes()
 
 
 def _images() -> list[bytes]:
@@ -158,71 +193,151 @@ def _images() -> list[bytes]:
     return [data.tobytes() for _, data in encoded]
 
 
-def _read_image(data: bytes) -> None:
-    from sensor_msgs.msg import CompressedImage
+def _read_compressed(data: bytes, rng: random.Random) -> None:
+    form = rng.choice(
+        ["jpeg", "png", "bayer_rggb8; png compressed ", "16UC1; png", "bayer_x8; png"]
+    )
+    compressed_to_rgb(CompressedImage(format=form, data=array("B", data)), rng.choice([0, 12]))
 
-    from ssap_ros.messages import compressed_to_rgb
 
-    compressed_to_rgb(CompressedImage(format="jpeg", data=array("B", data)))
+def _read_raw(rng: random.Random) -> None:
+    """An image of a common encoding with up to three fields changed."""
+    encoding, depth = rng.choice(_ENCODINGS)
+    height, width = rng.choice([(4, 6), (7, 5), (480, 640)])
+    rows = height * 3 // 2 if encoding == "nv12" else height
+    fields: dict[str, Any] = {"height": height, "width": width, "encoding": encoding,
+              "step": width * depth, "is_bigendian": 0,
+              "data": array("B", bytes(rows * width * depth))}  # fmt: skip
+    for name in rng.sample(sorted(fields), rng.randrange(4)):
+        if name == "encoding":
+            fields[name] = rng.choice(["", "RGB8", "32FC1", "x" * 999, "mono8", "bayer_rggb16"])
+        elif name == "data":
+            fields[name] = fields[name][: rng.randrange(len(fields[name]) + 1)]
+        elif name == "is_bigendian":
+            fields[name] = rng.randrange(256)
+        else:
+            odd = [0, 1, 2, fields[name] - 1, fields[name] + 1, 65535, 1 << 31, (1 << 32) - 1]
+            fields[name] = rng.choice(odd)
+    image_to_rgb(Image(**fields), rng.choice([0, 10, 16]))
 
 
-def fuzz(first: int, cases: int, folder: Path, tell: Callable[[int], None]) -> Counter[str]:
-    """Run the cases `first` .. `first + cases - 1`; how many of each kind ended how.
+class Cases:
+    """Makes and reads the cases; `folder` is for their files."""
 
-    Raises whatever a reader raises that is no error of ours, and TimeoutError for a slow case, both
-    with the number of the case.
-    """
-    coco, bags, images = _coco(), _make_bag(folder), _images()
-    result: Counter[str] = Counter()
-    for number in range(first, first + cases):
-        tell(number)
-        rng = random.Random(number)
-        kind = ("coco", "mcap", "db3", "image")[number % 4]
-        started = time.monotonic()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._coco, self._images = _coco(), _images()
+        self._mcaps = [
+            _make_mcap(folder / "case.mcap", compression, checksums=checksums)
+            for compression in CompressionType
+            for checksums in (True, False)
+        ]
+        self._database, self._metadata = _make_folder(folder / "bag")
+
+    def run(self, number: int) -> str:
+        """The kind of the case, and what became of it; a failure begins with `failed`."""
+        kind = KINDS[number % len(KINDS)]
         try:
-            if kind == "coco":
-                data = json.dumps(_mutated_json(coco, rng)).encode()
-                _read_coco(_mutated_bytes(data, rng) if rng.random() < 0.2 else data, folder)
-            elif kind == "image":
-                _read_image(_mutated_bytes(rng.choice(images), rng))
-            else:
-                path = folder / f"case.{kind}"
-                path.write_bytes(_mutated_bytes(bags[kind], rng))
-                _read_bag(path)
-            result[f"{kind} read"] += 1
+            self._read(kind, random.Random(number))
         except SsapError as error:
-            if "\n" in str(error) or len(str(error)) > 2000:
-                raise AssertionError(f"case {number}: not one line: {error}") from error
-            result[f"{kind} refused"] += 1
+            one_line = "\n" not in str(error) and len(str(error)) < 2000
+            return f"{kind} refused" if one_line else f"{_FAILED}{kind}, not one line: {error}"
         except Exception as error:
-            raise AssertionError(f"case {number} ({kind}): {error!r}") from error
-        if time.monotonic() - started > _MAX_S:
-            raise TimeoutError(f"case {number} ({kind}) took more than {_MAX_S:.0f} s")
-    return result
+            return f"{_FAILED}{kind}, {error!r}"
+        return f"{kind} read"
+
+    def _read(self, kind: str, rng: random.Random) -> None:
+        if kind == "coco":
+            data = json.dumps(_mutated_json(self._coco, rng)).encode()
+            _read_coco(_mutated_bytes(data, rng) if rng.random() < 0.2 else data, self._folder)
+        elif kind == "compressed":
+            _read_compressed(_mutated_bytes(rng.choice(self._images), rng), rng)
+        elif kind == "raw":
+            _read_raw(rng)
+        elif kind == "metadata":
+            (database,) = (self._folder / "bag").glob("*.db3")
+            database.write_bytes(self._database)
+            changed = _mutated_bytes(self._metadata, rng)
+            (self._folder / "bag" / "metadata.yaml").write_bytes(changed)
+            _read_bag(self._folder / "bag")
+        else:
+            path = self._folder / f"case.{kind}"
+            good = rng.choice(self._mcaps) if kind == "mcap" else self._database
+            path.write_bytes(_mutated_bytes(good, rng))
+            _read_bag(path)
 
 
-def main() -> None:
+def _work(first: int, end: int, results: Connection) -> None:
+    """Run the cases `first` .. `end - 1` and send what became of each."""
+    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # of the image libraries
+    with tempfile.TemporaryDirectory() as folder:
+        cases = Cases(Path(folder))
+        for number in range(first, end):
+            results.send(cases.run(number))
+
+
+def fuzz(first: int, count: int) -> Iterator[str]:
+    """What became of the cases `first` .. `first + count - 1`, in their order; see `Cases.run`."""
+    number, end = first, first + count
+    while number < end:
+        results, sender = multiprocessing.Pipe(duplex=False)
+        worker = multiprocessing.get_context("spawn").Process(
+            target=_work, args=(number, end, sender)
+        )
+        worker.start()
+        sender.close()
+        outcome = ""
+        while number < end and not outcome.startswith(_FAILED + "process"):
+            if not results.poll(_MAX_S):
+                outcome = f"{_FAILED}process took more than {_MAX_S:.0f} s"
+            else:
+                try:
+                    outcome = results.recv()
+                except EOFError:
+                    worker.join()
+                    outcome = f"{_FAILED}process ended with {worker.exitcode}"
+            yield outcome
+            number += 1
+        worker.kill() if number < end else worker.join()
+
+
+def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", type=int, default=1000, metavar="N")
     parser.add_argument("--first", type=int, default=0, metavar="NUMBER")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     started = time.monotonic()
-
-    def tell(number: int) -> None:
-        if number % 1000 == 0:
-            print(f"case {number}", file=sys.stderr, flush=True)
-
-    with tempfile.TemporaryDirectory() as folder:
-        result = fuzz(options.first, options.cases, Path(folder), tell)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for name, count in sorted(result.items()):
-        print(f"{name:14} {count}")
-    print(f"{options.cases} cases in {time.monotonic() - started:.0f} s, {peak:.0f} MiB at most")
+    outcomes: Counter[str] = Counter()
+    failures = {}
+    for number, outcome in enumerate(fuzz(options.first, options.cases), options.first):
+        if outcome.startswith(_FAILED):
+            failures[number] = outcome
+            print(f"case {number} {outcome}", flush=True)
+        else:
+            outcomes[outcome] += 1
+    report = {
+        "cases": options.cases,
+        "first": options.first,
+        "outcomes": dict(sorted(outcomes.items())),
+        "failures": failures,
+        "seconds": round(time.monotonic() - started),
+        "peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+        "address_space_limit_mib": _ADDRESS_SPACE >> 20,
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
+    print(json.dumps(report, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

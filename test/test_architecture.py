@@ -20,7 +20,7 @@ FLOORS = (
     "replay.review",
     "replay.report",
     "replay.play",
-    "replay.sources replay.summary",
+    "replay.sources replay.summary replay.video_clock",
     "replay.bags",
     "node evaluation training",
     "messages visualization network",

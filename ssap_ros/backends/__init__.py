@@ -112,7 +112,9 @@ def _tensorrt(config: SsapConfig) -> BackendChoice:
     gpu = probe(config.gpu_id)
     missing = [name for name in _GPU_PACKAGES if find_spec(name) is None]
     if missing:
-        raise DeviceError(f"{', '.join(missing)} not installed")
+        raise DeviceError(
+            f"{', '.join(missing)} not installed: pip install -r environment/requirements-gpu.txt"
+        )
     if config.precision not in _GPU_PRECISIONS:
         raise DeviceError(f"TensorRT gets {', '.join(_GPU_PRECISIONS)}, not {config.precision}")
     reason = f"{gpu.name}, compute capability {gpu.compute_capability}, CUDA {gpu.cuda}"
@@ -121,7 +123,7 @@ def _tensorrt(config: SsapConfig) -> BackendChoice:
 
 def _openvino(config: SsapConfig) -> BackendChoice:
     if find_spec("openvino") is None:
-        raise DeviceError("openvino not installed")
+        raise DeviceError("openvino not installed: pip install openvino")
     try:
         from ssap_ros.backends.openvino import choose_precision, processor
     except Exception as error:  # a broken library: ImportError, OSError and others

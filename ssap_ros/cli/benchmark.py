@@ -33,7 +33,7 @@ _IMAGES = 8  # different ones, at most
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", nargs="?", default="scenes", metavar="SOURCE")
+    parser.add_argument("source", nargs="?", default="scenes:0", metavar="SOURCE")
     add_model(parser)
     parser.add_argument(
         "--backend",
@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames", type=positive, default=50, metavar="N", help="to measure (default: 50)"
     )
     parser.add_argument(
-        "--long-side", type=positive, metavar="N", help="longer side of the network input in pixels"
+        "--long-side",
+        type=positive,
+        metavar="N",
+        help="longer side of the network input (default: the model's own)",
     )
     parser.add_argument("--node", action="store_true", help="through the ROS 2 node")
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for all figures")

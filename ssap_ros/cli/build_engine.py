@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", default="", metavar="DIR", help="engine cache (default: ~/.cache/ssap_ros/engines)"
     )
-    parser.add_argument("--gpu", type=int, default=0, metavar="N", help="number of the GPU")
+    parser.add_argument("--gpu", type=int, default=0, metavar="N", help="its number (default: 0)")
     parser.add_argument(
         "--input-size", type=size, metavar="WxH", help="the one network input size, e.g. 1024x512"
     )
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="images per pass, 1 to 8",
+        help="images per pass, 1 to 8 (default: 1)",
     )
     parser.add_argument(
         "--precision",

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    require("onnx", "onnx is not installed: pip install -r environment/requirements-train.txt")
     from ssap_ros.backends import model_path
     from ssap_ros.common.outputs import claim_file, write_json
     from ssap_ros.evaluation.calibration import calibrate
@@ -35,7 +36,6 @@ def run(options: argparse.Namespace) -> int:
 
     config = SsapConfig(model_file_path=options.model)
     images = ImageSet("coco", options.annotations, options.images)
-    require("onnx", "onnx is not installed: pip install -r environment/requirements-train.txt")
     for path in filter(None, (options.out, options.json)):
         claim_file(path, [model_path(config), options.annotations])
     fitted = calibrate(images, PredictionSettings(config), options.limit)

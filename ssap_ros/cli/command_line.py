@@ -83,6 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a disk that is full, a file that went away meanwhile
         where = f" ({error.filename})" if error.filename else ""
         return _tell(InputError(f"{error.strerror or error}{where}"), _BAD_INPUT)
+    except MemoryError as error:
+        return _tell(InputError(f"the memory does not suffice: {error}"), _BAD_INPUT)
+    except ModuleNotFoundError as error:  # of the packages that every command needs
+        if (error.name or "").startswith("ssap_ros"):
+            raise
+        hint = "pip install -r environment/requirements.txt"
+        return _tell(InputError(f"{error.name} is not installed: {hint}"), _BAD_INPUT)
     except KeyboardInterrupt:
         print("ssap: interrupted", file=sys.stderr)
         return _INTERRUPTED

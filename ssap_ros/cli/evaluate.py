@@ -31,10 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grouping",
         choices=("affinity", "components"),
         default="affinity",
-        help="components: the baseline, each connected region of a class is one instance",
+        help="components: the baseline, each connected region of a class is one instance "
+        "(default: affinity)",
     )
     parser.add_argument(
-        "--long-side", type=positive, metavar="N", help="longer side of the network input in pixels"
+        "--long-side",
+        type=positive,
+        metavar="N",
+        help="longer side of the network input (default: the model's own)",
     )
     parser.add_argument(
         "--flip",

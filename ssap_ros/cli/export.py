@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for --int8: images like those to come, and none of those for the scores",
     )
     parser.add_argument(
-        "--long-side", type=positive, metavar="N", help="input size that the model asks for, pixels"
+        "--long-side",
+        type=positive,
+        metavar="N",
+        help="input size that the model asks for (default: that of the training)",
     )
     parser.add_argument(
         "--affinity-bias",
@@ -47,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=(0.0,) * 5,
         metavar="B",
         help="added to the affinity logits at strides 4, 8, 16, 32 and 64: below 0 it separates "
-        "objects, above 0 it joins them (calibrated on a validation set)",
+        "objects, above 0 it joins them (default: 0; calibrated on a validation set)",
     )
     parser.add_argument(
         "--class-bias",

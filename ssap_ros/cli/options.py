@@ -79,7 +79,11 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         help="of COCO files: run-length codes (default), or polygons along the edges of the pixels",
     )
     parser.add_argument(
-        "--every", type=positive, default=1, metavar="N", help="one picture in N of every source"
+        "--every",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="one picture in N of every source (default: 1)",
     )
     parser.add_argument(
         "--uncertain",
@@ -100,10 +104,14 @@ def positive(text: str) -> int:
 
 def size(text: str, least: int = 1) -> tuple[int, int]:
     """The type of an argument WxH, as (height, width)."""
+    from ssap_ros.data.image_files import MAX_PIXELS
+
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= least):
         expected = f"WxH like 1024x512, at least {least}x{least}"
         raise argparse.ArgumentTypeError(f"expected a size {expected}, got {text!r}")
+    if int(height) * int(width) > MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_PIXELS} pixels, got {text!r}")
     return int(height), int(width)
 
 

@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="+", metavar="SOURCE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where files go")
     parser.add_argument(
-        "--format", choices=("masks", "coco", "yolo"), default="masks", help="see above"
+        "--format",
+        choices=("masks", "coco", "yolo"),
+        default="masks",
+        help="see above (default: masks)",
     )
     add_label_options(parser)
     parser.add_argument(

@@ -99,7 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         default="",
         metavar="N",
-        help="for several bags: processes of this machine, or tcp://HOST:PORT of a Dask scheduler",
+        help="for several bags: processes of this machine, or tcp://HOST:PORT of a Dask scheduler "
+        "(default: 1)",
     )
     parser.add_argument(
         "--compare",

@@ -28,14 +28,22 @@ folder. A run that was interrupted at any time goes on exactly with --resume."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, type=Path, metavar="YAML")
     parser.add_argument(
-        "--data-root", type=Path, metavar="DIR", help="folder of the data (default: data.root)"
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data (default: data.root of the file)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: out)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="output folder (default: out of the file)",
+    )
     parser.add_argument(
         "--minutes",
         type=float,
         metavar="M",
-        help="end after this time, schedule included (default: optimiser.minutes)",
+        help="end after this time, schedule included (default: optimiser.minutes of the file)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
 

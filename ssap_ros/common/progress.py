@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
@@ -27,13 +28,29 @@ def hide_progress(hidden: bool) -> None:
 
 @contextlib.contextmanager
 def progress(title: str, unit: str = "") -> Iterator[Show]:
-    """A bar from the first call to the end of the context; without a `unit` only its notes."""
+    """Shown from the first call to the end of the context; without a `unit` only its notes."""
+    way = _bar if _hidden or sys.stderr.isatty() else _lines
+    with way(title, unit) as show:
+        yield show
+
+
+@contextlib.contextmanager
+def _bar(title: str, unit: str) -> Iterator[Show]:
     bar: tqdm[NoReturn] | None = None
 
     def show(done: int, total: int | None = None, note: str = "") -> None:
         nonlocal bar
         if bar is None:
-            bar = _bar(title, unit)
+            bar = tqdm(
+                desc=title,
+                unit=f" {unit}",
+                bar_format=None if unit else "{desc}{postfix}",
+                mininterval=_TERMINAL_S,
+                miniters=0,
+                delay=1e-9,  # nothing is drawn before something is done
+                dynamic_ncols=True,
+                disable=_hidden,
+            )
         bar.total = total
         bar.set_postfix_str(note, refresh=False)
         bar.update(done - bar.n)
@@ -45,16 +62,24 @@ def progress(title: str, unit: str = "") -> Iterator[Show]:
             bar.close()
 
 
-def _bar(title: str, unit: str) -> tqdm[NoReturn]:
-    terminal = sys.stderr.isatty()
-    in_a_log = "{desc}: {n_fmt}/{total_fmt}{unit}{postfix}"
-    return tqdm(
-        desc=title,
-        unit=f" {unit}",
-        bar_format="{desc}{postfix}" if not unit else None if terminal else in_a_log,
-        mininterval=_TERMINAL_S if terminal else _LOG_S,
-        miniters=0,
-        delay=1e-9,  # nothing is drawn before something is done
-        dynamic_ncols=True,
-        disable=_hidden,
-    )
+@contextlib.contextmanager
+def _lines(title: str, unit: str) -> Iterator[Show]:
+    written_s, line, last = time.monotonic(), "", ""
+
+    def write() -> None:
+        nonlocal written_s, last
+        print(line, file=sys.stderr, flush=True)
+        written_s, last = time.monotonic(), line
+
+    def show(done: int, total: int | None = None, note: str = "") -> None:
+        nonlocal line
+        parts = [f"{done}/{'?' if total is None else total} {unit}"] if unit else []
+        line = f"{title}: {', '.join([*parts, *([note] if note else [])])}"
+        if time.monotonic() - written_s >= _LOG_S:
+            write()
+
+    try:
+        yield show
+    finally:
+        if line != last:
+            write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ssap_ros.data.segments import Segments
@@ -35,6 +36,10 @@ class AnnotatedSet(Protocol):
 
     def name(self, index: int) -> str:
         """What the picture is called, for reports."""
+        ...
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """Where the picture is; empty if it is made."""
         ...
 
     def read(self, index: int) -> AnnotatedImage:

@@ -80,8 +80,12 @@ class CityscapesSet:
     def name(self, index: int) -> str:
         return self._stems[index].split("/")[1]
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        return (self._path(index, "leftImg8bit", "leftImg8bit.png"),)
+
     def read(self, index: int) -> AnnotatedImage:
-        image = read_image(self._path(index, "leftImg8bit", "leftImg8bit.png"))
+        (path,) = self.files(index)
+        image = read_image(path)
         raw = self._read_map(self._path(index, "gtFine", "instanceIds.png"))
         if raw.shape != image.shape[:2]:
             raise InputError(
@@ -95,7 +99,7 @@ class CityscapesSet:
         """Metres from the camera, (H, W), nan where the disparity is unknown."""
         path = self._path(index, "camera", "camera.json")
         try:
-            camera = json.loads(path.read_text())
+            camera = json.loads(path.read_bytes())
             length = camera["intrinsic"]["fx"] * camera["extrinsic"]["baseline"]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise InputError(f"{path} is not a Cityscapes camera: {error!r}") from error

@@ -45,14 +45,15 @@ class CocoAnnotations:
         self.repairs: Counter[str] = Counter()
         try:
             dataset = json.loads(path.read_bytes())
-            entries = {part: _entries(dataset[part]) for part in _PARTS}
+            entries = {part: entries_of(dataset, part) for part in _PARTS}
         except OSError as error:
             raise InputError(f"cannot read the annotations {path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            reason = repr(error)[:200]
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = one_line(error)[:200]
             raise InputError(f"{path} is not a COCO annotation file: {reason}") from error
         self.categories: dict[int, str] = {}
         self.images: dict[int, dict[str, Any]] = {}
+        self._reach = 0.0  # of the polygons, in pixels
         self._objects: dict[int, list[Annotation]] = defaultdict(list)
         for part, add in (
             ("categories", self._add_category),
@@ -67,6 +68,8 @@ class CocoAnnotations:
                     missing = isinstance(error, KeyError)
                     reason = f"it has no {error.args[0]}" if missing else one_line(error)
                     raise InputError(f"{_PARTS[part]} {number} of {path}: {reason}") from error
+        if 0 < self._reach <= 1:
+            raise InputError(f"the polygons of {path} must be in pixels, got none beyond 1")
         if entries["annotations"] and self.categories and not self._objects:
             raise InputError(f"no annotation of {path} can be used: {self.describe_repairs()}")
 
@@ -110,10 +113,9 @@ class CocoAnnotations:
             raise ValueError(f"it is {self.categories[number]!r} and {name!r}")
 
     def _add_image(self, entry: dict[str, Any]) -> None:
-        number, name = self._number(entry["id"]), entry["file_name"]
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise TypeError(f"its file_name must be a path, got {name!r}")
-        image = {**entry, "id": number}
+        number, name = self._number(entry["id"]), file_name(entry)
+        self.repairs["paths with backslashes"] += name != entry["file_name"]
+        image = {**entry, "id": number, "file_name": name}
         for side in ("height", "width"):
             if image.get(side) is None:
                 image.pop(side, None)
@@ -134,9 +136,8 @@ class CocoAnnotations:
         if category_id not in self.categories:
             self.repairs["annotations of categories that are not listed left out"] += 1
             return
-        crowd = self._number(entry.get("iscrowd") or 0)
-        if crowd not in (0, 1):
-            raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
+        crowd = is_crowd(entry)
+        self.repairs[_AS_TEXT] += isinstance(entry.get("iscrowd"), (str, float))
         box = _box(entry.get("bbox"))
         shape = self._segmentation(entry.get("segmentation"), self.images[image_id])
         if not shape and crowd and box:
@@ -159,7 +160,7 @@ class CocoAnnotations:
 
     def _number(self, value: Any) -> int:
         number = whole_number(value)
-        self.repairs["numbers written as text or with a point"] += not isinstance(value, int)
+        self.repairs[_AS_TEXT] += not isinstance(value, int)
         return number
 
     def _segmentation(self, shape: Any, image: dict[str, Any]) -> Any:
@@ -193,11 +194,32 @@ class CocoAnnotations:
                 self.repairs["polygons of less than three corners left out"] += len(polygon) > 0
                 continue
             corners = np.reshape(np.array(polygon, float), (-1, 2))
+            self._reach = max(self._reach, float(corners.max()))
             outline += float(np.abs(np.diff(corners, axis=0, append=corners[:1])).sum())
+            if not _has_pixels(corners, image):
+                self.repairs["polygons without area in the image left out"] += 1
+                continue
             kept.append([float(v) for v in polygon])
         if outline > _MAX_OUTLINE:
             raise ValueError(f"the outline must be at most {_MAX_OUTLINE} pixels long")
         return kept
+
+
+def file_name(entry: dict[str, Any]) -> str:
+    """The path in an entry, with slashes. Raises TypeError or KeyError if it has none."""
+    name = entry["file_name"]
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise TypeError(f"its file_name must be a path, got {name!r}"[:100])
+    return name.replace("\\", "/")
+
+
+def is_crowd(entry: dict[str, Any]) -> int:
+    """0 or 1, also if it is written as a truth value, or left out. Raises ValueError, TypeError."""
+    crowd = entry.get("iscrowd") or 0
+    crowd = int(crowd) if isinstance(crowd, bool) else whole_number(crowd)
+    if crowd not in (0, 1):
+        raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
+    return crowd
 
 
 def whole_number(value: Any) -> int:
@@ -219,13 +241,27 @@ def whole_number(value: Any) -> int:
     return number
 
 
+_AS_TEXT = "numbers written as text or with a point"
 _PARTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 
 
-def _entries(part: Any) -> list[dict[str, Any]]:
-    if not isinstance(part, list) or not all(isinstance(entry, dict) for entry in part):
-        raise TypeError("expected lists of images, annotations and categories")
-    return part
+def entries_of(dataset: Any, part: str) -> list[dict[str, Any]]:
+    """A list of a COCO file. Raises TypeError if it is not there, or is none."""
+    if not isinstance(dataset, dict) or part not in dataset:
+        raise TypeError(f"it has no list of {part}")
+    entries = dataset[part]
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise TypeError(f"expected a list of {part}, each with its fields, got {entries!r}"[:150])
+    return entries
+
+
+def _has_pixels(corners: NDArray[np.float64], image: dict[str, Any]) -> bool:
+    """Whether a polygon with corners (N, 2) encloses anything, and is in the image at all."""
+    x, y = corners.T
+    area = np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    size = image.get("width", _MAX_SIDE), image.get("height", _MAX_SIDE)
+    return bool(area != 0 and (high > 0).all() and (low < size).all())
 
 
 def _box(box: Any) -> list[float]:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedImage
-from ssap_ros.data.coco import whole_number
+from ssap_ros.data.coco import entries_of, file_name, is_crowd, whole_number
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import OTHER_CLASS, Segments
-from ssap_ros.errors import InputError
+from ssap_ros.errors import InputError, one_line
 
 BACKGROUND = "background"
 
@@ -26,7 +26,13 @@ class _Segment(NamedTuple):
 
 def _segment(entry: dict[str, Any]) -> _Segment:
     number, category = whole_number(entry["id"]), whole_number(entry["category_id"])
-    return _Segment(number, category, bool(whole_number(entry.get("iscrowd") or 0)))
+    return _Segment(number, category, bool(is_crowd(entry)))
+
+
+def _name(category: dict[str, Any]) -> str:
+    if not isinstance(category["name"], str):
+        raise TypeError(f"the name of a category must be text, got {category['name']!r}"[:100])
+    return category["name"]
 
 
 class CocoPanopticSet:
@@ -55,19 +61,24 @@ class CocoPanopticSet:
             if not folder.is_dir():
                 raise InputError(f"expected {what} in a folder {folder}, found none")
         try:
-            data = json.loads(annotations.read_text())
-            things = {c["name"]: bool(c["isthing"]) for c in data["categories"]}
-            names = {whole_number(c["id"]): c["name"] for c in data["categories"]}
-            pictures = {whole_number(i["id"]): str(i["file_name"]) for i in data["images"]}
+            data = json.loads(annotations.read_bytes())
+            categories = entries_of(data, "categories")
+            things = {_name(c): bool(c["isthing"]) for c in categories}
+            names = {whole_number(c["id"]): c["name"] for c in categories}
+            pictures = {whole_number(i["id"]): file_name(i) for i in entries_of(data, "images")}
             self._entries: list[dict[str, Any]] = sorted(
-                data["annotations"], key=lambda entry: whole_number(entry["image_id"])
+                entries_of(data, "annotations"), key=lambda entry: whole_number(entry["image_id"])
             )
             numbers = [whole_number(entry["image_id"]) for entry in self._entries]
-            segments = [list(map(_segment, entry["segments_info"])) for entry in self._entries]
+            self._shapes = [file_name(entry) for entry in self._entries]
+            segments = [
+                list(map(_segment, entries_of(entry, "segments_info"))) for entry in self._entries
+            ]
         except OSError as error:
             raise InputError(f"cannot read {annotations}: {error.strerror}") from error
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            reason = repr(error)[:200]
+            missing = isinstance(error, KeyError)
+            reason = f"it has no {error.args[0]}" if missing else one_line(error)[:200]
             raise InputError(
                 f"{annotations} is not a COCO panoptic annotation file: {reason}"
             ) from error
@@ -83,7 +94,7 @@ class CocoPanopticSet:
                         f"segment {segment.id} of image {number} of {annotations}: there is no "
                         f"category {segment.category}"
                     )
-        if len(names) < len(data["categories"]):
+        if len(names) < len(categories):
             raise InputError(f"{annotations} has two categories of one id")
         self._segments = segments
         self._pictures = [pictures[number] for number in numbers]
@@ -104,10 +115,12 @@ class CocoPanopticSet:
     def name(self, index: int) -> str:
         return Path(self._pictures[index]).stem
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        return self._images / self._pictures[index], self._maps / self._shapes[index]
+
     def read(self, index: int) -> AnnotatedImage:
-        entry = self._entries[index]
-        image = read_image(self._images / self._pictures[index])
-        path = self._maps / str(entry.get("file_name"))
+        picture, path = self.files(index)
+        image = read_image(picture)
         red, green, blue = np.moveaxis(read_image(path, image.shape[:2]).astype(np.int32), 2, 0)
         stored = red + 256 * green + 65536 * blue
         values, dense = np.unique(stored, return_inverse=True)

@@ -1,8 +1,10 @@
-"""Encoded images -> pixels: the only decoder of the product, for messages and files alike."""
+"""Encoded images <-> pixels: the only decoder of the product, for messages and files alike."""
 
 from __future__ import annotations
 
+import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from ssap_ros.types import ImageArray
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-_JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xae\x42\x60\x82"
+_JPEG_END, _PNG_END = b"\xff\xd9", b"IEND"
 MAX_PIXELS = 1 << 26
 _MAX_PIXELS_PER_BYTE = 1 << 11  # a black jpeg or png has half as many
 _START_OF_SCAN = 0xDA
@@ -89,6 +91,22 @@ def read_image(
     return image
 
 
+def require_files(paths: Iterable[Path]) -> None:
+    """Raises InputError, before the work, if there are files missing."""
+    every = list(paths)
+    if missing := [path for path in every if not os.path.isfile(path)]:
+        raise InputError(f"{len(missing)} of {len(every)} images are missing, such as {missing[0]}")
+
+
+def write_image(path: Path, pixels: NDArray[Any]) -> Path:
+    """Write RGB uint8 (H, W, 3) or one channel (H, W) as the suffix says. Raises OSError."""
+    stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    _, data = cv2.imencode(path.suffix, stored)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data.tobytes())
+    return path
+
+
 def _read(path: Path, upright: bool) -> ImageArray:
     try:
         data = path.read_bytes()
@@ -108,14 +126,28 @@ def _read(path: Path, upright: bool) -> ImageArray:
 def _size(data: bytes) -> tuple[int, int]:
     """Width and height by the file's own header, once the file is known to be complete."""
     if data.startswith(PNG):
-        if len(data) < 33 or data.find(_PNG_END, 33) < 0:
-            raise MessageError(f"png must end with IEND, got {len(data)} bytes without it")
-        width, height = struct.unpack_from(">II", data, 16)
-        return int(width), int(height)
+        return _png_size(data)
     if data.startswith(JPEG):
         return _jpeg_size(data)
     start = data[:4].hex(" ") or "nothing"
     raise MessageError(f"data must be jpeg or png, got the bytes {start}")
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Width and height in the first chunk; all chunks must be there, as OpenCV takes memory first.
+
+    What follows the end of the image is of no account.
+    """
+    at, kind = len(PNG), b""
+    while kind != _PNG_END and at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        at += 12 + length
+    if kind != _PNG_END or at > len(data):
+        raise MessageError(f"png must end with IEND, got {len(data)} bytes without it")
+    if data[12:16] != b"IHDR":
+        raise MessageError(f"png must begin with IHDR, got {data[12:16]!r}")
+    width, height = struct.unpack_from(">II", data, 16)
+    return int(width), int(height)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:

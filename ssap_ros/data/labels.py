@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import cv2
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
+from ssap_ros.data.image_files import write_image
 from ssap_ros.data.polygons import joined, mask_polygons
-from ssap_ros.errors import InputError
 from ssap_ros.types import FrameResult, ImageArray
 
 ANNOTATIONS, IMAGES, LABELS, DATA = "annotations.json", "images", "labels", "data.yaml"
@@ -169,13 +168,4 @@ def _write_picture(folder: Path, picture: Picture) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / f"{picture.name}{picture.file.suffix}"
     path.write_bytes(picture.file.read_bytes())
-    return path
-
-
-def write_image(path: Path, pixels: NDArray[Any]) -> Path:
-    """Write RGB uint8 (H, W, 3) or one channel (H, W) as the suffix says. Raises InputError."""
-    path.parent.mkdir(exist_ok=True)
-    stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
-    if not cv2.imwrite(str(path), stored):
-        raise InputError(f"cannot write the picture {path}")
     return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedImage
@@ -24,6 +26,9 @@ class SceneSet:
 
     def name(self, index: int) -> str:
         return f"scene{self._first + index}"
+
+    def files(self, _index: int) -> tuple[Path, ...]:
+        return ()
 
     def read(self, index: int) -> AnnotatedImage:
         scene = street_scene(self._first + index, self._size)

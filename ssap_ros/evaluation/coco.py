@@ -47,6 +47,10 @@ class CocoEvaluator:
             self._truth.size(image_id)  # what is wrong is told before the work
         repairs = self._truth.describe_repairs()
         self.notes = [f"{annotations}: {repairs}"] if repairs else []
+        own = {name.lower(): name for name in info.classes}
+        for name in set(names.values()) - set(info.classes):
+            if alike := own.get(name.strip().lower()):
+                self.notes.append(f"{annotations}: {name!r} is left out, the class is {alike!r}")
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -54,9 +58,12 @@ class CocoEvaluator:
     def name(self, index: int) -> str:
         return Path(self._truth.images[self._ids[index]]["file_name"]).stem
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        return (self._folder / self._truth.images[self._ids[index]]["file_name"],)
+
     def image(self, index: int) -> ImageArray:
-        entry = self._truth.images[self._ids[index]]
-        return read_image(self._folder / entry["file_name"], self._truth.size(self._ids[index]))
+        (path,) = self.files(index)
+        return read_image(path, self._truth.size(self._ids[index]))
 
     def things(self, index: int) -> Segments:
         """The true objects, as masks of the model's classes."""

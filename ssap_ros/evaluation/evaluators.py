@@ -51,6 +51,10 @@ class Evaluator(Protocol):
 
     def name(self, index: int) -> str: ...
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        """Where the image is; empty if it is made."""
+        ...
+
     def image(self, index: int) -> ImageArray: ...
 
     def things(self, index: int) -> Segments:
@@ -105,6 +109,9 @@ class PanopticEvaluator:
 
     def name(self, index: int) -> str:
         return self._images.name(index)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return self._images.files(index)
 
     def image(self, index: int) -> ImageArray:
         return self._read(index).image

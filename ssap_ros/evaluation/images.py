@@ -15,6 +15,7 @@ import numpy as np
 
 from ssap_ros.backends import model_path
 from ssap_ros.common.outputs import write_output
+from ssap_ros.data.image_files import require_files
 from ssap_ros.data.segments import Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.evaluation.evaluators import ImageSet, open_evaluator
@@ -48,6 +49,7 @@ def evaluate_images(
     count = min(len(evaluator), limit or len(evaluator))
     if count == 0:
         raise InputError("there are no images to evaluate")
+    require_files(path for index in range(count) for path in evaluator.files(index))
     if isinstance(workers, int) and workers > 1 and settings.config.num_threads == 0:
         threads = max(1, len(os.sched_getaffinity(0)) // workers)
         config = dataclasses.replace(settings.config, num_threads=threads)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import TypeVar
 
 from ssap_ros.errors import InputError
@@ -24,13 +25,16 @@ _CONNECT_S = 10.0
 def parse_workers(text: str) -> Workers:
     """The `--workers` argument: a number of processes, or the address of a Dask scheduler.
 
-    Raises InputError for anything else.
+    Raises InputError for anything else, and if more than one is wanted where Dask is not installed.
     """
-    if text.isdigit() and int(text) >= 1:
-        return int(text)
-    if text.startswith(("tcp://", "tls://", "ucx://")):
-        return text
-    raise InputError(f"expected a number of workers above 0 or tcp://HOST:PORT, got {text!r}")
+    counted = text.isascii() and text.isdigit() and int(text) >= 1
+    if not counted and not text.startswith(("tcp://", "tls://", "ucx://")):
+        raise InputError(f"expected a number of workers above 0 or tcp://HOST:PORT, got {text!r}")
+    if text != "1" and find_spec("distributed") is None:
+        raise InputError(
+            "several workers need Dask: pip install -r environment/requirements-batch.txt"
+        )
+    return int(text) if counted else text
 
 
 def map_items(
@@ -47,8 +51,7 @@ def map_items(
         `tcp://host:port` of a Dask scheduler, whose workers have this package installed.
     progress: called with (items done, items in all) after every item.
 
-    Raises InputError if Dask is needed and not installed, if no scheduler responds, or if an item
-    took several workers down.
+    Raises InputError if no scheduler responds, or if an item took several workers down.
     """
     todo = list(items)
     if workers == 1 or not todo:
@@ -58,13 +61,8 @@ def map_items(
             if progress:
                 progress(done, len(todo))
         return results
-    try:
-        import dask
-        from distributed import Client, KilledWorker, LocalCluster, as_completed
-    except ImportError as error:
-        raise InputError(
-            "several workers need Dask: pip install -r environment/requirements-batch.txt"
-        ) from error
+    import dask
+    from distributed import Client, KilledWorker, LocalCluster, as_completed
 
     settings = {
         "distributed.scheduler.allowed-failures": _ATTEMPTS - 1,

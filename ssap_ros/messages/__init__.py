@@ -1,7 +1,7 @@
 """ROS messages <-> numpy, and nothing else; for the node and for those who consume its topics."""
 
 from ssap_ros.errors import MessageError
-from ssap_ros.messages.compressed import compressed_to_rgb, png_label_image
+from ssap_ros.messages.compressed import bits_in_use, compressed_to_rgb, png_label_image
 from ssap_ros.messages.convert import (
     detections,
     diagnostic_array,
@@ -14,7 +14,6 @@ from ssap_ros.messages.convert import (
 )
 from ssap_ros.messages.images import (
     LabelImageWriter,
-    bits_in_use,
     depth_image,
     depth_of,
     image_to_rgb,

@@ -8,12 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from ssap_ros.data.image_files import decode_image, to_rgb8
 from ssap_ros.errors import MessageError
-from ssap_ros.messages.images import to_rgb
+from ssap_ros.messages.images import checked_pixels, to_rgb
 from ssap_ros.types import ImageArray
 
 _PNG_OPTIONS = (
@@ -46,6 +46,16 @@ def compressed_to_rgb(msg: CompressedImage, significant_bits: int = 0) -> ImageA
     ):
         return to_rgb(pixels, written, significant_bits)
     return to_rgb8(pixels, significant_bits)
+
+
+def bits_in_use(*msgs: Image | CompressedImage) -> int:
+    """How many significant bits images of 16 bits seem to have, of 10, 12, 14; else 0.
+
+    Raises MessageError for an image that cannot be read.
+    """
+    pixels = [checked_pixels(m) if isinstance(m, Image) else _decode(m) for m in msgs]
+    used = max(int(p.max()) if p.itemsize == 2 else 0 for p in pixels).bit_length()
+    return next((bits for bits in (10, 12, 14) if bits - 2 < used <= bits), 0)
 
 
 def png_label_image(header: Header, labels: NDArray[np.uint16]) -> CompressedImage:

@@ -88,7 +88,7 @@ def image_to_rgb(msg: Image, significant_bits: int = 0) -> ImageArray:
             subsampling does not divide, a step shorter than a row, or data shorter than
             step * rows.
     """
-    pixels = _pixels(msg)
+    pixels = checked_pixels(msg)
     if CvBridge is not None and not significant_bits and _fits_cv_bridge(msg):
         try:
             return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "rgb8"))
@@ -98,25 +98,26 @@ def image_to_rgb(msg: Image, significant_bits: int = 0) -> ImageArray:
 
 
 def to_rgb(pixels: NDArray[Any], encoding: str, significant_bits: int = 0) -> ImageArray:
-    """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth."""
-    code = _ENCODINGS[encoding].code
+    """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth.
+
+    Raises MessageError for an unknown encoding.
+    """
+    code = _encoding(encoding).code
     return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code), significant_bits)
 
 
-def bits_in_use(msg: Image) -> int:
-    """How many significant bits an image of 16 bits seems to have, of 10, 12, 14; else 0."""
-    encoding = _ENCODINGS.get(msg.encoding)
-    if encoding is None or encoding.bits != 16:
-        return 0
-    used = int(_pixels(msg).max()).bit_length()
-    return next((bits for bits in (10, 12, 14) if bits - 2 < used <= bits), 0)
+def _encoding(name: str) -> _Encoding:
+    if name not in _ENCODINGS:
+        raise MessageError(f"encoding {name[:40]!r} is not one of a camera, such as rgb8")
+    return _ENCODINGS[name]
 
 
-def _pixels(msg: Image) -> NDArray[Any]:
-    """The checked data without padding, in native byte order, uint8 or uint16 (rows, W[, C])."""
-    encoding = _ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise MessageError(f"encoding {msg.encoding[:40]!r} is not one of a camera, such as rgb8")
+def checked_pixels(msg: Image) -> NDArray[Any]:
+    """The data without padding, in native byte order, uint8 or uint16 (rows, W[, C]).
+
+    Raises MessageError like `image_to_rgb`.
+    """
+    encoding = _encoding(msg.encoding)
     if msg.width == 0 or msg.height == 0:
         raise MessageError(f"image must have pixels, got {msg.width} x {msg.height}")
     chroma_width, chroma_height = encoding.chroma
@@ -243,6 +244,6 @@ def _image(header: Header, encoding: str, pixels: NDArray[Any]) -> Image:
         width=pixels.shape[1],
         encoding=encoding,
         is_bigendian=int(sys.byteorder == "big"),
-        step=pixels.strides[0],
+        step=pixels[:1].nbytes,
         data=data,
     )

@@ -59,7 +59,7 @@ def _camera_status(
 ) -> DiagnosticStatus:
     own = camera.status.summary()
     level, state, message = host.status.summary() or own
-    if state == "waiting":
+    if state in ("waiting", "stale"):
         if other := camera.other_publishers():
             level, state, message = Level.ERROR, "wrong_type", other
         else:

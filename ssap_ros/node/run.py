@@ -10,11 +10,18 @@ from collections.abc import Callable, Sequence
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
+from rclpy.utilities import remove_ros_args
 
 from ssap_ros.node.executor import NodeExecutor
 from ssap_ros.node.frame_node import FrameNode
 from ssap_ros.node.memory import keep_freed_memory
-from ssap_ros.node.start import StartError, check_domain, check_namespace
+from ssap_ros.node.start import (
+    StartError,
+    check_arguments,
+    check_domain,
+    check_namespace,
+    unused_parameter_files,
+)
 
 _SWITCH_INTERVAL_S = 0.0005  # between Python threads: a frame in work waits less for the executor
 
@@ -59,15 +66,20 @@ def run(program: str, make: Callable[[], FrameNode], args: Sequence[str] | None)
 
 def _start(make: Callable[[], FrameNode], args: Sequence[str] | None) -> FrameNode:
     """Read the arguments of ROS and make the node. Raises StartError for what does not fit."""
+    arguments = sys.argv[1:] if args is None else args
     check_domain()
-    check_namespace(sys.argv if args is None else args)
+    check_namespace(arguments)
     try:
-        rclpy.init(args=args)
+        rclpy.init(args=arguments)
     except Exception as error:
         raise StartError(error) from error
+    check_arguments(remove_ros_args(arguments))
     try:
-        return make()
+        node = make()
     except (ValueError, RuntimeError, ParameterException) as error:
         if rclpy.ok():  # else a signal took the context away
             raise StartError(error) from error
         raise
+    for line in unused_parameter_files(arguments, node.get_fully_qualified_name()):
+        node.get_logger().warning(line)
+    return node

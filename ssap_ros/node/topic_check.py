@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, qos_check_compatible
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ssap_ros.config import NodeConfig
 from ssap_ros.errors import MessageError
 from ssap_ros.messages import bits_in_use, compressed_to_rgb, image_to_rgb
 from ssap_ros.node.check_result import CheckResult
 from ssap_ros.node.client import Connection
-from ssap_ros.node.qos import input_qos
+from ssap_ros.node.qos import camera_info_qos, input_qos
+from ssap_ros.node.transport import too_large
 
-_DISCOVERY_S = 5.0
+_DISCOVERY_S, _SETTLED_S = 5.0, 1.0
 _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
 _RATE_TOLERANCE = 0.9
+_KEPT = 10  # images that are looked at; a single one may be dark
 
 
 def check_topic(topic: str, expected_hz: float = 0.0, seconds: float = 3.0) -> list[CheckResult]:
@@ -38,21 +42,27 @@ def _check(node: Node, topic: str, expected_hz: float, seconds: float) -> list[C
         hint = f"images are on {', '.join(images)}" if images else "start the camera driver"
         return [CheckResult("publisher", False, f"nobody publishes {topic}", hint)]
     names = ", ".join(f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers)
-    kind = publishers[0].topic_type
-    if kind not in _TYPES:
-        hint = "choose an image topic of sensor_msgs"
-        return [CheckResult("publisher", False, f"{topic} by {names} is {kind}", hint)]
+    kinds = list({publisher.topic_type: None for publisher in publishers})
+    if len(kinds) > 1 or kinds[0] not in _TYPES:
+        hint = "choose an image topic of sensor_msgs, which nothing else is published on"
+        text = f"{topic} by {names} is {' and '.join(kinds)}"
+        return [CheckResult("publisher", False, text, hint)]
+    (kind,) = kinds
     results = [CheckResult("publisher", True, f"{topic} by {names}, {kind}")]
     results += [_qos(publisher) for publisher in publishers]
     return results + _listen(node, topic, _TYPES[kind], expected_hz, seconds)
 
 
 def _publishers(node: Node, topic: str) -> list[Any]:
-    """The publishers, as soon as there are some and their names are known."""
+    """The publishers, once there are some, their names are known and no more come."""
     deadline = time.monotonic() + _DISCOVERY_S
+    known, since = 0, time.monotonic()
     while time.monotonic() < deadline:
         found = node.get_publishers_info_by_topic(topic)
-        if found and not any("UNKNOWN" in publisher.node_name for publisher in found):
+        if len(found) != known:
+            known, since = len(found), time.monotonic()
+        named = found and not any("UNKNOWN" in publisher.node_name for publisher in found)
+        if named and time.monotonic() - since > _SETTLED_S:
             break
         time.sleep(0.1)
     return list(node.get_publishers_info_by_topic(topic))
@@ -81,39 +91,42 @@ def _listen(
     node: Node, topic: str, kind: type, expected_hz: float, seconds: float
 ) -> list[CheckResult]:
     arrivals: list[float] = []
-    first: list[Any] = []
+    images: deque[Any] = deque(maxlen=_KEPT)
+    infos: list[CameraInfo] = []
 
     def on_image(msg: Any) -> None:
         arrivals.append(time.monotonic())
-        first[:] = first or [msg]
+        images.append(msg)
 
     node.create_subscription(kind, topic, on_image, input_qos(NodeConfig()))
+    info_topic = topic.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
+    node.create_subscription(CameraInfo, info_topic, infos.append, camera_info_qos(NodeConfig()))
     time.sleep(seconds)
     if len(arrivals) < 2:
         hint = "is the camera running? See also DDS profile, shared memory and socket buffers above"
-        return [CheckResult("rate", False, f"{len(arrivals)} images in {seconds:.0f} s", hint)]
+        text = f"{len(arrivals)} images in {seconds:.0f} s"
+        if infos:
+            text += too_large(infos[-1].width, infos[-1].height)
+        return [CheckResult("rate", False, text, hint)]
     rate = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0])
-    text = f"{rate:.1f} images/s"
+    text, image = f"{rate:.1f} images/s", _image(list(images))
     if expected_hz and rate < _RATE_TOLERANCE * expected_hz:
         hint = "images are lost or late: see DDS profile, shared memory and socket buffers above"
-        return [
-            CheckResult("rate", False, f"{text}, expected {expected_hz:g}", hint),
-            _image(first[0]),
-        ]
-    return [CheckResult("rate", True, text), _image(first[0])]
+        return [CheckResult("rate", False, f"{text}, expected {expected_hz:g}", hint), image]
+    return [CheckResult("rate", True, text), image]
 
 
-def _image(msg: Any) -> CheckResult:
+def _image(images: Sequence[Any]) -> CheckResult:
+    latest = images[-1]
+    compressed = isinstance(latest, CompressedImage)
     try:
-        if isinstance(msg, CompressedImage):
-            picture, name = compressed_to_rgb(msg), msg.format
-        else:
-            picture, name = image_to_rgb(msg), msg.encoding
+        picture = compressed_to_rgb(latest) if compressed else image_to_rgb(latest)
+        bits = bits_in_use(*images)
     except MessageError as error:
         return CheckResult("image", False, str(error), "let the driver publish another encoding")
-    hint = ""
-    if not isinstance(msg, CompressedImage) and (bits := bits_in_use(msg)):
-        hint = f"its values seem to have {bits} bits: set significant_bits to {bits}"
-    if isinstance(msg, CompressedImage):
-        hint = "set image_transport to compressed"
-    return CheckResult("image", True, f"{picture.shape[1]}x{picture.shape[0]} {name}", hint)
+    hints = ["set image_transport to compressed"] if compressed else []
+    if bits:
+        hints.append(f"its values seem to have {bits} bits: set significant_bits to {bits}")
+    name = latest.format if compressed else latest.encoding
+    text = f"{picture.shape[1]}x{picture.shape[0]} {name}"
+    return CheckResult("image", True, text, "; ".join(hints))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ssap_ros.data.labels import Clip, CocoFile, Masks, Picture, write_image
+from ssap_ros.data.image_files import write_image
+from ssap_ros.data.labels import Clip, CocoFile, Masks, Picture
 from ssap_ros.types import FrameResult
 from ssap_ros.visualization.overlay import OverlayRenderer
 from ssap_ros.visualization.video import VideoWriter

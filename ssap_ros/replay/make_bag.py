@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ssap_ros.data.cityscapes import CityscapesSet
 from ssap_ros.data.coco import CocoAnnotations
-from ssap_ros.data.image_files import read_image
+from ssap_ros.data.image_files import read_image, require_files
 from ssap_ros.data.scenes.depth import intrinsics, scene_box, scene_depth
 from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, Scene, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
@@ -261,11 +261,12 @@ def _coco(folder: Path, annotations: Path, frames: int | None) -> BagSource:
     ids = sorted(coco.images)[:frames]
     sizes = {image_id: coco.size(image_id) for image_id in ids}
     class_of = _bag_classes(coco.categories)
+    files = {image_id: folder / coco.images[image_id]["file_name"] for image_id in ids}
+    require_files(files.values())
 
     def read() -> Iterator[TruthFrame]:
         for position, image_id in enumerate(ids):
-            path = folder / coco.images[image_id]["file_name"]
-            image = read_image(path, sizes[image_id])
+            image = read_image(files[image_id], sizes[image_id])
             found = coco.objects(image_id)
             masks = [coco.mask(annotation) for annotation in found]
             ids_map = np.zeros(image.shape[:2], np.int64)

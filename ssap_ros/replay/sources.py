@@ -19,6 +19,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.camera_topics import choose_camera
 from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE, stamp_of
 from ssap_ros.replay.bags.reader import BagMessage, BagReader, find_bags, is_bag
+from ssap_ros.replay.video_clock import VideoClock
 from ssap_ros.types import ImageArray
 
 _FOLDER_FPS = 10.0
@@ -26,7 +27,6 @@ _SCENE_SIZE = (480, 640)
 _SCENE_FRAMES = 100
 _END_OF_TIME = (1 << 31) * 1_000_000_000  # of a stamp, in nanoseconds
 _LOG = logging.getLogger(__name__)
-_LONGEST_GAP_MS = 86_400_000.0  # between two frames of a video
 _TOLD = 3  # reasons why frames are unreadable, of one source
 _GRAB_ATTEMPTS = 10  # a decoder recovers from a damaged frame at the next key frame
 _IMAGE_FIELDS = ("header", "height", "width", "encoding", "is_bigendian", "step", "data")
@@ -190,6 +190,8 @@ def _open_scenes(spec: str, seed: str, n_frames: int) -> _Opened:
 
 def _open_images(path: Path) -> _Opened:
     files = [path] if path.is_file() else image_files(path)
+    if not files and (bags := find_bags(path)):
+        raise InputError(f"{path} holds {len(bags)} bags; name one of them, such as {bags[0]}")
     if not files:
         raise InputError(f"no images (jpg, png, bmp) in the folder {path}")
 
@@ -208,10 +210,15 @@ def _open_images(path: Path) -> _Opened:
 
 
 def _open_video(path: Path) -> _Opened:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # errors are told by us, in one line
+    # errors are told by us, in one line; the reader of MJPEG, whose files FFmpeg reads, prints them
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
+    readers = (b for b in cv2.videoio_registry.getStreamBackends() if b != cv2.CAP_OPENCV_MJPEG)
+    captures = (cv2.VideoCapture(str(path), reader) for reader in readers)
+    capture = next((opened for opened in captures if opened.isOpened()), None)
+    if capture is None and path.suffix == ".bag":
+        raise InputError(f"expected a bag of ROS 2, {path} is of ROS 1: rosbags-convert makes one")
+    if capture is None:
         raise InputError(f"not a video that OpenCV can read: {path}")
     fps = capture.get(cv2.CAP_PROP_FPS)
     fps = fps if 0.1 < fps < 1000 else 25.0
@@ -219,7 +226,7 @@ def _open_video(path: Path) -> _Opened:
 
     def read(source: FrameSource) -> Iterator[Frame]:
         index = position = 0
-        clock = _Clock(fps)
+        clock = VideoClock(fps)
         while True:
             lost = next((i for i in range(_GRAB_ATTEMPTS) if capture.grab()), None)
             if lost is None:
@@ -243,31 +250,6 @@ def _open_video(path: Path) -> _Opened:
             )
 
     return FrameSource(path.name, fps, count if count > 0 else None), read
-
-
-class _Clock:
-    """Stamps of a video's frames: the container's, which may be unevenly apart.
-
-    made_up: how many frames it has none for; they follow at the frame rate.
-    """
-
-    def __init__(self, fps: float) -> None:
-        self._step_ms = 1e3 / fps
-        self._last: tuple[int, float] | None = None
-        self.made_up = 0
-
-    def stamp(self, position: int, milliseconds: float) -> int:
-        """Of the frame at `position`, in nanoseconds; milliseconds: what the container says."""
-        if self._last is None:
-            known = np.isfinite(milliseconds) and milliseconds >= 0
-            self._last = position, milliseconds if known else position * self._step_ms
-        else:
-            before, last_ms = self._last
-            if not last_ms < milliseconds < last_ms + _LONGEST_GAP_MS:
-                self.made_up += 1
-                milliseconds = last_ms + (position - before) * self._step_ms
-            self._last = position, milliseconds
-        return round(self._last[1] * 1e6)
 
 
 def _open_bag(

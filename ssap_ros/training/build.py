@@ -220,7 +220,7 @@ def _read_list(root: Path, where: str) -> frozenset[int]:
     """The image ids of `SourceConfig.complete_for`."""
     name, _, key = where.rpartition(":")
     try:
-        return frozenset(int(number) for number in json.loads((root / name).read_text())[key])
+        return frozenset(int(number) for number in json.loads((root / name).read_bytes())[key])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"complete_for: expected FILE:LIST with a list of image ids, got {where!r}: {error!r}"

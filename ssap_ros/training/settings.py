@@ -137,10 +137,10 @@ class TrainConfig:
 def load_train_config(path: Path) -> TrainConfig:
     """Read a YAML file. Raises InputError naming the key that is unknown, missing or unfit."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read the training configuration {path}: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
     return _convert(TrainConfig, values, str(path))
 
@@ -177,7 +177,7 @@ def _build(kind: type[T], values: Any, where: str) -> T:
     if not isinstance(values, dict):
         raise InputError(f"{where}: expected a mapping, got {values!r}")
     hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
+    unknown = sorted(str(key) for key in set(values) - set(hints))
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}, expected one of {sorted(hints)}")
     converted = {key: _convert(hints[key], v, f"{where}.{key}") for key, v in values.items()}

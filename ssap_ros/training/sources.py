@@ -14,7 +14,7 @@ import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedSet
 from ssap_ros.data.coco import CocoAnnotations, decode_mask
-from ssap_ros.data.image_files import read_image
+from ssap_ros.data.image_files import read_image, require_files
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
 from ssap_ros.training.augment import Cutout, cut_out
@@ -66,6 +66,7 @@ class CocoSource:
             if name in class_names
         }
         self.images: list[dict[str, Any]] = list(coco.images.values())
+        require_files(images / entry["file_name"] for entry in self.images)
         self.objects = {
             number: [a for a in coco.objects(number) if a["category_id"] in self.class_of]
             for number in coco.images

@@ -142,7 +142,7 @@ def read_boxes(path: Path, class_of: Mapping[int, int], least_score: float) -> d
     """
     boxes: dict[int, list[Box]] = defaultdict(list)
     try:
-        for entry in json.loads(path.read_text()):
+        for entry in json.loads(path.read_bytes()):
             if entry["score"] >= least_score and entry["category_id"] in class_of:
                 x, y, w, h = (float(v) for v in entry["bbox"])
                 boxes[entry["image_id"]].append((class_of[entry["category_id"]], x, y, w, h))

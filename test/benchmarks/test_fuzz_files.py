@@ -1,6 +1,10 @@
 """A short run of the fuzzing of files; `benchmarks/fuzz_files.py` runs more."""
 
 import importlib.util
+import os
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,11 +15,42 @@ pytest.importorskip("rosbags", reason="rosbags is not installed")
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz_files.py"
 
 
-def test_mutated_files_are_read_or_refused(tmp_path):
+@pytest.fixture(scope="module")
+def fuzz_files():
     spec = importlib.util.spec_from_file_location("fuzz_files", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    result = module.fuzz(0, 200, tmp_path, lambda _number: None)
-    assert result.total() == 200
-    for kind in ("coco", "mcap", "db3", "image"):
-        assert result[f"{kind} refused"] > 5
+    return module
+
+
+def test_mutated_files_are_read_or_refused(fuzz_files, tmp_path):
+    cases = fuzz_files.Cases(tmp_path)
+    outcomes = Counter(cases.run(number) for number in range(300))
+    assert {outcome.split()[0] for outcome in outcomes} == set(fuzz_files.KINDS), outcomes
+    for kind in ("coco", "mcap", "db3", "compressed", "raw"):
+        assert outcomes[f"{kind} refused"] > 5
+
+
+def test_a_crash_is_a_failed_case_and_the_others_run(tmp_path):
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+import fuzz_files
+
+class Crash(fuzz_files.Cases):
+    def run(self, number):
+        return os.abort() if number == 3 else super().run(number)
+
+fuzz_files.Cases = Crash
+if __name__ == "__main__":
+    print(*fuzz_files.fuzz(0, 6), sep="\\n")
+"""
+    script = tmp_path / "crash.py"
+    script.write_text(program)
+    run = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, env=os.environ
+    )
+    outcomes = run.stdout.splitlines()
+    assert len(outcomes) == 6, run.stderr
+    assert outcomes[3] == "failed: process ended with -6"
+    assert not any(outcome.startswith("failed") for k, outcome in enumerate(outcomes) if k != 3)

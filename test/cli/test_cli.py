@@ -1,10 +1,14 @@
 """The command: exit codes, and one line on stderr for bad input."""
 
+import argparse
 import json
+import resource
 import subprocess
 import sys
 
 import pytest
+
+from ssap_ros.cli.command_line import _parser
 
 
 def ssap(*arguments, timeout=60):
@@ -32,6 +36,22 @@ def test_help(arguments):
     assert "usage: ssap" in result.stdout
 
 
+def test_help_tells_every_default():
+    (commands,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    for name, command in commands.choices.items():
+        for action in command._actions:
+            if action.option_strings and action.default not in (
+                None,
+                False,
+                "",
+                [],
+                "==SUPPRESS==",
+            ):
+                assert "default" in action.help, f"{name} {action.option_strings}"
+        assert "None" not in command.format_help()
+        assert "PosixPath" not in command.format_help()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -42,6 +62,8 @@ def test_help(arguments):
         (["replay", "scenes", "--out", "x", "--policy", "some"], "some"),
         (["benchmark", "partition"], "is now benchmarks/partition.py"),
         (["benchmark", "--backend", "abacus"], "unknown backend 'abacus'; known: tensorrt, open"),
+        (["make-bag", "scenes", "x.mcap", "--size", "99999x99999"], "at most 67108864 pixels"),
+        (["replay", "scenes", "--out", "x", "--param", "classes:=[]"], "classes must be a list of"),
         (["build-engine", "--input-size", "1024"], "WxH like 1024x512, at least 1x1, got '1024'"),
         (
             ["build-engine", "--input", "512x1024"],
@@ -85,6 +107,72 @@ def test_evaluate_without_annotations(tmp_path, toy_model_path):
 )
 def test_training_commands_need_their_input(arguments):
     assert_bad_input(ssap(*arguments), "none" if _has_torch() else "pip install")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "command"),
+    [
+        (["replay", "a.mcap", "b.mcap", "--workers", "2"], "distributed", "requirements-batch.txt"),
+        (["evaluate", "--format", "scenes", "--workers", "2"], "distributed", "requirements-batch"),
+        (["train", "--config", "none.yaml"], "torch", "requirements-train.txt"),
+        (["train", "--config", "none.yaml"], "tensorboard", "requirements-train.txt"),
+        (["export", "--checkpoint", "none.pt"], "onnx", "requirements-train.txt"),
+        (["export", "--checkpoint", "none.pt", "--int8", "--calibration", "."], "nncf", "-train"),
+        (["calibrate", "--annotations", "a", "--images", "."], "onnx", "requirements-train.txt"),
+        (["replay", "scenes"], "rosbags", "requirements.txt"),
+        (["make-bag", "scenes", "x.mcap"], "mcap", "requirements.txt"),
+        (["evaluate", "--format", "scenes"], "pycocotools", "requirements.txt"),
+    ],
+)
+def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package, command):
+    for module in {"replay": ["rclpy"], "export": ["torch", "onnx", "tensorboard"]}.get(
+        arguments[0], []
+    ):
+        pytest.importorskip(module)
+    if arguments[0] in ("replay", "export", "calibrate"):
+        arguments = [*arguments, "--out", "out.onnx"]
+    program = (
+        "import sys; sys.modules[sys.argv.pop(1)] = None; "
+        "from ssap_ros.cli.command_line import main; sys.exit(main())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, package, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert_bad_input(result, "pip install -r environment/requirements")
+    assert command in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["replay", "scenes", "--out", "out"],
+        ["make-bag", "scenes", "out.mcap"],
+        ["make-bag", "scenes", "out.mcap", "--coco", "out"],
+        ["predict", "scenes", "--out", "out"],
+        ["evaluate", "--format", "scenes", "--json", "out.json"],
+        ["evaluate", "--format", "scenes", "--worst", "out"],
+        ["ablate", "--table", "7", "--format", "scenes", "--json", "out.json"],
+        ["benchmark", "--json", "out.json"],
+        ["build-engine", "--out", "out"],
+    ],
+)
+def test_a_full_device_is_told_before_the_work(tmp_path, arguments):
+    """The limit on the size of a file stands for a device that takes no more."""
+    pytest.importorskip("rclpy")
+    result = subprocess.run(
+        [sys.executable, "-m", "ssap_ros.cli", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert_bad_input(result, "cannot write")
 
 
 def test_doctor(toy_model_path, tmp_path):

@@ -67,6 +67,15 @@ SOUND = {"id": 1, "image_id": 1, "category_id": 3, "segmentation": [SQUARE]}
         ({"segmentation": [[5.0, 5.0]]}, "1 polygons of less than three corners left out"),
         ({"segmentation": [[5.0, 5.0, 9.0, 9.0]]}, "1 annotations without a mask left out"),
         ({"segmentation": [], "bbox": [1, 1, 4, 4]}, "1 annotations without a mask left out"),
+        *(
+            ({"segmentation": [s]}, "1 polygons without area in the image left out")
+            for s in (
+                [10, 1, 15, 1, 15, 5],
+                [-9, -9, -1, -9, -1, -1],
+                [1, 1, 2, 2, 3, 3],
+                [4.0] * 6,
+            )
+        ),
         ({"image_id": 77}, "1 annotations of images that are not listed left out"),
         ({"category_id": 77}, "1 annotations of categories that are not listed left out"),
     ],
@@ -154,6 +163,57 @@ def test_ids_that_are_none_are_named(tmp_path, value):
 def test_entries_without_meaning_are_named(tmp_path, part, entry, words):
     with pytest.raises(InputError, match=words):
         read(tmp_path, [SQUARE], extra={part: [entry]})
+
+
+@pytest.mark.parametrize("crowd", [True, False, 0, 1.0, "0", None])
+def test_crowd_as_tools_write_it(tmp_path, crowd):
+    coco = read(tmp_path, [SQUARE], iscrowd=crowd)
+    (annotation,) = coco.objects(1)
+    assert annotation["iscrowd"] == (crowd in (True, 1))
+
+
+def test_paths_of_windows(tmp_path):
+    image = {"id": 9, "file_name": "train\\left\\b.png", "height": 8, "width": 10}
+    coco = read(tmp_path, [SQUARE], extra={"images": [image]})
+    assert coco.images[9]["file_name"] == "train/left/b.png"
+    assert coco.describe_repairs() == "1 paths with backslashes"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_other_ends_of_lines_and_byte_order_marks(tmp_path, encoding):
+    read(tmp_path, [SQUARE])
+    text = json.dumps(json.loads((tmp_path / "coco.json").read_text()), indent=1)
+    (tmp_path / "coco.json").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert list(CocoAnnotations(tmp_path / "coco.json").images) == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"images": None}, "expected a list of images, each with its fields, got None"),
+        ({"annotations": {}}, "expected a list of annotations, each with its fields, got {}"),
+        ({"categories": [None]}, r"expected a list of categories, .*, got \[None\]"),
+    ],
+)
+def test_parts_that_are_no_lists_are_named(tmp_path, change, words):
+    read(tmp_path, [SQUARE])
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=words):
+        CocoAnnotations(path)
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x08\0", b"[1]", b'{"a": 1}', b"caf\xe9"])
+def test_what_is_no_file_of_coco_is_short(tmp_path, data):
+    (tmp_path / "coco.json").write_bytes(data * 1000 if data[0] in b"\x1fc" else data)
+    with pytest.raises(InputError) as caught:
+        CocoAnnotations(tmp_path / "coco.json")
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
+
+
+def test_polygons_in_shares_of_the_image_are_refused(tmp_path):
+    with pytest.raises(InputError, match="must be in pixels, got none beyond 1"):
+        read(tmp_path, [[0.1, 0.1, 0.6, 0.1, 0.6, 1.0]])
 
 
 def test_equal_entries_twice_are_one(tmp_path):

@@ -136,6 +136,58 @@ def test_coco_panoptic_segments(tmp_path: Path) -> None:
     assert by_column(other.read(0).truth, 8)[0] == (OTHER_CLASS, False)
 
 
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("segment", {"iscrowd": False}),
+        ("segment", {"iscrowd": None}),
+        ("segment", {"id": "1", "category_id": 1.0}),
+        ("annotation", {"image_id": "1", "file_name": ".\\1.png"}),
+        ("image", {"id": 1.0, "file_name": ".\\1.png"}),
+    ],
+)
+def test_coco_panoptic_as_tools_write_it(tmp_path: Path, part: str, change: dict) -> None:
+    file = PanopticFile(tmp_path)
+    file.add(objects([]), [], columns([1]), [{"id": 1, "category_id": 1}])
+    expected = CocoPanopticSet(file.annotations, file.images).read(0).truth
+    data = json.loads(file.annotations.read_text())
+    annotation = data["annotations"][0]
+    entry = {"annotation": annotation, "image": data["images"][0]}.get(part)
+    (entry or annotation["segments_info"][0]).update(change)
+    file.annotations.write_bytes(
+        json.dumps(data, indent=1).replace("\n", "\r\n").encode("utf-8-sig")
+    )
+    found = CocoPanopticSet(file.annotations, file.images).read(0).truth
+    assert np.array_equal(found.ids, expected.ids)
+    assert (found.class_ids.tolist(), found.crowd.tolist()) == (
+        expected.class_ids.tolist(),
+        [False],
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("images", None, "expected a list of images, each with its fields, got None"),
+        ("annotations", {}, "expected a list of annotations"),
+        ("annotations", [{"image_id": 1, "file_name": "a.png"}], "it has no list of segments_info"),
+        ("annotations", [{"image_id": 1, "segments_info": []}], "it has no file_name"),
+        ("categories", [{"id": 1, "name": None, "isthing": 1}], "must be text, got None"),
+        ("images", [{"id": 1, "file_name": "\0"}], "file_name must be a path"),
+    ],
+)
+def test_parts_of_coco_panoptic_without_meaning(
+    tmp_path: Path, part: str, value: object, words: str
+) -> None:
+    file = PanopticFile(tmp_path)
+    file.add(objects([]), [], columns([1]), [{"id": 1, "category_id": 1}])
+    file.annotations.write_text(
+        json.dumps(json.loads(file.annotations.read_text()) | {part: value})
+    )
+    with pytest.raises(InputError, match=words):
+        CocoPanopticSet(file.annotations, file.images)
+
+
 def test_what_is_wrong_with_coco_panoptic_is_named(tmp_path: Path) -> None:
     file = PanopticFile(tmp_path)
 

@@ -1,5 +1,6 @@
 """One decoder: what a camera sends, a bag holds and a file stores become the same pixels."""
 
+import resource
 import struct
 from array import array
 
@@ -34,6 +35,16 @@ def test_bytes_behind_the_end_do_no_harm(data, tail):
 def test_incomplete_data_are_refused(data, share):
     with pytest.raises(MessageError, match=r"must (end with|have a frame header)"):
         decode_image(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("length", [1 << 16, 1 << 30, (1 << 31) - 1, (1 << 32) - 1])
+def test_a_chunk_longer_than_the_data_costs_no_memory(length):
+    at = PNG.index(b"IDAT") - 4
+    data = PNG[:at] + length.to_bytes(4, "big") + PNG[at + 4 :]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(MessageError, match="must end with IEND"):
+        decode_image(data)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10  # KiB
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG, EXIF], ids=["jpeg", "png", "turned"])

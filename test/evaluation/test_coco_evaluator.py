@@ -162,9 +162,18 @@ def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> 
     entry["height"] = 100
     assert "must be 256 x 100, got 256 x 192" in error_of(folder.dataset)
     entry["file_name"] = "absent.png"
-    assert "cannot read the image" in error_of(folder.dataset)
+    assert "1 of 1 images are missing" in error_of(folder.dataset)
     del entry["file_name"]
     assert "it has no file_name" in error_of(folder.dataset)
+
+
+def test_a_class_that_is_written_otherwise_is_told(
+    folder: Folder, toy_model_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.add([(CAR, LEFT)], [("car", LEFT)])
+    folder.dataset["categories"].append({"id": 40, "name": " Person"})
+    folder.evaluate(toy_model_path)
+    assert "' Person' is left out, the class is 'person'" in caplog.text
 
 
 def test_components_are_counted_by_class() -> None:

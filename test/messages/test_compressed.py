@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from array import array
 
 import cv2
@@ -145,9 +147,83 @@ def test_significant_bits_of_a_camera(bits: int) -> None:
         image_to_rgb(raw, bits)[..., 0],
     ):
         assert np.abs(result - expected).max() <= 1
-    assert bits_in_use(raw) == bits
+    assert bits_in_use(raw) == bits_in_use(packed("png", values)) == bits
+    dark = label_image(HEADER, values // 64)
+    assert bits_in_use(dark, raw, dark) == bits
     assert image_to_rgb(raw).max() == round(255 * (2**bits - 1) / 65535)
     over = label_image(HEADER, np.full((2, 2), 65535, np.uint16))
     assert (image_to_rgb(over, bits) == 255).all()
     assert bits_in_use(over) == 0
     assert bits_in_use(label_image(HEADER, np.zeros((2, 2), np.uint16))) == 0
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, depth: int, colours: int, row: bytes, extra: bytes = b"") -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, colours, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(b"\0" + row))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + data + chunk(b"IEND", b"")
+
+
+def without_huffman_tables(data: bytes) -> bytes:
+    """As the frames of a USB camera are."""
+    kept, at = data[:2], 2
+    while data[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        kept += data[at:end] if data[at + 1] != 0xC4 else b""
+        at = end
+    return kept + data[at:]
+
+
+PLAIN = packed("jpeg", SMOOTH).data.tobytes()
+SEGMENT = b"\xff\xfe\x00\x08" + b"\xff\xd9\xff\xd9ab"  # a comment, or a thumbnail, that ends early
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        without_huffman_tables(PLAIN),
+        PLAIN[:2] + SEGMENT + PLAIN[2:],
+        PLAIN[:2] + b"\xff\xff\xff" + PLAIN[2:],
+        PLAIN + PLAIN,
+    ],
+    ids=["usb camera", "comment", "fill bytes", "two pictures"],
+)
+def test_jpeg_as_cameras_write_it(data: bytes) -> None:
+    plain = compressed_to_rgb(CompressedImage(format="jpeg", data=array("B", PLAIN)))
+    found = compressed_to_rgb(CompressedImage(format="jpeg", data=array("B", data)))
+    assert np.array_equal(found, plain)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (png(8, 1, 0, b"\xaa"), [255, 0] * 4),
+        (png(2, 8, 3, b"\1\0", chunk(b"PLTE", bytes([7, 7, 7, 9, 9, 9]))), [9, 7]),
+        (png(2, 8, 4, b"\1\2\3\4"), [1, 3]),
+        (png(2, 8, 0, b"\1\2", chunk(b"tRNS", b"\0\1")), [1, 2]),
+        (png(2, 8, 0, b"\1\2", chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(1 << 25)))), [1, 2]),
+    ],
+    ids=["1 bit", "palette", "grey and alpha", "transparent", "large profile"],
+)
+def test_png_of_every_kind(data: bytes, expected: list[int]) -> None:
+    found = compressed_to_rgb(CompressedImage(format="png", data=array("B", data)))
+    assert found[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "form", ["", "x", "JPEG", "png", "rgb8; jpeg compressed bgr8", "bayer_rggb8; jpeg compressed "]
+)
+def test_the_format_of_a_colour_jpeg_is_of_no_account(form: str) -> None:
+    plain = compressed_to_rgb(CompressedImage(format="jpeg", data=array("B", PLAIN)))
+    found = compressed_to_rgb(CompressedImage(format=form, data=array("B", PLAIN)))
+    assert np.array_equal(found, plain)
+
+
+def test_a_mosaic_that_there_is_not_is_refused() -> None:
+    msg = packed("png", SMOOTH[..., 0])
+    msg.format = "bayer_xxxx8; png compressed "
+    with pytest.raises(MessageError, match="encoding 'bayer_xxxx8' is not one of a camera"):
+        compressed_to_rgb(msg)

@@ -195,6 +195,8 @@ def test_label_image_holds_the_labels_and_the_header() -> None:
 def test_rgb_image_reads_back() -> None:
     picture = np.asfortranarray(RGB)
     assert np.array_equal(image_to_rgb(messages.rgb_image(HEADER, picture)), RGB)
+    for part in (RGB[:1, :1], RGB[:1, ::2], RGB[::2, :1], RGB[1:3]):
+        assert np.array_equal(image_to_rgb(messages.rgb_image(HEADER, part)), part)
 
 
 def test_detections_follow_the_instances() -> None:

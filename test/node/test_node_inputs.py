@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from array import array
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,9 +16,11 @@ pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
 
 from ssap_ros.messages import labels_of, rgb_image
+from ssap_ros.node.client import Connection
 from support.node_client import PICTURE, ROOT, SIZE, Client, Starter, check_joined
 
 pytestmark = pytest.mark.timeout(300)
@@ -114,6 +117,45 @@ def test_a_publisher_that_offers_too_little_is_reported_with_the_cure(start: Sta
         ),
         "frames of another publisher",
     )
+
+
+@pytest.mark.parametrize(
+    ("published", "transport"), [(CompressedImage, "raw"), (String, "raw"), (Image, "compressed")]
+)
+def test_a_topic_of_the_wrong_type_is_named_with_its_publisher(
+    start: Starter, published: type, transport: str
+) -> None:
+    client = start(image_transport=transport)
+    topic = "/image/compressed" if transport == "compressed" else "/image"
+    with Connection("driver", "", client.node.context.get_domain_id()) as driver:
+        driver.node.create_publisher(published, topic, 5)
+        client.wait_for_status(state="wrong_type", topic=topic)
+        status, _ = client.status()
+    assert status.level == DiagnosticStatus.ERROR
+    wanted = "CompressedImage" if transport == "compressed" else "Image"
+    kind = f"{published.__module__.split('.')[0]}/msg/{published.__name__}"
+    assert status.message == f"{topic} must be sensor_msgs/msg/{wanted}, got {kind} by driver"
+
+
+def test_images_larger_than_the_shared_memory_are_told_with_the_cure(
+    start: Starter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    profile = tmp_path / "small.xml"
+    text = (ROOT / "config" / "fastdds_shm.xml").read_text()
+    profile.write_text(text.replace("268435456", str(64 << 20)))
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+    client = start()
+    infos = client.node.create_publisher(CameraInfo, "camera_info", 5)
+    client.wait(infos.get_subscription_count, "subscription")
+    infos.publish(CameraInfo(header=client.header(), width=1920, height=1080))
+    assert client.status()[0].message == "no image yet on /image"
+    infos.publish(CameraInfo(header=client.header(), width=7680, height=4320))
+    expected = (
+        "no image yet on /image; an rgb8 image of 7680 x 4320 has 95 MiB, but the shared memory "
+        f"of {profile} holds 64 MiB: set segment_size and maxMessageSize to at least 199065600 "
+        "there, for the camera as well"
+    )
+    client.wait(lambda: client.status()[0].message == expected, "hint")
 
 
 def policies(client: Client, topic: str, *, published: bool) -> tuple[str, int]:

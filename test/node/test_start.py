@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from ssap_ros.node.start import unused_parameter_files
+
 FILES = {
     "tab.yaml": "ssap:\n\tros__parameters: {}\n",
     "flat.yaml": "score_threshold: 0.5\n",
@@ -18,6 +20,11 @@ FILES = {
     "text.yaml": "/**:\n  ros__parameters:\n    score_threshold: high\n",
     "low.yaml": "/**:\n  ros__parameters:\n    score_threshold: -1.0\n",
     "cut.yaml": "/**:\n  ros__parameters:\n    model_file_path: 'x\n",
+    "other.yaml": "front:\n  ssap:\n    ros__parameters:\n      autostart: false\n",
+    "wild.yaml": "/**:\n  ros__parameters:\n    autostart: false\n",
+    "bom_crlf.yaml": "\ufeffssap:\r\n  ros__parameters:\r\n    autostart: false\r\n",
+    "ünï cödé.yaml": '{"ssap": {"ros__parameters": {"autostart": false}}}',
+    "star.yaml": "'*':\n  ros__parameters:\n    autostart: false\n",
     "binary.yaml": "\0\1\2",
 }
 
@@ -59,6 +66,8 @@ def start(folder, arguments, **environment):
         (["-r", "__node:=a b"], {}, ["__node:=a b"]),
         (["--log-level", "loud"], {}, ["loud"]),
         (["--nonsense"], {}, ["unknown ROS arguments", "--nonsense"]),
+        (["--", "--params-file", "good.yaml"], {}, ["'--params-file'", "follow --ros-args"]),
+        ([], {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}, ["ROS_SECURITY"]),
         ([], {"ROS_DOMAIN_ID": "abc"}, ["ROS_DOMAIN_ID", "'abc'"]),
         ([], {"ROS_DOMAIN_ID": "-1"}, ["ROS_DOMAIN_ID", "'-1'"]),
         ([], {"ROS_DOMAIN_ID": "233"}, ["ROS_DOMAIN_ID", "232"]),
@@ -93,3 +102,37 @@ def test_names_that_nothing_reads_are_told_with_the_nearest(folder):
     assert "zebra is not known and has no effect; known are model_file_path" in told
     assert "use_sim_time is" not in told + rest
     assert node.returncode == 0
+
+
+def test_a_parameter_file_for_another_node_is_told(folder):
+    files = ["other.yaml", "wild.yaml", "bom_crlf.yaml", "ünï cödé.yaml", "star.yaml"]
+    node = start(folder, [part for name in files for part in ("--params-file", name)])
+    line = node.stderr.readline()
+    while line and "has no effect" not in line:
+        line = node.stderr.readline()
+    node.send_signal(signal.SIGINT)
+    _, rest = node.communicate(timeout=30)
+    assert "other.yaml has no effect: it holds parameters of /front/ssap, not /ssap" in line
+    assert "has no effect" not in rest
+    assert node.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "node", "meant"),
+    [
+        ("/ssap", "/ssap", True),
+        ("/ssap", "/front/ssap", False),
+        ("/**", "/a/b/ssap", True),
+        ("/**/ssap", "/ssap", True),
+        ("/**/ssap", "/a/b/ssap", True),
+        ("/*/ssap", "/a/ssap", True),
+        ("/*/ssap", "/a/b/ssap", False),
+        ("/*", "/a/ssap", False),
+        ("/a.b", "/aXb", False),
+    ],
+)
+def test_which_nodes_a_parameter_file_means(tmp_path, pattern, node, meant):
+    file = tmp_path / "p.yaml"
+    file.write_text(f"{pattern}:\n  ros__parameters:\n    a: 1\n")
+    told = list(unused_parameter_files(["--params-file", str(file)], node))
+    assert bool(told) != meant

@@ -232,6 +232,37 @@ def test_real_time_and_frames_that_cannot_be_processed(clip, toy_model_path, tmp
     assert summary["frames_out"] >= 1
 
 
+@pytest.mark.parametrize("policy", ["every", "latest"])
+def test_every_message_of_a_bag_is_accounted_for(toy_model_path, tmp_path, policy):
+    """Those that cannot be read, those that the node refuses, and those that it skips."""
+    rng = random.Random(policy)
+    kinds = ["good", "bgr8", "pixel", "encoding", "short", "cdr", "negative", "twice", "zero"]
+    kinds += rng.choices(kinds, k=15)
+    bag = tmp_path / "bag.mcap"
+    with BagWriter(bag) as writer:
+        writer.add_topic(IMAGE, messages.IMAGE)
+        for number, kind in enumerate(kinds):
+            logged = START + number * STEP
+            stamp = {"negative": -STEP, "twice": START, "zero": 0}.get(kind, logged)
+            rgb = painted_frame(number)[0][: 1 if kind == "pixel" else None]
+            head = messages.header(stamp, "")
+            encoding = {"bgr8": "bgr8", "encoding": "32FC1"}.get(kind, "rgb8")
+            msg = messages.image(head, encoding, rgb[:, :1] if kind == "pixel" else rgb)
+            if kind == "short":
+                msg.data = msg.data[:-1]
+            raw = messages.encode(msg)
+            writer.write(IMAGE, logged, raw[:30] if kind == "cdr" else raw)
+    options = ReplayOptions(play=PlayOptions(policy, rate=8.0, model=str(toy_model_path)))
+    summary = replay(str(bag), tmp_path / "out", options).summary.as_dict()
+    assert balanced(summary)
+    unreadable = sum(kind in ("encoding", "short", "cdr", "negative") for kind in kinds)
+    assert summary["frames_unreadable"] == unreadable, summary["damage"]
+    assert summary["frames_in"] == len(kinds) - unreadable
+    if policy == "every":
+        assert summary["frames_out"] == summary["frames_in"]
+    assert len(json.loads((tmp_path / "out" / "frames.json").read_text())) == summary["frames_in"]
+
+
 def test_damaged_bag_gives_a_partial_result_that_says_so(scored, toy_model_path, tmp_path, capsys):
     """Cut, flipped and with a wrong schema: the command ends, in words."""
     codes = []

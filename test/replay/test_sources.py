@@ -1,5 +1,7 @@
 """Sources give the frames that were put in, in order; bad ones say why in one line."""
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import bag_of, open_source
+from ssap_ros.replay.video_clock import VideoClock
 from support.bag_files import DETECTIONS, IMAGE, INSTANCES, START, painted_frame, write_painted_bag
+from support.video_files import jpeg, write_matroska
 
 FRAMES = [np.full((48, 64, 3), (20 * i, 100, 255 - 20 * i), np.uint8) for i in range(6)]
 
@@ -234,10 +238,27 @@ def test_a_folder_with_a_single_bag_is_that_bag(tmp_path):
     bag = write_painted_bag(tmp_path / "drive" / "drive_0.mcap", 2)
     assert bag_of(str(tmp_path / "drive")) == bag_of(str(bag)) == bag
     assert len(list(open_source(str(tmp_path / "drive")))) == 2
-    write_painted_bag(tmp_path / "drive" / "drive_1.mcap", 2)
+    write_painted_bag(tmp_path / "drive" / "other.mcap", 2)
     assert bag_of(str(tmp_path / "drive")) is None
+    with pytest.raises(InputError, match=r"holds 2 bags; name one of them, such as .*drive_0"):
+        open_source(str(tmp_path / "drive"))
     assert bag_of("scenes:3") is None
     assert bag_of(str(write_folder(tmp_path / "images"))) is None
+
+
+def test_a_split_bag_without_metadata_is_one_bag(tmp_path):
+    pytest.importorskip("sensor_msgs")
+    drive = tmp_path / "drives" / "drive"
+    drive.mkdir(parents=True)
+    for k in range(11):  # 10 comes after 9
+        stamps = [START + (k * 2 + i) * 10**9 for i in range(2)]
+        write_painted_bag(drive / f"drive_{k}.mcap", 2, stamps)
+    assert bag_of(str(drive)) == bag_of(str(drive.parent)) == drive
+    stamps = [frame.stamp for frame in open_source(str(drive))]
+    assert stamps == sorted(stamps)
+    assert len(stamps) == 22
+    (drive / "drive_3.mcap").unlink()
+    assert bag_of(str(drive)) is None
 
 
 def test_missing_path():
@@ -257,16 +278,71 @@ def test_bad_settings(spec, frames):
 
 
 def test_times_of_a_video_are_the_containers():
-    from ssap_ros.replay.sources import _Clock
-
-    clock = _Clock(10.0)
+    clock = VideoClock(10.0)
     times = [0.0, 40.0, 240.0, 250.0]
     assert [clock.stamp(k, ms) for k, ms in enumerate(times)] == [round(t * 1e6) for t in times]
     assert clock.made_up == 0
-    clock = _Clock(10.0)  # none, and some that stand still or jump
+    clock = VideoClock(10.0)  # none, and some that stand still or jump
     stamps = [clock.stamp(k, ms) for k, ms in enumerate([0.0, 0.0, 0.0, float("nan"), 1e12])]
     assert stamps == [0, 100_000_000, 200_000_000, 300_000_000, 400_000_000]
     assert clock.made_up == 4
+
+
+@pytest.mark.parametrize(
+    ("times", "expected", "made_up"),
+    [
+        ([0, 40, 240, 250, 1000, 1010], [0, 40, 240, 250, 1000, 1010], 0),
+        ([5000, 5040, 5100, 5200, 5300, 5400], [0, 40, 100, 200, 300, 400], 0),
+        ([0, 40, 41, 42, 30000, 30001], [0, 40, 41, 42, 30000, 30001], 0),
+        ([0] * 6, [0, 40, 80, 120, 160, 200], 5),
+    ],
+)
+def test_variable_frame_rate(tmp_path, caplog, times, expected, made_up):
+    path = write_matroska(tmp_path / "phone video ü.mkv", times, FRAMES)
+    (tmp_path / "link").symlink_to(path)
+    for name in (path, tmp_path / "link"):
+        caplog.clear()
+        assert [frame.stamp for frame in open_source(str(name))] == [t * 10**6 for t in expected]
+        assert (f"no times for {made_up} of its frames" in caplog.text) == (made_up > 0)
+
+
+def test_a_stream_without_container_has_made_up_times(tmp_path):
+    (tmp_path / "camera.mjpeg").write_bytes(b"".join(map(jpeg, FRAMES)))
+    frames = list(open_source(str(tmp_path / "camera.mjpeg")))
+    steps = np.diff([frame.stamp for frame in frames])
+    assert len(frames) == len(FRAMES)
+    assert (steps == steps[0]).all()
+    assert steps[0] > 0
+
+
+def test_odd_videos(tmp_path):
+    one = write_matroska(tmp_path / "one.mkv", [0], FRAMES[:1])
+    assert len(list(open_source(str(one)))) == 1
+    changed = [FRAMES[0], cv2.resize(FRAMES[1], (32, 24)), FRAMES[2]]
+    sizes = write_matroska(tmp_path / "sizes.mkv", [0, 40, 80], changed)
+    assert {frame.size for frame in open_source(str(sizes))} == {(48, 64)}
+
+
+@pytest.mark.parametrize("name", ["none", "codec", "sound", "cut", "empty", "playlist"])
+def test_videos_without_pictures_are_one_line(tmp_path, capfd, name):
+    path = tmp_path / f"{name}.avi"
+    if name == "none":
+        write_matroska(path, [], [])
+    elif name == "codec":
+        write_matroska(path, [0, 40], FRAMES[:2], codec=b"V_NONE")
+    elif name == "sound":
+        sizes = struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
+        path.write_bytes(b"RIFF\x24\x10\0\0WAVEfmt " + sizes + b"data\0\x10\0\0" + bytes(4096))
+    elif name == "cut":
+        path.write_bytes(write_video(path).read_bytes()[:500])
+    elif name == "empty":
+        path.touch()
+    else:
+        path.write_text("#EXTM3U\n#EXTINF:1\nfile:///etc/passwd\n")
+    with pytest.raises(InputError, match=f"{name}.avi") as caught:
+        open_source(str(path))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == "", "nothing by the libraries"
 
 
 def test_stamps_that_are_all_zero_with_their_truth(tmp_path):
@@ -281,8 +357,6 @@ def test_stamps_that_are_all_zero_with_their_truth(tmp_path):
 
 
 def test_photographs_stand_upright(tmp_path):
-    import struct
-
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
     data = cv2.imencode(".jpg", FRAMES[0])[1].tobytes()
     data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]

@@ -248,7 +248,7 @@ def test_what_is_wrong_with_coco_instances_is_named(tmp_path):
     path.write_text("{}")
     with pytest.raises(InputError, match=r"found none at .*images"):
         CocoSource(path, tmp_path / "images", CLASSES)
-    with pytest.raises(InputError, match="is not a COCO annotation file: KeyError"):
+    with pytest.raises(InputError, match="is not a COCO annotation file: it has no list"):
         CocoSource(path, tmp_path, CLASSES)
     path.write_text('{"categories": [{"id": 9, "name": "boat"}], "images": [], "annotations": []}')
     with pytest.raises(InputError, match="has no object of the classes"):

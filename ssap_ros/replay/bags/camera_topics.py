@@ -18,6 +18,7 @@ _NO_PICTURE = {
 }
 _COLOUR_WORDS = {"color", "colour", "rgb", "bgr"}
 _COLOUR = re.compile(r"rgb|bgr|bayer|yuv|yuyv|uyvy|nv12|nv21|8UC[34]|jpe?g|png")
+_UNREADABLE = "cannot be read"
 _GREY = re.compile(r"mono8|8UC1")
 _WIDE_GREY = re.compile(r"mono16|16UC1")
 
@@ -53,9 +54,10 @@ def choose_camera(
     ranks = {topic: _rank(reader, topic) for topic in images}
     best = max(ranks.values())
     if best == _Rank.NONE:
+        described = ", ".join(f"{topic} ({_encoding(reader, topic)})" for topic in images)
         raise InputError(
             f"none of the image topics of {reader.path} looks like a camera; choose one by "
-            f"--topic: {', '.join(images)}"
+            f"--topic: {described}"
         )
     found = [topic for topic in images if ranks[topic] == best]
     if len({_camera_of(topic) for topic in found}) > 1:
@@ -70,7 +72,11 @@ def choose_camera(
 def _rank(reader: BagReader, topic: str) -> _Rank:
     words = set(re.split(r"[^a-z]+", topic.lower()))
     encoding = _encoding(reader, topic)
-    if encoding is None or _OURS.search(topic) or "compressedDepth" in topic + encoding:
+    if (
+        encoding.startswith(_UNREADABLE)
+        or _OURS.search(topic)
+        or "compressedDepth" in topic + encoding
+    ):
         return _Rank.NONE
     if _WIDE_GREY.search(encoding):  # also "16UC1; png compressed"
         return _Rank.NONE if words & _NO_PICTURE else _Rank.WIDE_GREY
@@ -83,17 +89,19 @@ def _rank(reader: BagReader, topic: str) -> _Rank:
     return _Rank.NONE
 
 
-def _encoding(reader: BagReader, topic: str) -> str | None:
-    """What the first message says of its pixels; None without a message that can be read."""
+def _encoding(reader: BagReader, topic: str) -> str:
+    """What the first message says of its pixels, or why there is none that can be read."""
+    reason = "no messages"
     for message in reader.messages([topic]):
         try:
             msg = reader.decode(message)
             return str(msg.format if hasattr(msg, "format") else msg.encoding)
-        except InputError:
-            return None
-        except (ValueError, AttributeError):
-            continue
-    return None
+        except InputError as error:  # of all its messages
+            reason = str(error)
+            break
+        except (ValueError, AttributeError) as error:
+            reason = str(error)
+    return f"{_UNREADABLE}: {reason}"
 
 
 def _camera_of(topic: str) -> str:

@@ -126,7 +126,7 @@ def image(head: Any, encoding: str, pixels: NDArray[Any]) -> Any:
         width=pixels.shape[1],
         encoding=encoding,
         is_bigendian=int(sys.byteorder == "big"),
-        step=pixels.strides[0],
+        step=pixels[:1].nbytes,
         data=pixels.reshape(-1).view(np.uint8),
     )
 

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -151,14 +152,29 @@ class BagReader:
 
 def find_bags(folder: Path) -> list[Path]:
     """The bags in a folder and below it: bag folders, and bag files outside of those."""
-    folders = sorted(file.parent for file in folder.rglob("metadata.yaml"))
-    files = [file for suffix in SUFFIXES for file in folder.rglob(f"*{suffix}")]
+    files = {file for file in folder.rglob("*") if _is_bag_file(file)}
+    folders = {file.parent for file in folder.rglob("metadata.yaml")}
+    folders |= {parent for parent in {file.parent for file in files} if _is_split_bag(parent)}
     return sorted([*folders, *(file for file in files if file.parent not in folders)])
 
 
 def is_bag(path: Path) -> bool:
     """Whether the path looks like a bag."""
-    return PurePath(plain_name(path)).suffix in SUFFIXES or (path / "metadata.yaml").is_file()
+    return _is_bag_file(path) or (path / "metadata.yaml").is_file() or _is_split_bag(path)
+
+
+def _is_bag_file(path: Path) -> bool:
+    return PurePath(plain_name(path)).suffix in SUFFIXES
+
+
+def _is_split_bag(folder: Path) -> bool:
+    """Whether the bag files are NAME_0, NAME_1, ... of one recording, its metadata.yaml lost."""
+    if not folder.is_dir():
+        return False
+    stems = [PurePath(plain_name(f)).stem for f in folder.iterdir() if _is_bag_file(f)]
+    names = {stem.rpartition("_")[0] for stem in stems}
+    expected = {f"{name}_{k}" for name in names for k in range(len(stems))}
+    return len(stems) > 1 and len(names) == 1 and set(stems) == expected
 
 
 def _add_known(types: dict[str, Any], standard: Typestore) -> None:
@@ -187,24 +203,14 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
     Raises InputError if there is neither.
     """
     standard = standard_types()
-    definition = topic.definition.replace("\r\n", "\n").replace("\r", "\n")
+    definition = topic.definition.lstrip("\ufeff").replace("\t", " ")
+    definition = definition.replace("\r\n", "\n").replace("\r", "\n")
     if not definition.strip():
         if topic.msgtype in standard.fielddefs:
             return standard
         raise InputError(f"no definition of {topic.msgtype} ({topic.name}) in {path}")
     try:
-        if not topic.is_idl:
-            types = get_types_from_msg(definition, topic.msgtype)
-        elif definition.startswith(f"{_IDL_RULE}IDL: "):
-            types = {}
-            for part in definition.split(_IDL_RULE)[1:]:
-                types.update(get_types_from_idl(part.split("\n", 1)[1]))
-        else:
-            types = get_types_from_idl(definition)
-        _add_known(types, standard)
-        store = get_typestore(Stores.EMPTY)
-        store.register(types)
-        fingerprint = store.hash_rihs01(topic.msgtype)  # KeyError for a type that is not there
+        store, fingerprint = _compiled(definition, topic.msgtype, topic.is_idl)
     except Exception as error:
         raise InputError(
             f"the definition of {topic.msgtype} ({topic.name}) in {path} is invalid: "
@@ -217,3 +223,20 @@ def _types_of(topic: Topic, path: Path) -> Typestore:
             "its definition has other fields"
         )
     return store
+
+
+@lru_cache(maxsize=64)
+def _compiled(definition: str, msgtype: str, is_idl: bool) -> tuple[Typestore, str]:
+    """The types of a definition and the hash of the one; raises what the library does."""
+    if not is_idl:
+        types = get_types_from_msg(definition, msgtype)
+    elif definition.startswith(f"{_IDL_RULE}IDL: "):
+        types = {}
+        for part in definition.split(_IDL_RULE)[1:]:
+            types.update(get_types_from_idl(part.split("\n", 1)[1]))
+    else:
+        types = get_types_from_idl(definition)
+    _add_known(types, standard_types())
+    store = get_typestore(Stores.EMPTY)
+    store.register(types)
+    return store, store.hash_rihs01(msgtype)  # KeyError for a type that is not there

@@ -29,7 +29,7 @@ from mcap.stream_reader import StreamReader
 from ssap_ros.errors import InputError, one_line
 
 SUFFIXES = (".mcap", ".db3")
-COMPRESSED_SUFFIX = ".zstd"
+_COMPRESSED = (".zstd", ".zst")
 _LOG = logging.getLogger(__name__)
 _RECORD_LIMIT = 1 << 30
 _ZSTD = b"\x28\xb5\x2f\xfd"  # CDR begins otherwise
@@ -101,14 +101,15 @@ def missing_files(path: Path) -> list[str]:
 
 
 def plain_name(file: Path) -> str:
-    """The name without the ending of a compressed file."""
-    return file.name.removesuffix(COMPRESSED_SUFFIX)
+    """The name in lower case, without the ending of a compressed file."""
+    name = PurePath(file.name.lower())
+    return name.stem if name.suffix in _COMPRESSED else name.name
 
 
 def open_storage(file: Path, stack: contextlib.ExitStack) -> Storage:
     """Open a file of a bag until `stack` is closed. Raises InputError if nothing can be read."""
     name = plain_name(file)
-    if name != file.name:
+    if file.suffix.lower() in _COMPRESSED:
         file = _decompressed(file, stack)
     try:
         if name.endswith(".mcap"):
@@ -296,7 +297,7 @@ def _listed_files(metadata: Path) -> list[str]:
     try:
         values = yaml.safe_load(metadata.read_bytes())
         paths = values["rosbag2_bagfile_information"]["relative_file_paths"]
-        return [PurePath(str(path)).name for path in paths]
+        return [PurePath(str(path).replace("\\", "/")).name for path in paths]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, LookupError, RecursionError, yaml.YAMLError):

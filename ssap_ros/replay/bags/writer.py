@@ -43,6 +43,7 @@ class BagWriter:
             raise InputError(f"cannot write the bag {path}: {error.strerror}") from error
         self._writer = Writer(self._file)
         self._writer.start(profile="ros2", library="ssap_ros")
+        self._stack.push(self._finish)
 
     def __enter__(self) -> BagWriter:
         return self
@@ -53,9 +54,11 @@ class BagWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._writer.finish()
-        self._stack.__exit__(kind, error, trace)
 
     def add_topic(self, topic: str, msgtype: str, *, latched: bool = False) -> None:
         """Announce a topic; a latched one is kept for subscribers that come late."""

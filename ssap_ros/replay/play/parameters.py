@@ -43,8 +43,9 @@ def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             value = float(value)
         if kind is tuple and type(value) is list and all(type(entry) is str for entry in value):
             value = tuple(value)
-        if type(value) is not kind:
-            raise InputError(f"{name} must be {kind.__name__}, got {value!r}")
+        if type(value) is not kind or value == ():  # no list of a node is empty
+            expected = "a list of names" if kind is tuple else kind.__name__
+            raise InputError(f"{name} must be {expected}, got {given[name]!r}")
         try:
             check_setting(fields[name], value)
         except ValueError as error:

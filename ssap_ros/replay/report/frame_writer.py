@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
+from ssap_ros.data.image_files import write_image
 from ssap_ros.types import ImageArray
 from ssap_ros.visualization.video import VideoWriter
 
@@ -42,8 +41,7 @@ class FrameWriter:
         """Finish the video and write the pictures."""
         self._video.close()
         for picture in self._parts.values():
-            path = self._out / f"frame_{picture.index:05d}.png"
-            cv2.imwrite(str(path), cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR))
+            write_image(self._out / f"frame_{picture.index:05d}.png", picture.image)
 
     def _keep(self, picture: _Picture) -> None:
         parts = [*self._parts.values(), picture]

@@ -42,7 +42,7 @@ def describe_model(path: Path, names: Mapping[int, str]) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "sha256": file_digest(path),
         "classes": {str(k): names[k] for k in sorted(names)},
-        "card": card.read_text() if card.is_file() else "",
+        "card": card.read_text(errors="replace") if card.is_file() else "",
     }
 
 

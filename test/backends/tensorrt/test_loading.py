@@ -70,7 +70,7 @@ def test_auto_takes_the_cpu_where_there_is_no_driver(
     assert load_backend(config, said.append).name == "onnxruntime"
     assert said == [
         "ONNX Runtime: on the CPU, because no NVIDIA driver here (libnothing.so is not found) "
-        "and openvino not installed"
+        "and openvino not installed: pip install openvino"
     ]
     with pytest.raises(DeviceError, match=r"^backend tensorrt: no NVIDIA driver here"):
         choose_backend(SsapConfig(backend="tensorrt"))
@@ -93,8 +93,10 @@ def test_auto_takes_the_gpu_where_everything_is_there(
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(backends, "probe", partial(probe, library=compile_driver(tmp_path)))
     monkeypatch.setattr(backends, "find_spec", lambda name: name if name == "onnx" else None)
-    reason = "tensorrt, pycuda, cupy not installed"
-    expected = f"ONNX Runtime: on the CPU, because {reason} and openvino not installed"
+    packages = "tensorrt, pycuda, cupy not installed"
+    reason = f"{packages}: pip install -r environment/requirements-gpu.txt"
+    expected = f"ONNX Runtime: on the CPU, because {reason} and openvino not installed: "
+    expected += "pip install openvino"
     assert str(choose_backend(SsapConfig())) == expected
     with pytest.raises(DeviceError, match=f"^backend tensorrt: {reason}$"):
         choose_backend(SsapConfig(backend="tensorrt"))

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import zstandard
 
 pytest.importorskip("rosbags")
 
@@ -15,6 +16,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.camera_topics import choose_camera
 from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.sources import open_source
 from support.bag_files import to_folder, write_painted_bag
 
 N = 4
@@ -63,12 +65,13 @@ def read(path, topic="/image"):
         TEXT.replace("\n", "\r\n"),
         TEXT.replace("\n", "\r"),
         TEXT + "\n\n",
+        "\ufeff" + re.sub(r"^(\S+) (\w+)", r"\1\t\2", TEXT, flags=re.M).replace("MSG:\t", "MSG: "),
         TEXT.split("=" * 80)[0],
         TEXT.split("=" * 80)[0] + "=" * 80 + "\nMSG: std_msgs/Header\n" + HEADER_TEXT.split("=")[0],
         "",
         " \n",
     ],
-    ids=["dos", "mac", "blank lines", "alone", "header alone", "none", "blank"],
+    ids=["dos", "mac", "blank lines", "tabs", "alone", "header alone", "none", "blank"],
 )
 def test_definitions(tmp_path, text):
     found = read(write(tmp_path / "bag.mcap", [ours(text)]))
@@ -122,6 +125,9 @@ def test_short_type_names(tmp_path):
         lambda text: text.replace("version: 9", "version: 4"),
         lambda text: text.replace("version: 9", "version: 99"),
         lambda text: text[: len(text) // 2],
+        lambda text: "\ufeff" + text.replace("\n", "\r\n"),
+        lambda text: text.replace("- bag", "- /home/robot/bag"),
+        lambda text: text.replace("- bag", "- C:\\bags\\bag"),
         lambda text: re.sub(r"message_count: \d+", "message_count: 1", text),
         lambda text: re.sub(r"storage_identifier: \w+", "storage_identifier: own", text),
         lambda _text: "",
@@ -159,6 +165,24 @@ def test_split_bag_whose_last_file_is_cut(tmp_path):
     with BagReader(folder) as reader:
         assert "the file bag_1.mcap is missing" in reader.damage
         assert len(list(reader.messages(["/image"]))) >= N
+
+
+@pytest.mark.parametrize("name", ["DRIVE.MCAP", "drive.mcap.zst", "Drive.Mcap.ZSTD", "ünï.mcap"])
+def test_names_of_files(tmp_path, name):
+    data = write_painted_bag(tmp_path / "good.mcap", N).read_bytes()
+    packed_too = name.lower().endswith(("zst", "zstd"))
+    path = tmp_path / "other" / name
+    path.parent.mkdir()
+    path.write_bytes(zstandard.compress(data) if packed_too else data)
+    (tmp_path / "link").symlink_to(path.parent)
+    for given in (path, path.parent, tmp_path / "link"):
+        assert len(list(open_source(str(given)))) == N
+
+
+def test_ros_1_bags_are_told_from_videos(tmp_path):
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n" + bytes(100))
+    with pytest.raises(InputError, match=r"expected a bag of ROS 2, .*old.bag is of ROS 1"):
+        open_source(str(tmp_path / "old.bag"))
 
 
 def test_compressed_database(tmp_path):
@@ -207,7 +231,9 @@ def test_camera_is_chosen(tmp_path, topics, expected):
     ("topics", "words"),
     [
         ([topic("/front/image"), topic("/rear/image")], "may be the camera.*--topic: /front/image, /rear/image"),
-        ([topic("/depth/image", "16UC1")], "none of the image topics.*--topic: /depth/image"),
+        ([topic("/depth/image", "16UC1")], r"none of the image topics.*--topic: /depth/image \(16UC1\)"),
+        ([ours("%$")], r"/image \(cannot be read: the definition of sensor_msgs/msg/Image .* invalid"),
+        ([(*ours()[:5], lambda _k: b"")], r"/image \(cannot be read: not a sensor_msgs/msg/Image"),
         ([topic("/ssap/instances", "mono16")], "none of the image topics"),
         ([topic("/a", "32FC1")], "none of the image topics"),
     ],
