@@ -79,6 +79,7 @@ setup(
         "console_scripts": [
             "ssap = ssap_ros.cli:main",
             "ssap_node = ssap_ros.node:main",
+            "ssap_depth_node = ssap_ros.node.depth:main",
         ]
     },
 )

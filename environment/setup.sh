@@ -131,9 +131,9 @@ generate_vision_msgs() {
 }
 
 check_distribution() {
-    ask 'import cv2, cv_bridge, diagnostic_msgs, lifecycle_msgs, rclpy, sensor_msgs, std_srvs, vision_msgs' ||
+    ask 'import cv2, cv_bridge, diagnostic_msgs, lifecycle_msgs, rclpy, sensor_msgs, std_srvs, vision_msgs, visualization_msgs' ||
         fail "ROS 2 $distribution lacks a package; install them with: sudo apt install python3-opencv" \
-            "ros-$distribution-{cv-bridge,vision-msgs,diagnostic-msgs,lifecycle-msgs,std-srvs}"
+            "ros-$distribution-{cv-bridge,vision-msgs,visualization-msgs,diagnostic-msgs,lifecycle-msgs,std-srvs}"
 }
 
 install_package() {
@@ -186,6 +186,9 @@ if [[ -z $distribution ]]; then
         "$here"/autoware_internal_debug_msgs/*/*.msg)
     step debug_msgs "$messages" "generating autoware_internal_debug_msgs (some seconds)" \
         generate_messages autoware_internal_debug_msgs
+    messages=$(hash_of "$ros_requirements" "$here"/foxglove_msgs/CMakeLists.txt "$here"/foxglove_msgs/*/*.msg)
+    step foxglove_msgs "$messages" "generating foxglove_msgs (about half a minute)" \
+        generate_messages foxglove_msgs
 else
     step distribution "$distribution" "checking ROS 2 $distribution" check_distribution
 fi

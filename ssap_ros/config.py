@@ -87,24 +87,10 @@ class SsapConfig:
 
 
 @dataclass(frozen=True)
-class NodeConfig:
-    """Settings of the ROS node that the pipeline does not know. Raises InputError like SsapConfig.
-
-    A camera called "" is the only one, and its topics have no prefix.
-    """
+class StreamConfig:
+    """Settings that both nodes have. Raises InputError like SsapConfig."""
 
     autostart: bool = _setting(True, "configure and activate without a lifecycle manager")
-    cameras: tuple[str, ...] = _setting(
-        ("",), 'names of several cameras, each a prefix of its topics; [""] = one without prefix'
-    )
-    image_transport: str = _setting(
-        "raw",
-        "raw: subscribe image; compressed: subscribe image/compressed (jpeg or png)",
-        choices=("raw", "compressed"),
-    )
-    significant_bits: int = _setting(
-        0, "bits that a 16-bit camera really uses, such as 10, 12 or 14; 0 = all", range=(0, 16)
-    )
     input_qos: str = _setting(
         "best_effort",
         "reliability of the subscriptions; best_effort receives from every publisher",
@@ -120,6 +106,36 @@ class NodeConfig:
         "latest: only the newest waiting frame of a camera is processed; every: all, in order",
         choices=("latest", "every"),
     )
+    max_processing_time_ms: float = _setting(
+        0.0,
+        "frames that take longer from arrival to publication are reported; 0 = no limit",
+        range=(0.0, 3_600_000.0),
+        live=True,
+    )
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check_setting(field, getattr(self, field.name))
+
+
+@dataclass(frozen=True)
+class NodeConfig(StreamConfig):
+    """Settings of the ROS node that the pipeline does not know. Raises InputError like SsapConfig.
+
+    A camera called "" is the only one, and its topics have no prefix.
+    """
+
+    cameras: tuple[str, ...] = _setting(
+        ("",), 'names of several cameras, each a prefix of its topics; [""] = one without prefix'
+    )
+    image_transport: str = _setting(
+        "raw",
+        "raw: subscribe image; compressed: subscribe image/compressed (jpeg or png)",
+        choices=("raw", "compressed"),
+    )
+    significant_bits: int = _setting(
+        0, "bits that a 16-bit camera really uses, such as 10, 12 or 14; 0 = all", range=(0, 16)
+    )
     tracking: bool = _setting(
         False, "give the detections an id that stays with the object from frame to frame", live=True
     )
@@ -129,12 +145,6 @@ class NodeConfig:
     mask_dilation: int = _setting(
         0, "how far ~/mask reaches beyond the instances, in pixels", range=(0, 1000), live=True
     )
-    max_processing_time_ms: float = _setting(
-        0.0,
-        "frames that take longer from arrival to publication are reported; 0 = no limit",
-        range=(0.0, 3_600_000.0),
-        live=True,
-    )
     max_image_age_ms: float = _setting(
         0.0,
         "images whose stamp is older when their turn comes are dropped; 0 = no limit",
@@ -143,8 +153,7 @@ class NodeConfig:
     )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            check_setting(field, getattr(self, field.name))
+        super().__post_init__()
         names = self.cameras
         if len(set(names)) != len(names) or not names or ("" in names and len(names) > 1):
             raise InputError(f'cameras must be distinct names or [""], got {list(names)}')
@@ -154,6 +163,40 @@ class NodeConfig:
                     f"cameras must be words of a-z, A-Z, 0-9 and _ that do not start with a digit, "
                     f"got {name!r}"
                 )
+
+
+@dataclass(frozen=True)
+class DepthConfig(StreamConfig):
+    """Settings of the node that joins masks and depth. Raises InputError like SsapConfig."""
+
+    sync_tolerance_ms: float = _setting(
+        0.0,
+        "how far the stamp of a depth image may be from that of the masks; 0 = equal stamps",
+        range=(0.0, 1000.0),
+        live=True,
+    )
+    target_frame: str = _setting(
+        "", "frame that objects and points are published in, by tf2; empty = the camera's own"
+    )
+    rectified: bool = _setting(
+        False,
+        "depth and masks are of a rectified image: take the projection P of camera_info and no "
+        "distortion, instead of K and D",
+    )
+    static_classes: tuple[str, ...] = _setting(
+        ("person",),
+        "names of the classes whose instances are left out of ~/depth/static",
+        live=True,
+    )
+    static_dilation: int = _setting(
+        5,
+        "how far around them ~/depth/static has no depth either, in pixels",
+        range=(0, 1000),
+        live=True,
+    )
+    mask_erosion: int = _setting(
+        2, "pixels at the rim of a mask that no box is made of", range=(0, 100), live=True
+    )
 
 
 def class_scores(config: SsapConfig) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.config import DepthConfig, NodeConfig, SsapConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ssap_ros"
@@ -40,10 +40,14 @@ OUTSIDE = {  # who alone may import a package from outside
     "lifecycle_msgs": ROS,
     "rcl_interfaces": ROS,
     "sensor_msgs": ROS,
+    "foxglove_msgs": ROS,
+    "geometry_msgs": ROS,
     "std_msgs": ROS,
     "std_srvs": ROS,
     "autoware_internal_debug_msgs": ROS,
     "vision_msgs": ROS,
+    "visualization_msgs": ROS,
+    "tf2_ros": "node.depth",
     "rosbags": "replay.bags",
     "mcap": "replay.bags",
     "distributed": "evaluation",
@@ -128,11 +132,15 @@ def test_headers_of_the_core_know_no_python():
         assert not [line for line in included if "pybind11" in line or "Python.h" in line], header
 
 
-def test_parameter_file_holds_the_defaults():
-    document = yaml.safe_load((ROOT / "config" / "ssap.yaml").read_text())
+@pytest.mark.parametrize(
+    ("name", "configs"),
+    [("ssap.yaml", (SsapConfig, NodeConfig)), ("ssap_depth.yaml", (DepthConfig,))],
+)
+def test_parameter_file_holds_the_defaults(name, configs):
+    document = yaml.safe_load((ROOT / "config" / name).read_text())
     defaults = {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-        for config in (SsapConfig, NodeConfig)
+        for config in configs
         for field in dataclasses.fields(config)
     }
     assert document == {"/**": {"ros__parameters": defaults}}

@@ -55,6 +55,7 @@ def test_files_compile_and_use_neither_eval_nor_the_network(file: Path) -> None:
 def test_the_documented_arguments_are_declared() -> None:
     assert [file.name for file in FILES] == [
         "cameras.launch.py",
+        "depth.launch.py",
         "replay.launch.py",
         "ssap.launch.py",
     ]
@@ -74,19 +75,26 @@ def test_the_documented_arguments_are_declared() -> None:
         "rviz_config",
         "log_level",
     }
+    assert declared(ROOT / "launch" / "depth.launch.py") >= {
+        "depth_topic",
+        "depth_params_file",
+        "target_frame",
+        "sync_tolerance_ms",
+        "rviz_config",
+    }
 
 
 def topics_of(rviz: Path) -> list[str]:
     manager = yaml.safe_load(rviz.read_text())["Visualization Manager"]
-    displays = manager["Displays"]
-    assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
-    return [display["Topic"]["Value"] for display in displays]
+    return [display["Topic"]["Value"] for display in manager["Displays"] if "Topic" in display]
 
 
 def test_rviz_opens_on_the_topics_of_the_node_without_transforms() -> None:
     assert topics_of(ROOT / "rviz" / "ssap.rviz") == ["ssap/overlay", "ssap/instances"]
     cameras = [f"ssap/{name}/overlay" for name in ("front", "left", "right")]
     assert topics_of(ROOT / "rviz" / "cameras.rviz") == cameras
+    depth = ["ssap/overlay", "ssap_depth/markers", "ssap_depth/points"]
+    assert topics_of(ROOT / "rviz" / "depth.rviz") == depth
     assert "front,left,right" in (ROOT / "launch" / "cameras.launch.py").read_text()
 
 
@@ -111,8 +119,12 @@ def test_foxglove_layout_shows_what_the_node_publishes() -> None:
     }
     assert sorted(panels(layout["layout"])) == sorted(layout["configById"])
     text = json.dumps(layout)
-    for topic in ("overlay", "instances", "detections"):
+    for topic in ("overlay", "instances", "detections", "annotations"):
         assert f'"/ssap/{topic}"' in text
+    raw = layout["configById"]["Image!ssap-raw"]["imageMode"]
+    assert raw["annotations"] == {"/ssap/annotations": {"visible": True}}
+    shown = layout["configById"]["3D!ssap-depth"]["topics"]
+    assert set(shown) == {"/ssap_depth/markers", "/ssap_depth/points"}
     plotted = [path["value"] for path in layout["configById"]["Plot!ssap-times"]["paths"]]
     assert all(path["enabled"] for path in layout["configById"]["Plot!ssap-times"]["paths"])
     stages = [value.split("/debug/")[1].removesuffix("_ms.data") for value in plotted]
@@ -131,7 +143,11 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib").mkdir()
     commands = tmp_path / "lib" / "ssap_ros"
     commands.mkdir()
-    for name, module in (("ssap_node", "ssap_ros.node"), ("ssap", "ssap_ros.cli")):
+    for name, module in (
+        ("ssap_node", "ssap_ros.node"),
+        ("ssap_depth_node", "ssap_ros.node.depth"),
+        ("ssap", "ssap_ros.cli"),
+    ):
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
         script.chmod(0o755)
@@ -197,6 +213,11 @@ def subscribed(topics: set[str]) -> bool:
             "cameras.launch.py",
             ("cameras:=a,b",),
             {"/a/image_raw", "/b/image_raw", "/b/camera_info"},
+        ),
+        (
+            "depth.launch.py",
+            ("image_topic:=/cam/image_raw", "depth_topic:=/cam/depth", "namespace:=/robot"),
+            {"/cam/image_raw", "/cam/depth", "/robot/ssap/instances", "/robot/camera_info"},
         ),
     ],
 )

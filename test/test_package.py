@@ -14,6 +14,7 @@ import pytest
 
 import ssap_ros
 from ssap_ros.backends.resources import DEFAULT_MODEL, default_model_path, share_path
+from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG = ROOT / "CHANGELOG.rst"
@@ -82,7 +83,7 @@ def test_setup_names_the_headers_that_a_build_needs(tmp_path):
     assert "sudo apt install pybind11-dev" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["ssap", "ssap_node"])
+@pytest.mark.parametrize("command", ["ssap", "ssap_node", "ssap_depth_node"])
 def test_commands_are_installed_and_callable(command):
     (entry,) = entry_points(group="console_scripts", name=command)
     assert callable(entry.load())
@@ -91,8 +92,10 @@ def test_commands_are_installed_and_callable(command):
 def test_shipped_files_are_found():
     for relative in (
         "config/ssap.yaml",
+        "config/ssap_depth.yaml",
         "config/fastdds_shm.xml",
         "rviz/ssap.rviz",
+        "rviz/depth.rviz",
         "foxglove/ssap.json",
     ):
         assert share_path(relative).is_file()
@@ -138,6 +141,15 @@ def test_generated_vision_msgs_keep_the_wire_contract(message):
         for entry in json.loads(description.read_text())["type_hashes"]
     }
     assert hashes[f"vision_msgs/msg/{message}"] == f"RIHS01_{TYPE_HASHES[message]}"
+
+
+@pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="the distribution brings the messages")
+@pytest.mark.parametrize("message", ["vision_msgs/msg/Detection3DArray", ANNOTATIONS])
+def test_generated_messages_are_those_that_bags_are_written_with(message):
+    package, _, name = message.split("/")
+    description = json.loads(Path(sys.prefix, "share", package, "msg", f"{name}.json").read_text())
+    hashes = {entry["type_name"]: entry["hash_string"] for entry in description["type_hashes"]}
+    assert hashes[message] == standard_types().hash_rihs01(message)
 
 
 def test_ros_is_found_without_sourcing_anything():

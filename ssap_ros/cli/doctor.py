@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 
 from ssap_ros.cli.options import add_model, positive, require_ros
 
@@ -11,7 +12,8 @@ HELP = "what is installed, and what is missing"
 DETAILS = """Looks at ROS 2, the messages, the compiled core, the GPU, the engine cache, the model
 and the transport of large images, and says how to mend what is wrong. With --topic it also listens
 to a camera for some seconds: does its quality of service fit, does it come at the expected rate,
-can its images be read? Exit code 0 if the node can run, else 1."""
+can its images be read? The last lines say what to type next. Exit code 0 if the node can run,
+else 1."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,5 +38,36 @@ def run(options: argparse.Namespace) -> int:
         from ssap_ros.node.topic_check import check_topic
 
         results += check_topic(options.topic, options.rate or 0.0, options.seconds)
-    print(json.dumps([f.as_dict() for f in results], indent=2) if options.json else report(results))
-    return 0 if all(result.ok for result in results) else 1
+    ok = all(result.ok for result in results)
+    if options.json:
+        print(json.dumps([result.as_dict() for result in results], indent=2))
+    else:
+        print(f"{report(results)}\n\n{next_steps(ok, options.topic)}")
+    return 0 if ok else 1
+
+
+def next_steps(ok: bool, topic: str | None) -> str:
+    """What to type next, commands that run on this machine.
+
+    ok: whether the node can run. topic: the camera's, if it is known.
+    """
+    if not ok:
+        return "next: mend what is marked with !! and run ssap doctor again"
+    image = topic or "TOPIC"
+    if shutil.which("ros2"):
+        launch = "ros2 launch ssap_ros"
+        node = f"{launch} ssap.launch.py image_topic:={image} use_rviz:=true"
+        depth = f"{launch} depth.launch.py image_topic:={image} depth_topic:=DEPTH"
+    else:
+        node = f"ssap_node --ros-args -r image:={image}"
+        depth = "ssap_depth_node --ros-args -r depth:=DEPTH -r camera_info:=INFO"
+    steps = [
+        ("ssap predict PICTURE_OR_VIDEO --out out/look", "masks as files, without ROS"),
+        (node, "masks of a camera"),
+        (depth, "and with a depth camera boxes in space"),
+        ("ssap replay BAG --policy every --out out/drive", "a recording, with a report"),
+    ]
+    if topic is None:
+        steps.insert(1, ("ssap doctor --topic TOPIC", "does the camera fit?"))
+    width = max(len(command) for command, _ in steps)
+    return "\n".join(["next:", *(f"  {command:{width}}  {words}" for command, words in steps)])

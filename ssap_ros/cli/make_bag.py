@@ -19,6 +19,10 @@ Annotated sources get ground truth, too:
   /camera/gt/detections   class of each; score 0 = a crowd, which is not counted; id = the object
   /camera/gt/label_info   names of the classes
 
+With --depth, which procedural scenes have:
+  /camera/depth, /camera/camera_info     16UC1 in millimetres, aligned to the image
+  /camera/gt/detections_3d               the true boxes of what is seen
+
 SOURCE is a video, an image or a folder of images (with --annotations: of COCO), a bag, the folder
 of Cityscapes with leftImg8bit/ and gtFine/, or scenes[:SEED], the procedural street."""
 
@@ -44,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of procedural scenes (default: 640x480)",
     )
     parser.add_argument(
+        "--depth", action="store_true", help="procedural scenes with depth and boxes in space"
+    )
+    parser.add_argument(
         "--coco",
         type=Path,
         metavar="DIR",
@@ -66,7 +73,12 @@ def run(options: argparse.Namespace) -> int:
         claim_folder(options.coco, [ANNOTATIONS], inputs)
         claim_folder(options.coco / IMAGES, [NUMBERED], inputs)
     source = open_bag_source(
-        options.source, options.frames, options.annotations, options.split, options.size
+        options.source,
+        options.frames,
+        options.annotations,
+        options.split,
+        options.size,
+        depth=options.depth,
     )
     if options.coco and not source.classes:
         raise InputError(f"{options.source} has no ground truth that --coco could write")

@@ -19,7 +19,7 @@ HELP = "masks of pictures, folders and videos as files, without ROS"
 DETAILS = """Segments every picture of the SOURCEs and writes to DIR:
 
   --format masks (default)
-    overlays/NAME.jpg      the picture with the instances drawn into it
+    overlays/NAME.jpg      the picture with the instances drawn into it; of a video NAME.mp4
     instances/NAME.png     16 bits: 0 = no instance, k = the instance of rank k
     predictions.json       COCO annotations: class, score, box, mask
   --format coco            labels to train on, with `ssap train`, CVAT or Label Studio

@@ -18,11 +18,12 @@ DETAILS = """Starts the ROS 2 node, plays SOURCE into its camera topics and writ
   summary.json     all figures, and a digest of all masks and detections
   frames.json      one line per frame: digest, latency, instances, quality
   recording.mcap   the node's output, at the times of the recording; for RViz and Foxglove
-  overlay.mp4, frame_*.png, node.log
+  overlay.mp4, frame_*.png, node.log (depth_node.log)
 
 SOURCE is a video, an image, a folder of images, a ROS 2 bag (mcap, sqlite3) or scenes[:SEED]. With
 ground-truth topics in the bag the outputs are scored: AP, AP50, PQ, SQ, RQ, mIoU. `ssap make-bag`
-writes such bags, and its help describes the topics.
+writes such bags, and its help describes the topics. With --depth-topic the depth node runs beside
+the node; with --gt-objects its objects are scored: recall by distance, error of the centres.
 
 With --policy every each frame gets exactly one output, and two replays of one bag give the same
 digest. Several bags, or a folder of them, are replayed bag by bag, shared among --workers, into one
@@ -73,6 +74,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="TOPIC",
         help="their classes (default: `detections` beside the instances)",
+    )
+    parser.add_argument(
+        "--depth-topic",
+        default="",
+        metavar="TOPIC",
+        help="depth images of a bag with one camera, aligned to it: also run the depth node",
+    )
+    parser.add_argument(
+        "--depth-info-topic",
+        default="",
+        metavar="TOPIC",
+        help="their calibration (default: `camera_info` beside them)",
+    )
+    parser.add_argument(
+        "--gt-objects",
+        default="",
+        metavar="TOPIC",
+        help="true objects in space, vision_msgs/Detection3DArray in the frame of the camera",
     )
     add_parameters(parser, "parameter of the node")
     add_model(parser)
@@ -125,6 +144,9 @@ def run(options: argparse.Namespace) -> int:
         topics=tuple(options.topic),
         gt_instances=tuple(options.gt_instances),
         gt_detections=tuple(options.gt_detections),
+        depth_topic=options.depth_topic,
+        depth_info_topic=options.depth_info_topic,
+        gt_objects=options.gt_objects,
         play=PlayOptions(options.policy, options.rate, options.model, dict(options.param)),
     )
     summary, words = _batch(options, how) if _several(options) else _single(options, how)
@@ -158,6 +180,8 @@ def _batch(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
 
     if options.export_labels:
         raise InputError("--export-labels is for one SOURCE, without --workers")
+    if how.depth_topic:
+        raise InputError("--depth-topic is for one SOURCE, without --workers")
     workers = parse_workers(options.workers or "1")
     summary = replay_batch(bags_of(options.source), options.out, how, workers)
     return summary, describe(summary, options.out)

@@ -23,6 +23,19 @@ Masks = Literal["rle", "polygons"]
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A video that pictures are frames of.
+
+    Attributes:
+        name: Of the files written of it, without suffix; no two clips have the same.
+        fps: Pictures per second, of those that are segmented.
+    """
+
+    name: str
+    fps: float
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture to segment.
 
@@ -30,11 +43,15 @@ class Picture:
         name: Of the files written of it, without suffix; no two pictures have the same.
         image: RGB, uint8 (H, W, 3).
         file: Where it was read from; None for a frame of a video.
+        clip: The video, if it is a frame of one.
+        index: Its number in the clip.
     """
 
     name: str
     image: ImageArray
     file: Path | None = None
+    clip: Clip | None = None
+    index: int = 0
 
 
 class Writer(Protocol):

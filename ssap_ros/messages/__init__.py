@@ -14,6 +14,8 @@ from ssap_ros.messages.convert import (
 )
 from ssap_ros.messages.images import (
     LabelImageWriter,
+    depth_image,
+    depth_of,
     image_to_rgb,
     label_image,
     mono_image,
@@ -25,6 +27,8 @@ __all__ = [
     "MessageError",
     "bits_in_use",
     "compressed_to_rgb",
+    "depth_image",
+    "depth_of",
     "detections",
     "diagnostic_array",
     "diagnostic_status",

@@ -20,6 +20,7 @@ from vision_msgs.msg import (
 
 from ssap_ros.errors import MessageError
 from ssap_ros.messages.compressed import png_labels
+from ssap_ros.messages.images import plane
 from ssap_ros.types import Instance
 
 
@@ -65,10 +66,7 @@ def labels_of(image: Image | CompressedImage) -> NDArray[np.uint16]:
             f"label image must be complete and mono16, got {len(image.data)} bytes of "
             f"{image.encoding!r} for {image.width} x {image.height}"
         )
-    order = ">u2" if image.is_bigendian else "<u2"
-    rows = np.frombuffer(image.data, np.uint8, image.step * image.height)
-    rows = rows.reshape(image.height, image.step)[:, : 2 * image.width]
-    return np.ascontiguousarray(rows).view(order).astype(np.uint16, copy=False)
+    return plane(image, "u2")
 
 
 def detections(

@@ -187,6 +187,52 @@ def mono_image(header: Header, values: NDArray[np.uint8]) -> Image:
     return _image(header, "mono8", np.ascontiguousarray(values, np.uint8))
 
 
+def depth_image(header: Header, depth: NDArray[Any]) -> Image:
+    """`~/depth/static`: uint16 (H, W) in millimetres as 16UC1, float32 in metres as 32FC1."""
+    return _image(header, "16UC1" if depth.dtype == np.uint16 else "32FC1", depth)
+
+
+def depth_of(msg: Image) -> NDArray[Any]:
+    """The depth image in a message of 16UC1 (also called mono16) or 32FC1.
+
+    Returns:
+        uint16 (H, W) in millimetres, or float32 (H, W) in metres, as it came.
+
+    Raises:
+        MessageError: It is another image, or incomplete.
+    """
+    kind = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}.get(msg.encoding)
+    if kind is None:
+        raise MessageError(
+            "depth must be 16UC1 in millimetres or 32FC1 in metres, got "
+            f"{msg.encoding[:40]!r} of {msg.width} x {msg.height}"
+        )
+    return plane(msg, kind)
+
+
+def plane(msg: Image, kind: str) -> NDArray[Any]:
+    """The pixels (H, W) of an image of one channel, in native byte order.
+
+    Args:
+        msg: Rows may be padded.
+        kind: "u2" or "f4".
+
+    Raises:
+        MessageError: It has no pixels, or is incomplete.
+    """
+    dtype = np.dtype(kind)
+    row_bytes = msg.width * dtype.itemsize
+    if row_bytes == 0 or msg.step < row_bytes or len(msg.data) < msg.step * msg.height:
+        raise MessageError(
+            f"{msg.encoding} of {msg.width} x {msg.height} needs rows of {row_bytes} bytes, got "
+            f"{len(msg.data)} bytes in rows of {msg.step}"
+        )
+    rows = np.frombuffer(msg.data, np.uint8, msg.step * msg.height).reshape(msg.height, msg.step)
+    pixels = np.ascontiguousarray(rows[:, :row_bytes])
+    foreign = dtype.newbyteorder(">" if msg.is_bigendian else "<")
+    return pixels.view(foreign).astype(dtype, copy=False)
+
+
 def rgb_image(header: Header, rgb: ImageArray) -> Image:
     """`~/overlay`: RGB uint8 (H, W, 3) as rgb8."""
     return _image(header, "rgb8", np.ascontiguousarray(rgb, np.uint8))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNodeMixin
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ssap_ros import messages
@@ -18,12 +16,8 @@ from ssap_ros.node.camera_info import CameraInfos
 from ssap_ros.node.publishers import Outputs
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.node.status import CameraStatus
+from ssap_ros.node.subscriptions import Subscriptions, WhileCapacity
 from ssap_ros.types import ImageArray, ModelInfo
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # its name in Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
 
 
 class ReceivedImage(NamedTuple):
@@ -57,7 +51,7 @@ class Camera:
         self._has_capacity = lambda: has_capacity(name)
         self._kind: type = Image
         self._significant_bits = 0
-        self._subscriptions: list[Any] = []
+        self._subscriptions = Subscriptions(node, self.status)
 
     def open(self, config: NodeConfig, info: ModelInfo) -> None:
         """Create the topics of the results."""
@@ -76,18 +70,15 @@ class Camera:
         if config.image_transport == "compressed":
             topic, kind = f"{topic}/compressed", CompressedImage
         self._kind, self._significant_bits = kind, config.significant_bits
-        info_topic = f"{self._prefix}camera_info"
         self.camera_infos.clear()
-        waits, prompt = _WhileCapacity(self._has_capacity), MutuallyExclusiveCallbackGroup()
-        self._subscribe(kind, topic, self.receive, qos.input_qos(config), waits)
+        add, waits = self._subscriptions.add, WhileCapacity(self._has_capacity)
+        images = add(kind, topic, self.receive, qos.input_qos(config), waits)
         put, profile = self.camera_infos.put, qos.camera_info_qos(config)
-        self._subscribe(CameraInfo, info_topic, put, profile, prompt)
-        self.status.active(self._subscriptions[0].topic_name)
+        add(CameraInfo, f"{self._prefix}camera_info", put, profile)
+        self.status.active({"image": images})
 
     def unsubscribe(self, *, enabled: bool = True) -> None:
         """Receive nothing any more, because the node is inactive or (not enabled) switched off."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
         self.status.inactive(enabled=enabled)
 
@@ -99,54 +90,10 @@ class Camera:
 
     def other_publishers(self) -> str:
         """What is published on the images' topic and is no such image; empty if nothing is."""
-        if self.status.topic is None:
-            return ""
-        found = self._node.get_publishers_info_by_topic(self.status.topic)
-        wanted = f"sensor_msgs/msg/{self._kind.__name__}"
-        others = sorted(
-            {f"{p.topic_type} by {p.node_name}" for p in found if p.topic_type != wanted}
-        )
-        if not others:
-            return ""
-        return f"{self.status.topic} must be {wanted}, got {', '.join(others)}"
-
-    def _subscribe(
-        self,
-        kind: Any,
-        topic: str,
-        callback: Callable[[Any], None],
-        profile: QoSProfile,
-        group: CallbackGroup,
-    ) -> None:
-        def report(problem: str) -> None:
-            self.status.qos_problem = problem
-            self._node.get_logger().warning(problem)
-
-        events = SubscriptionEventCallbacks(incompatible_qos=qos.incompatible(topic, report))
-        self._subscriptions.append(
-            self._node.create_subscription(
-                kind,
-                topic,
-                callback,
-                profile,
-                callback_group=group,
-                event_callbacks=events,
-                qos_overriding_options=qos.overridable(),
-            )
-        )
+        topic = self.status.topics.get("image")
+        return self._subscriptions.other_publishers(topic, self._kind) if topic else ""
 
     def receive(self, msg: Image | CompressedImage) -> None:
         """The callback of the images: hand one over to the worker."""
-        self.status.image_came()
+        self.status.came("image")
         self._put(self.name, ReceivedImage(msg, time.perf_counter()))
-
-
-class _WhileCapacity(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
-    """Leaves images to the middleware while the queue is full."""
-
-    def __init__(self, has_capacity: Callable[[], bool]) -> None:
-        super().__init__()
-        self._has_capacity = has_capacity
-
-    def can_execute(self, entity: Any) -> bool:
-        return self._has_capacity() and super().can_execute(entity)

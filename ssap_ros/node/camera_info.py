@@ -25,11 +25,11 @@ class CameraInfos:
 
     def __init__(self) -> None:
         self.n_unmatched = 0
-        self._latest: deque[tuple[int, CameraInfo]] = deque(maxlen=_KEPT)
+        self._latest: deque[CameraInfo] = deque(maxlen=_KEPT)
 
     def put(self, msg: CameraInfo) -> None:
         """Keep a message."""
-        self._latest.append((stamp_nanoseconds(msg.header.stamp), msg))
+        self._latest.append(msg)
 
     def clear(self) -> None:
         """Forget the messages, not the count."""
@@ -38,21 +38,27 @@ class CameraInfos:
     def size(self) -> tuple[int, int]:
         """Width and height of the latest one; zeros if there is none."""
         latest = tuple(self._latest)[-1:]
-        return (latest[0][1].width, latest[0][1].height) if latest else (0, 0)
+        return (latest[0].width, latest[0].height) if latest else (0, 0)
 
     def of(self, header: Header) -> CameraInfo | None:
         """A copy, under the image's header, of the camera_info that is nearest to it in time.
 
         None if none is within 5 ms; a driver gives both the same stamp.
         """
-        taken = stamp_nanoseconds(header.stamp)
-        distances = [(abs(stamp - taken), msg) for stamp, msg in tuple(self._latest)]
-        if not distances:
+        nearest = self.nearest(header)
+        if nearest is None:
             return None
-        distance, msg = min(distances, key=lambda pair: pair[0])
-        if distance > _WINDOW_NS:
+        if _distance(nearest.header, header) > _WINDOW_NS:
             self.n_unmatched += 1
             return None
-        msg = copy.copy(msg)
+        msg = copy.copy(nearest)
         msg.header = header
         return msg
+
+    def nearest(self, header: Header) -> CameraInfo | None:
+        """The one that is nearest in time, however far; None if none came."""
+        return min(tuple(self._latest), key=lambda msg: _distance(msg.header, header), default=None)
+
+
+def _distance(one: Header, other: Header) -> int:
+    return abs(stamp_nanoseconds(one.stamp) - stamp_nanoseconds(other.stamp))

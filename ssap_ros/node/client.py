@@ -16,9 +16,9 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 
 from ssap_ros.messages import rgb_image, stamp_nanoseconds
 from ssap_ros.node import qos
@@ -26,7 +26,7 @@ from ssap_ros.node.start import StartError, check_domain
 from ssap_ros.node.status import Level
 from ssap_ros.types import ImageArray
 
-Part = Literal["masks", "detections"]
+Part = Literal["masks", "detections", "objects"]
 
 _DEPTH = 100
 _IMAGE_FIELDS = ("height", "width", "encoding", "is_bigendian", "step")
@@ -124,23 +124,39 @@ class NodeClient(Connection):
         super().__init__(name, namespace, domain_id)
         self._prefixes = [f"{camera}/" if camera else "" for camera in cameras]
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        images = QoSProfile(depth=image_depth, reliability=reliability)
+        self._image_qos = images = QoSProfile(depth=image_depth, reliability=reliability)
+        self._depth: tuple[Any, Any] | None = None
         self._publishers = [
             self.node.create_publisher(Image, f"{prefix}image", images) for prefix in self._prefixes
         ]
+
+    def add_depth(self) -> None:
+        """Send depth to the node `ssap_depth` of the namespace as well, and receive its objects."""
+        create, profile = self.node.create_publisher, self._image_qos
+        self._depth = create(Image, "depth", profile), create(CameraInfo, "camera_info", profile)
+
+    def publish_depth(self, image: Image, camera_info: CameraInfo) -> None:
+        """Send a depth image and the calibration that it was taken with."""
+        assert self._depth is not None
+        images, camera_infos = self._depth
+        camera_infos.publish(camera_info)
+        images.publish(image)
 
     def publish(self, camera: int, msg: Image) -> None:
         """Send an image of the camera of this number."""
         self._publishers[camera].publish(msg)
 
     def on_result(self, callback: Callable[[int, Part, bytes], None]) -> None:
-        """Called with the number of the camera and each message of masks or detections in CDR."""
+        """Called with the number of the camera and each message of an output in CDR."""
         subscribe = self.node.create_subscription
         for number, prefix in enumerate(self._prefixes):
             masks = partial(callback, number, "masks")
             boxes = partial(callback, number, "detections")
             subscribe(Image, f"ssap/{prefix}instances", masks, _DEPTH, raw=True)
             subscribe(Detection2DArray, f"ssap/{prefix}detections", boxes, _DEPTH, raw=True)
+        if self._depth is not None:
+            objects = partial(callback, 0, "objects")
+            subscribe(Detection3DArray, "ssap_depth/detections_3d", objects, _DEPTH, raw=True)
 
     def on_class_names(self, callback: Callable[[dict[int, str]], None]) -> None:
         """Called with the class name by class id, which an active node latches."""
@@ -175,14 +191,26 @@ class NodeClient(Connection):
 
 def image_message(stamp: int, frame_id: str, image: ImageArray | Any) -> Image:
     """An image message: of RGB uint8 (H, W, 3), or of a recorded message with another header."""
-    header = Header(frame_id=frame_id)
-    header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+    header = _header(stamp, frame_id)
     if isinstance(image, np.ndarray):
         return rgb_image(header, image)
     fields = {name: getattr(image, name) for name in _IMAGE_FIELDS}
     data = array("B")  # rclpy takes an array as it is; numpy or bytes it copies element by element
     data.frombytes(image.data.data.cast("B"))
     return Image(header=header, data=data, **fields)
+
+
+def camera_info_message(stamp: int, frame_id: str, info: Any) -> CameraInfo:
+    """A recorded camera_info with another header."""
+    numbers = {name: [float(value) for value in getattr(info, name)] for name in "dkrp"}
+    fields = {name: getattr(info, name) for name in ("height", "width", "distortion_model")}
+    return CameraInfo(header=_header(stamp, frame_id), **fields, **numbers)
+
+
+def _header(stamp: int, frame_id: str) -> Header:
+    header = Header(frame_id=frame_id)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+    return header
 
 
 def header_of(raw: bytes) -> tuple[int, str]:

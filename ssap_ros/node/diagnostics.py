@@ -21,6 +21,7 @@ from ssap_ros.node.memory import memory_mb
 from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameQueue
+from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.node.status import Level
 from ssap_ros.node.transport import too_large
 
@@ -65,17 +66,22 @@ def _camera_status(
             message += too_large(*camera.camera_infos.size())
     values: dict[str, object] = {
         "state": state,
-        "topic": camera.status.topic or "",
+        "topic": camera.status.topics.get("image", ""),
         **common,
         **dataclasses.asdict(queue.counts(camera.name)),
         "partition_incomplete": camera.status.n_incomplete,
         "camera_info_unmatched": camera.camera_infos.n_unmatched,
         "input_hz": f"{camera.status.take_rate():.1f}",
         "last_error": camera.status.last_error or host.status.last_error,
+        **stage_values(camera.times),
     }
-    for stage, times in camera.times.percentiles().items():
-        values[f"{stage}_ms"] = "/".join(f"{p:.2f}" for p in times.values())
     if camera.outputs is not None:
         for sizes in camera.outputs.png_bytes.percentiles().values():
             values["png_bytes"] = "/".join(f"{p:.0f}" for p in sizes.values())
     return diagnostic_status(name, level, message, values)
+
+
+def stage_values(times: StageTimes) -> dict[str, str]:
+    """p50/p95/p99 of every <stage>_ms."""
+    stages = times.percentiles().items()
+    return {f"{stage}_ms": "/".join(f"{p:.2f}" for p in ms.values()) for stage, ms in stages}

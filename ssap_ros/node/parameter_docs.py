@@ -1,4 +1,4 @@
-"""The parameter file and the table of the README, both made from config.py.
+"""The parameter files and the tables of the documentation, all made from config.py.
 
 `python -m ssap_ros.node.parameter_docs` writes them into a checkout.
 """
@@ -7,53 +7,59 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.config import DepthConfig, NodeConfig, SsapConfig
 
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
+NODE, DEPTH_NODE = (SsapConfig, NodeConfig), (DepthConfig,)
+FILES = {"config/ssap.yaml": NODE, "config/ssap_depth.yaml": DEPTH_NODE}
+TABLES = {"README.md": NODE, "docs/depth.md": DEPTH_NODE}
 
 
-def parameter_file() -> str:
-    """config/ssap.yaml: every parameter with its default and what it means."""
+def parameter_file(configs: Sequence[type]) -> str:
+    """Every parameter with its default and what it means."""
     lines = [
         "# Parameters of the node with their defaults, made from ssap_ros/config.py by",
         "# `python -m ssap_ros.node.parameter_docs`.",
         "/**:",
         "  ros__parameters:",
     ]
-    for field in _fields():
+    for field in _fields(configs):
         lines += [f"    # {field.metadata['description']}", f"    {field.name}: {_text(field)}"]
     return "\n".join(lines) + "\n"
 
 
-def parameter_table() -> str:
-    """The table of the README."""
+def parameter_table(configs: Sequence[type]) -> str:
+    """The parameters as a table of Markdown."""
     lines = ["| parameter | default | values | live | meaning |", "|---|---|---|---|---|"]
-    for field in _fields():
+    for field in _fields(configs):
         live = "yes" if field.metadata.get("live") else ""
         cells = (f"`{field.name}`", f"`{_text(field)}`", _values(field), live)
         lines.append(f"| {' | '.join(cells)} | {field.metadata['description']} |")
     return "\n".join(lines)
 
 
-def with_table(text: str) -> str:
-    """`text`, the README, with the table of today between its marks."""
+def with_table(text: str, configs: Sequence[type]) -> str:
+    """`text`, a page, with the table of today between its marks."""
     before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{parameter_table()}\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n{parameter_table(configs)}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> None:
-    """Write both into the checkout that this module lies in."""
+    """Write all of them into the checkout that this module lies in."""
     root = Path(__file__).resolve().parents[2]
-    (root / "config" / "ssap.yaml").write_text(parameter_file())
-    readme = root / "README.md"
-    readme.write_text(with_table(readme.read_text()))
+    for name, configs in FILES.items():
+        (root / name).write_text(parameter_file(configs))
+    for name, configs in TABLES.items():
+        page = root / name
+        page.write_text(with_table(page.read_text(), configs))
 
 
-def _fields() -> list[dataclasses.Field[Any]]:
-    return [*dataclasses.fields(SsapConfig), *dataclasses.fields(NodeConfig)]
+def _fields(configs: Sequence[type]) -> list[dataclasses.Field[Any]]:
+    return [field for config in configs for field in dataclasses.fields(config)]
 
 
 def _text(field: dataclasses.Field[Any]) -> str:

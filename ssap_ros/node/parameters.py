@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import (
@@ -16,35 +16,45 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.config import DepthConfig, NodeConfig, SsapConfig, StreamConfig
 from ssap_ros.errors import InputError
 
-_Config = TypeVar("_Config", SsapConfig, NodeConfig)
+Config = TypeVar("Config", bound=SsapConfig | StreamConfig)
+Settings = Mapping[type, Any]
+"""Configurations by their type."""
 
 
-class NodeParameters:
+class Parameters:
     """Declares a parameter for every setting and keeps the settings up to date.
 
-    accept: raises ValueError if the settings cannot be used; then the old ones stay, and whoever
-        set the parameter learns the reason.
+    configs: the types of the settings. accept: raises ValueError if new settings cannot be used;
+        then the old ones stay, and whoever set the parameter learns the reason.
     on_change: called after settings were changed.
 
     Raises ValueError or ParameterException if a parameter is given a value that does not fit.
     """
 
     def __init__(
-        self, node: Node, accept: Callable[[SsapConfig], None], on_change: Callable[[], None]
+        self,
+        node: Node,
+        configs: Sequence[type[SsapConfig | StreamConfig]],
+        accept: Callable[[Settings], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._declare = node.declare_parameter
         self._accept, self._on_change = accept, on_change
-        self.pipeline = self._declared(SsapConfig)
-        self.node = self._declared(NodeConfig)
+        self._settings: Settings = {config: self._declared(config) for config in configs}
         node.add_on_set_parameters_callback(self._on_set)
         for name in node._parameter_overrides:
             if not node.has_parameter(name) and not name.startswith("qos_overrides."):
-                node.get_logger().warning(_unknown(name))
+                node.get_logger().warning(_unknown(name, configs))
 
-    def _declared(self, config: type[_Config]) -> _Config:
+    def of(self, config: type[Config]) -> Config:
+        """The settings of this type as they are now."""
+        settings: Config = self._settings[config]
+        return settings
+
+    def _declared(self, config: type[Config]) -> Config:
         values: dict[str, Any] = {}
         for field in dataclasses.fields(config):
             value = self._declare(field.name, _to_ros(field.default), descriptor(field)).value
@@ -57,15 +67,46 @@ class NodeParameters:
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
-            pipeline = _changed(self.pipeline, parameters)
-            node = _changed(self.node, parameters)
-            self._accept(pipeline)
+            settings = {kind: _changed(old, parameters) for kind, old in self._settings.items()}
+            self._accept(settings)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if (pipeline, node) != (self.pipeline, self.node):
-            self.pipeline, self.node = pipeline, node
+        if settings != self._settings:
+            self._settings = settings
             self._on_change()
         return SetParametersResult(successful=True)
+
+
+class NodeParameters(Parameters):
+    """Those of the segmentation node. accept: asked about the settings of the pipeline."""
+
+    def __init__(
+        self, node: Node, accept: Callable[[SsapConfig], None], on_change: Callable[[], None]
+    ) -> None:
+        configs = (SsapConfig, NodeConfig)
+        super().__init__(node, configs, lambda new: accept(new[SsapConfig]), on_change)
+
+    @property
+    def pipeline(self) -> SsapConfig:
+        """The settings of the pipeline."""
+        return self.of(SsapConfig)
+
+    @property
+    def node(self) -> NodeConfig:
+        """The settings of the node."""
+        return self.of(NodeConfig)
+
+
+class DepthParameters(Parameters):
+    """Those of the depth node."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node, (DepthConfig,), lambda _: None, lambda: None)
+
+    @property
+    def depth(self) -> DepthConfig:
+        """All of its settings."""
+        return self.of(DepthConfig)
 
 
 def descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
@@ -87,7 +128,7 @@ def descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     return descriptor
 
 
-def _changed(config: _Config, parameters: list[Parameter]) -> _Config:
+def _changed(config: Config, parameters: list[Parameter]) -> Config:
     names = {field.name for field in dataclasses.fields(config)}
     return dataclasses.replace(
         config, **{p.name: _from_ros(p.value) for p in parameters if p.name in names}
@@ -98,9 +139,9 @@ def _from_ros(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, configs: Sequence[type]) -> str:
     """What to say of a parameter that nothing reads."""
-    known = [f.name for config in (SsapConfig, NodeConfig) for f in dataclasses.fields(config)]
+    known = [f.name for config in configs for f in dataclasses.fields(config)]
     near = difflib.get_close_matches(name.lower(), known, 1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
     return f"parameter {name} is not known and has no effect; {hint}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
-from rclpy.lifecycle import LifecycleNodeMixin, LifecyclePublisher
-from rclpy.qos import QoSProfile
+from rclpy.lifecycle import LifecycleNodeMixin
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -17,6 +16,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from ssap_ros import messages
 from ssap_ros.config import NodeConfig
 from ssap_ros.node import qos
+from ssap_ros.node.lazy_publishers import LazyPublishers
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.pipeline import STAGES, Prediction
 from ssap_ros.stages.class_choice import ClassChoice
@@ -24,19 +24,22 @@ from ssap_ros.stages.masks import class_mask
 from ssap_ros.stages.semantics import confidence_map, semantic_map
 from ssap_ros.stages.tracking import Tracker
 from ssap_ros.types import FrameResult, ImageArray, ModelInfo
+from ssap_ros.visualization.outlines import outlines
 from ssap_ros.visualization.overlay import OverlayRenderer
 
 try:
-    from autoware_internal_debug_msgs.msg import Float64Stamped
-except ImportError:  # a distribution may lack the package; then there are no debug topics
-    Float64Stamped = None
+    from foxglove_msgs.msg import ImageAnnotations
+
+    from ssap_ros.messages.annotations import image_annotations
+except ImportError:  # a distribution may lack the package; then there are no annotations
+    ImageAnnotations = None
 
 NODE_STAGES = ("wait", "convert", *STAGES, "publish", "total", "pipeline_latency")
 """The timed parts of a frame's way through the node. `total` begins when the worker takes the
 frame, after `wait`, and `pipeline_latency` with the stamp of the image."""
 
 
-class Outputs:
+class Outputs(LazyPublishers):
     """The publishers of one camera, from configure to cleanup.
 
     prefix: of the topics, `<camera>/` or empty. info: of the loaded model.
@@ -46,8 +49,9 @@ class Outputs:
     def __init__(
         self, node: LifecycleNodeMixin, prefix: str, config: NodeConfig, info: ModelInfo
     ) -> None:
-        self._node, self._prefix, self._info = node, f"~/{prefix}", info
-        self._publishers: dict[str, LifecyclePublisher] = {}
+        super().__init__(node, prefix)
+        self._info = info
+        result = qos.output_qos(config)
         for topic, kind in (
             ("instances", Image),
             ("instances/compressed", CompressedImage),
@@ -58,22 +62,15 @@ class Outputs:
             ("camera_info", CameraInfo),
             ("overlay", Image),
         ):
-            own = qos.output_qos(config)  # rclpy writes the overrides of the topic into it
-            self._create(kind, topic, own, qos_overriding_options=qos.overridable())
-        self._create(LabelInfo, "label_info", qos.latched())
-        if Float64Stamped is not None:
-            for stage in NODE_STAGES:
-                self._create(Float64Stamped, f"debug/{stage}_ms", QoSProfile(depth=10))
+            self.create(kind, topic, result)
+        if ImageAnnotations is not None:
+            self.create(ImageAnnotations, "annotations", result)
+        self.create(LabelInfo, "label_info", qos.latched(), fixed=True)
+        self.create_times(NODE_STAGES)
         self.png_bytes = StageTimes()
         self._write_labels = messages.LabelImageWriter()
         self._overlay = OverlayRenderer(info.classes)
         self._tracker = Tracker()
-
-    def close(self) -> None:
-        """Take the topics back."""
-        for publisher in self._publishers.values():
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._publishers.clear()
 
     def publish(
         self,
@@ -95,37 +92,39 @@ class Outputs:
         if settings.tracking:
             taken_s = messages.stamp_seconds(header.stamp)
             ids = self._tracker.update(result.labels, result.instances, taken_s)
-        if self._wanted("detections"):
-            self._send("detections", messages.detections(header, result.instances, ids))
-        if self._wanted("instances"):
-            self._send("instances", self._write_labels(header, result.labels))
-        if self._wanted("instances/compressed"):
+        if self.wanted("detections"):
+            self.send("detections", messages.detections(header, result.instances, ids))
+        if self.wanted("instances"):
+            self.send("instances", self._write_labels(header, result.labels))
+        if self.wanted("instances/compressed"):
             png = messages.png_label_image(header, result.labels)
             self.png_bytes.add({"png": len(png.data)})
-            self._send("instances/compressed", png)
-        if camera_info is not None and self._wanted("camera_info"):
-            self._send("camera_info", camera_info)
-        if self._wanted("mask"):
-            self._send("mask", messages.mono_image(header, self._mask(result, settings)))
-        if self._wanted("semantic"):
-            self._send("semantic", messages.mono_image(header, self._semantic(prediction, choice)))
-        if self._wanted("confidence"):
-            self._send("confidence", messages.mono_image(header, self._confidence(prediction)))
-        if self._wanted("overlay"):
+            self.send("instances/compressed", png)
+        if camera_info is not None and self.wanted("camera_info"):
+            self.send("camera_info", camera_info)
+        if self.wanted("mask"):
+            self.send("mask", messages.mono_image(header, self._mask(result, settings)))
+        if self.wanted("semantic"):
+            self.send("semantic", messages.mono_image(header, self._semantic(prediction, choice)))
+        if self.wanted("confidence"):
+            self.send("confidence", messages.mono_image(header, self._confidence(prediction)))
+        if self.wanted("annotations"):
+            self.send("annotations", self._annotations(header, result, ids))
+        if self.wanted("overlay"):
             picture = self._overlay.draw(image, result, ids)
-            self._send("overlay", messages.rgb_image(header, picture))
-
-    def publish_times(self, stamp: Time, stage_ms: Mapping[str, float]) -> None:
-        """Publish what the stages of a frame took, on `~/debug/<stage>_ms`."""
-        for stage, milliseconds in stage_ms.items():
-            topic = f"debug/{stage}_ms"
-            if topic in self._publishers and self._wanted(topic):
-                self._send(topic, Float64Stamped(stamp=stamp, data=milliseconds))
+            self.send("overlay", messages.rgb_image(header, picture))
 
     def publish_label_info(self, stamp: Time, choice: ClassChoice) -> None:
         """Latch the names of the classes that are shown and the lowest score of a detection."""
         info = messages.label_info(Header(stamp=stamp), choice.shown, choice.lowest_score)
-        self._send("label_info", info)
+        self.send("label_info", info)
+
+    def _annotations(self, header: Header, result: FrameResult, ids: Sequence[int]) -> Any:
+        if not ids:  # the colours follow the objects all the same
+            taken_s = messages.stamp_seconds(header.stamp)
+            ids = self._tracker.update(result.labels, result.instances, taken_s)
+        names = dict(enumerate(self._info.classes))
+        return image_annotations(header.stamp, outlines(result, names, ids))
 
     def _mask(self, result: FrameResult, settings: NodeConfig) -> NDArray[np.uint8]:
         wanted = {k for k, name in enumerate(self._info.classes) if name in settings.mask_classes}
@@ -145,13 +144,3 @@ class Outputs:
 
     def _cells(self, prediction: Prediction) -> float:
         return prediction.scale / self._info.levels[0]
-
-    def _create(self, kind: Any, topic: str, profile: QoSProfile, **options: Any) -> None:
-        create = self._node.create_lifecycle_publisher
-        self._publishers[topic] = create(kind, self._prefix + topic, profile, **options)
-
-    def _wanted(self, topic: str) -> bool:
-        return bool(self._publishers[topic].get_subscription_count())
-
-    def _send(self, topic: str, msg: Any) -> None:
-        self._publishers[topic].publish(msg)

@@ -8,9 +8,10 @@ from typing import Any
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from ssap_ros.config import NodeConfig
+from ssap_ros.config import StreamConfig
 
 _OUTPUT_DEPTH = 5
+_JOINED_DEPTH = 10
 _INPUT_DEPTH = {"latest": 1, "every": 100}
 
 _HINTS = {
@@ -24,7 +25,7 @@ def overridable() -> QoSOverridingOptions:
     return QoSOverridingOptions.with_default_policies()
 
 
-def input_qos(config: NodeConfig) -> QoSProfile:
+def input_qos(config: StreamConfig) -> QoSProfile:
     """Of images; under the policy `latest` only the newest is kept."""
     return QoSProfile(
         depth=_INPUT_DEPTH[config.drop_policy],
@@ -32,14 +33,20 @@ def input_qos(config: NodeConfig) -> QoSProfile:
     )
 
 
-def camera_info_qos(config: NodeConfig) -> QoSProfile:
+def camera_info_qos(config: StreamConfig) -> QoSProfile:
     """Of camera_info: none is missed that belongs to an image."""
     return QoSProfile(
         depth=_INPUT_DEPTH["every"], reliability=ReliabilityPolicy[config.input_qos.upper()]
     )
 
 
-def output_qos(config: NodeConfig) -> QoSProfile:
+def joined_qos(config: StreamConfig) -> QoSProfile:
+    """Of messages that are joined by their stamps: none is missed because another came first."""
+    depth = max(_INPUT_DEPTH[config.drop_policy], _JOINED_DEPTH)
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy[config.input_qos.upper()])
+
+
+def output_qos(config: StreamConfig) -> QoSProfile:
     """Of all results of a frame."""
     return QoSProfile(depth=_OUTPUT_DEPTH, reliability=ReliabilityPolicy[config.output_qos.upper()])
 

@@ -89,6 +89,11 @@ class FrameQueue(Generic[Frame]):
             self._frames[camera].append(frame)
             self._changed.notify_all()
 
+    def refuse(self, camera: str) -> None:
+        """Count a frame that is dropped before it could be put."""
+        with self._changed:
+            self._count(camera, received=1, dropped=1)
+
     def take(self, at_most: int = 1) -> list[tuple[str, Frame]]:
         """Wait for frames and take up to so many, one per camera, those first that waited longest.
 

@@ -1,12 +1,13 @@
 """What the node is doing, in the words of its diagnostics.
 
 States: unconfigured, building, inactive, disabled, then per camera waiting, wrong_type,
-qos_mismatch, stale, rejected, too_old, backend_error, over_budget, active.
+qos_mismatch, stale, rejected, too_old, unmatched, backend_error, over_budget, active.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from enum import IntEnum
 
 from ssap_ros.errors import one_line
@@ -95,46 +96,51 @@ class ModelStatus:
 
 
 class CameraStatus:
-    """Remembers what happened to the images of one camera.
+    """Remembers what happened to the frames of one camera.
 
-    topic: where images come from while the node is active, None while it is not.
-    last_error: why an image could not be used, kept for reports after others could.
+    topics: where each input comes from, by its name, while the node is active; empty while it is
+        not. last_error: why a frame could not be used, kept for reports after others could.
     qos_problem: why nothing can be received from a publisher, with the hint; empty if nothing is
         wrong.
     n_incomplete: frames whose partition ran out of time.
     """
 
     def __init__(self) -> None:
-        self.topic: str | None = None
+        self.topics: dict[str, str] = {}
         self.last_error = ""
         self.qos_problem = ""
         self.n_incomplete = 0
         self._enabled = True
         self._rejected = ""
-        self._too_old = ""
-        self._last_image_s: float | None = None
-        self._n_images = self._n_slow = self._n_timed = 0
+        self._dropped: tuple[str, str] | None = None
+        self._last_s: dict[str, float] = {}
+        self._n_received = self._n_slow = self._n_timed = 0
         self._worst_ms = self._budget_ms = 0.0
         self._rate_since_s = time.monotonic()
 
-    def active(self, topic: str) -> None:
-        """Images are expected on `topic`."""
-        self.topic, self._last_image_s = topic, None
-        self._rejected = self._too_old = ""
+    def active(self, topics: Mapping[str, str]) -> None:
+        """Messages are expected on these topics, by the name of the input, the main one first."""
+        self.topics = dict(topics)
+        self._last_s = {}
+        self._rejected, self._dropped = "", None
 
     def inactive(self, *, enabled: bool = True) -> None:
-        """No images are expected, because the node is inactive or, if so, because it is off."""
-        self.topic, self._enabled = None, enabled
+        """Nothing is expected, because the node is inactive or, if so, because it is off."""
+        self.topics, self._enabled = {}, enabled
 
-    def image_came(self) -> None:
-        """An image arrived just now."""
-        self._last_image_s = time.monotonic()
-        self._n_images += 1
+    def came(self, name: str) -> None:
+        """A message of this input arrived just now."""
+        self._last_s[name] = time.monotonic()
+        self._n_received += name == next(iter(self.topics), name)
         self.qos_problem = ""
+
+    def missing(self) -> str | None:
+        """The first input of which nothing has come yet."""
+        return next((name for name in self.topics if name not in self._last_s), None)
 
     def succeeded(self, took_ms: float, budget_ms: float) -> None:
         """A frame was processed; budget_ms: what it may take, 0 = any time."""
-        self._rejected = self._too_old = ""
+        self._rejected, self._dropped = "", None
         self._n_timed += 1
         self._budget_ms = budget_ms
         if 0 < budget_ms < took_ms:
@@ -142,21 +148,27 @@ class CameraStatus:
             self._worst_ms = max(self._worst_ms, took_ms)
 
     def rejected(self, error: Exception) -> None:
-        """An image could not be used."""
+        """A frame could not be used."""
         self.last_error = self._rejected = describe("frame failed", error)
 
     def too_old(self, age_ms: float, limit_ms: float) -> None:
         """An image waited, or was under way, for too long."""
-        self._too_old = (
+        self._dropped = (
+            "too_old",
             f"image dropped, {age_ms:.0f} ms old where max_image_age_ms is {limit_ms:.0f}; "
-            "is use_sim_time right, and are the clocks synchronous?"
+            "is use_sim_time right, and are the clocks synchronous?",
         )
 
+    def unmatched(self, reason: str) -> None:
+        """Masks were dropped, because nothing of their time came from another input."""
+        self.last_error = reason
+        self._dropped = "unmatched", reason
+
     def take_rate(self) -> float:
-        """Images per second since the last call."""
+        """Messages of the main input per second since the last call."""
         now = time.monotonic()
-        rate = self._n_images / max(now - self._rate_since_s, 1e-3)
-        self._n_images, self._rate_since_s = 0, now
+        rate = self._n_received / max(now - self._rate_since_s, 1e-3)
+        self._n_received, self._rate_since_s = 0, now
         return rate
 
     def summary(self) -> Summary:
@@ -164,21 +176,22 @@ class CameraStatus:
         slow, timed, worst = self._n_slow, self._n_timed, self._worst_ms
         self._n_slow = self._n_timed = 0
         self._worst_ms = 0.0
-        if self.topic is None:
+        if not self.topics:
             if not self._enabled:
                 return Level.OK, "disabled", "switched off by ~/enable"
-            return Level.WARN, "inactive", "model loaded, not subscribed"
+            return Level.WARN, "inactive", "configured, not subscribed"
         if self.qos_problem:
             return Level.ERROR, "qos_mismatch", self.qos_problem
-        if self._last_image_s is None:
-            return Level.WARN, "waiting", f"no image yet on {self.topic}"
-        age_s = time.monotonic() - self._last_image_s
+        if (name := self.missing()) is not None:
+            return Level.WARN, "waiting", f"no {name} yet on {self.topics[name]}"
+        name, last_s = min(self._last_s.items(), key=lambda entry: entry[1])
+        age_s = time.monotonic() - last_s
         if age_s > STALE_AFTER_S:
-            return Level.WARN, "stale", f"no image for {age_s:.0f} s on {self.topic}"
+            return Level.WARN, "stale", f"no {name} for {age_s:.0f} s on {self.topics[name]}"
         if self._rejected:
             return Level.ERROR, "rejected", self._rejected
-        if self._too_old:
-            return Level.WARN, "too_old", self._too_old
+        if self._dropped:
+            return Level.WARN, *self._dropped
         if slow:
             return (
                 Level.WARN,
@@ -186,7 +199,7 @@ class CameraStatus:
                 f"{slow} of {timed} frames took longer than {self._budget_ms:.0f} ms, the slowest "
                 f"{worst - self._budget_ms:.0f} ms longer",
             )
-        return Level.OK, "active", f"processing {self.topic}"
+        return Level.OK, "active", f"processing {next(iter(self.topics.values()))}"
 
 
 def describe(what: str, error: Exception) -> str:

@@ -25,7 +25,7 @@ Format = Literal["masks", "coco", "yolo"]
 
 _IMAGE_FILES = ("*.png", "*.jpg", "*.jpeg", "*.bmp")
 _FILES: dict[Format, tuple[str, ...]] = {
-    "masks": (PREDICTIONS, *_IMAGE_FILES),
+    "masks": (PREDICTIONS, "*.mp4", *_IMAGE_FILES),
     "coco": (ANNOTATIONS, *_IMAGE_FILES),
     "yolo": (DATA, "*.txt", *_IMAGE_FILES),
 }

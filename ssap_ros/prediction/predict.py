@@ -12,7 +12,7 @@ from ssap_ros.backends import load_backend
 from ssap_ros.common.outputs import output_folder
 from ssap_ros.common.progress import Show
 from ssap_ros.config import SsapConfig
-from ssap_ros.data.labels import Picture
+from ssap_ros.data.labels import Clip, Picture
 from ssap_ros.errors import InputError
 from ssap_ros.pipeline import SsapPipeline
 from ssap_ros.prediction.formats import OutputOptions
@@ -95,17 +95,26 @@ def _pictures(
 ) -> Iterator[Picture]:
     """The chosen pictures, each with a name of its own; what cannot be read is noted."""
     taken: Counter[str] = Counter()
+    clips: Counter[str] = Counter()
     for spec in sources:
         source = open_source(spec, max_frames)
+        stem = Path(spec).stem.replace(":", "_")
+        clip = Clip(_unique(stem, clips), source.fps / every)
         for frame in source:
             if frame.index % every:
                 continue
-            stem = Path(spec).stem.replace(":", "_")
-            name = frame.file.stem if frame.file else f"{stem}_{frame.index:06}"
-            taken[name] += 1
-            unique = name if taken[name] == 1 else f"{name}_{taken[name]}"
-            yield Picture(unique, frame.rgb(), frame.file)
+            if frame.file:
+                yield Picture(_unique(frame.file.stem, taken), frame.rgb(), frame.file)
+            else:
+                name = _unique(f"{stem}_{frame.index:06}", taken)
+                yield Picture(name, frame.rgb(), clip=clip, index=frame.index // every)
         counts.problems += source.damage
+
+
+def _unique(name: str, taken: Counter[str]) -> str:
+    """The name, with a number if it is taken already."""
+    taken[name] += 1
+    return name if taken[name] == 1 else f"{name}_{taken[name]}"
 
 
 def _batches(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:

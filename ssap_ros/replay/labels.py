@@ -56,7 +56,7 @@ def export_labels(
     """
     rows = json.loads((run / FRAMES).read_text())
     how = replay_options
-    frames = open_source(source, how.max_frames, how.topics, how.gt_instances)
+    frames = open_source(source, how.max_frames, how.topics, how.not_topics)
     prefixes = [topic_prefix(name) for name in camera_names(frames.cameras)]
     count = 0
     with contextlib.ExitStack() as stack:

@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 from ssap_ros.data.cityscapes import CityscapesSet
 from ssap_ros.data.coco import CocoAnnotations
 from ssap_ros.data.image_files import read_image, require_files
-from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, street_video
+from ssap_ros.data.scenes.depth import intrinsics, scene_box, scene_depth
+from ssap_ros.data.scenes.street import CLASSES, FRAME_RATE, Scene, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments, bounding_box
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.coco_export import CocoExport
 from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED
 from ssap_ros.replay.bags.messages import Detection
+from ssap_ros.replay.bags.space import Detection3D, camera_info, detections_3d
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.sources import open_source
 from ssap_ros.types import ImageArray
 
 _LOG = logging.getLogger(__name__)
 IMAGE_TOPIC = "/camera/image"
+DEPTH_TOPIC, CAMERA_INFO_TOPIC = "/camera/depth", "/camera/camera_info"
 TRUTH = "/camera/gt"
 _START_NS = 1_700_000_000_000_000_000  # a fixed date, so that equal sources make equal bags
 _FRAME_ID = "camera"
@@ -37,6 +40,19 @@ _CLIP_FRAMES = 100  # of one procedural street, before its objects have passed
 _SCENE_FRAMES = 100
 _SCENE_SIZE = (480, 640)
 _JPEG_QUALITY = 95
+_MIN_PIXELS_3D = 100  # min_instance_area of the node: less is not to be found
+
+
+@dataclass(frozen=True)
+class FrameDepth:
+    """What a depth camera beside the camera sees, aligned to its picture.
+
+    millimetres: uint16 (H, W), 0 = no depth. k: of the camera, row by row. objects: the true boxes.
+    """
+
+    millimetres: NDArray[np.uint16]
+    k: tuple[float, ...]
+    objects: tuple[Detection3D, ...]
 
 
 @dataclass(frozen=True)
@@ -51,15 +67,20 @@ class TruthFrame:
     image: ImageArray
     labels: NDArray[np.uint16] | None = None
     entries: tuple[Detection, ...] = ()
+    depth: FrameDepth | None = None
 
 
 @dataclass(frozen=True)
 class BagSource:
-    """classes: name by class id of the truth, empty without one. n_frames: None if unknown."""
+    """classes: name by class id of the truth, empty without one. n_frames: None if unknown.
+
+    has_depth: whether the frames have depth.
+    """
 
     classes: dict[int, str]
     n_frames: int | None
     frames: Iterator[TruthFrame]
+    has_depth: bool = False
 
 
 def make_bag(
@@ -72,7 +93,8 @@ def make_bag(
     """Write the frames of `source` to the mcap `out`; their number.
 
     The topics are IMAGE_TOPIC (with `/compressed` for an encoding "jpeg" or "png") and, where there
-    is truth, `instances`, `detections` and `label_info` under TRUTH, as ground_truth.py reads them.
+    is truth, `instances`, `detections` and `label_info` under TRUTH, as ground_truth.py reads them;
+    with depth also DEPTH_TOPIC (16UC1), CAMERA_INFO_TOPIC, and `detections_3d` under TRUTH.
     coco: folder for the same frames as PNG with a COCO annotation file, as `ssap evaluate` reads.
     Raises InputError if the source has no frames, or a file cannot be written.
     """
@@ -86,6 +108,10 @@ def make_bag(
             bag.add_topic(f"{TRUTH}/instances", bag_messages.IMAGE)
             bag.add_topic(f"{TRUTH}/detections", bag_messages.DETECTIONS)
             bag.add_topic(f"{TRUTH}/label_info", bag_messages.LABEL_INFO, latched=True)
+        if source.has_depth:
+            bag.add_topic(DEPTH_TOPIC, bag_messages.IMAGE)
+            bag.add_topic(CAMERA_INFO_TOPIC, bag_messages.CAMERA_INFO)
+            bag.add_topic(f"{TRUTH}/detections_3d", bag_messages.DETECTIONS_3D)
         for frame in source.frames:
             stamp = _START_NS + frame.time
             head = bag_messages.header(stamp, _FRAME_ID)
@@ -102,6 +128,8 @@ def make_bag(
                 )
                 if export:
                     export.add(frame.image, frame.labels, frame.entries)
+            if frame.depth is not None:
+                _write_depth(bag, stamp, head, frame.depth)
             count += 1
             if progress:
                 progress(count)
@@ -110,6 +138,13 @@ def make_bag(
     if export:
         export.close()
     return count
+
+
+def _write_depth(bag: BagWriter, stamp: int, head: Any, depth: FrameDepth) -> None:
+    info = camera_info(head, depth.k, depth.millimetres.shape[:2])
+    bag.write(CAMERA_INFO_TOPIC, stamp, info)
+    bag.write(DEPTH_TOPIC, stamp, bag_messages.image(head, "16UC1", depth.millimetres))
+    bag.write(f"{TRUTH}/detections_3d", stamp, detections_3d(head, depth.objects))
 
 
 def _picture(head: Any, image: ImageArray, encoding: str) -> Any:
@@ -131,15 +166,20 @@ def open_bag_source(
     annotations: Path | None = None,
     split: str = "val",
     size: tuple[int, int] | None = None,
+    *,
+    depth: bool = False,
 ) -> BagSource:
     """The frames that `spec` means, at most `frames`.
 
     spec: a video, an image, a folder of images, a bag, `scenes[:SEED]`, or the folder of Cityscapes
         (leftImg8bit/ and gtFine/), of which `split` is taken.
     annotations: COCO annotation file of a folder of images. size: (H, W) of procedural scenes.
+    depth: whether the frames are to have depth, which procedural scenes have.
     Raises InputError if there is nothing to read.
     """
     name, _, seed = spec.partition(":")
+    if depth and name != "scenes":
+        raise InputError(f"only procedural scenes have depth, {spec} has none")
     if annotations:
         return _coco(Path(spec), annotations, frames)
     if (Path(spec) / "leftImg8bit").is_dir():
@@ -149,7 +189,7 @@ def open_bag_source(
     if name == "scenes":
         if seed and not seed.isdigit():
             raise InputError(f"expected scenes or scenes:SEED with a whole number, got {spec}")
-        return _scenes(int(seed or 0), frames or _SCENE_FRAMES, size or _SCENE_SIZE)
+        return _scenes(int(seed or 0), frames or _SCENE_FRAMES, size or _SCENE_SIZE, depth)
     source = open_source(spec, frames)
     if topics := source.describe_topics():
         _LOG.info(topics)
@@ -164,7 +204,7 @@ def _from_zero(frames: Iterator[TruthFrame]) -> Iterator[TruthFrame]:
         yield TruthFrame(frame.time - start, frame.image)
 
 
-def _scenes(seed: int, n_frames: int, size: tuple[int, int]) -> BagSource:
+def _scenes(seed: int, n_frames: int, size: tuple[int, int], has_depth: bool) -> BagSource:
     """Streets one after the other, each with the next seed; an object keeps its `id` throughout."""
 
     def read() -> Iterator[TruthFrame]:
@@ -176,11 +216,26 @@ def _scenes(seed: int, n_frames: int, size: tuple[int, int]) -> BagSource:
                 tracks = [str(n_objects + k) for k in range(1, len(scene.class_ids) + 1)]
                 segments = Segments(scene.instances, scene.class_ids.astype(np.int64))
                 labels, entries = truth_of(segments, np.zeros(size, bool), tracks)
-                yield TruthFrame(round(done * 1e9 / FRAME_RATE), scene.image, labels, entries)
+                depth = _depth(scene, tracks) if has_depth else None
+                time = round(done * 1e9 / FRAME_RATE)
+                yield TruthFrame(time, scene.image, labels, entries, depth)
                 done += 1
             n_objects += len(scene.class_ids)
 
-    return BagSource(dict(enumerate(CLASSES)), n_frames, read())
+    return BagSource(dict(enumerate(CLASSES)), n_frames, read(), has_depth)
+
+
+def _depth(scene: Scene, tracks: list[str]) -> FrameDepth:
+    """The true boxes are those of the objects that are seen well enough and have depth."""
+    metres = scene_depth(scene)
+    areas = np.bincount(scene.instances[metres > 0], minlength=len(scene.objects) + 1)[1:]
+    objects = [
+        Detection3D(str(thing.class_id), 1.0, *scene_box(scene.camera, thing), track)
+        for thing, track, area in zip(scene.objects, tracks, areas, strict=True)
+        if area >= _MIN_PIXELS_3D
+    ]
+    millimetres = np.round(1000 * metres).astype(np.uint16)
+    return FrameDepth(millimetres, intrinsics(scene.camera), tuple(objects))
 
 
 def _cityscapes(root: Path, split: str, frames: int | None) -> BagSource:

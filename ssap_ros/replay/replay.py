@@ -12,8 +12,9 @@ from ssap_ros.backends import model_path
 from ssap_ros.common.outputs import claim_folder, output_folder, write_json
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
+from ssap_ros.replay.bags.depth import DepthImages, ObjectsTruth
 from ssap_ros.replay.bags.ground_truth import GroundTruth
-from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bags.messages import DETECTIONS, DETECTIONS_3D, IMAGE
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.play.parameters import checked_parameters
 from ssap_ros.replay.play.play import PlayOptions, camera_names, play
@@ -34,6 +35,7 @@ _OWN = (
     RECORDING,
     "outputs.mcap",
     "node.log",
+    "depth_node.log",
     "overlay.mp4",
     "frame_*.png",
 )
@@ -46,13 +48,25 @@ class ReplayOptions:
     max_frames: end after so many. topics: image topics of a bag, one per camera; see open_source.
     gt_instances, gt_detections: truth topics, one per camera or none; see ground_truth.py. Without
         gt_detections the topic `detections` beside the instances is taken, if there is one.
+    depth_topic: depth images of the only camera, aligned to it; empty = no depth node. Only images
+        with the stamp of a frame are played.
+    depth_info_topic: their camera_info; empty = `camera_info` beside them.
+    gt_objects: topic of the true objects in space.
     """
 
     max_frames: int | None = None
     topics: tuple[str, ...] = ()
     gt_instances: tuple[str, ...] = ()
     gt_detections: tuple[str, ...] = ()
+    depth_topic: str = ""
+    depth_info_topic: str = ""
+    gt_objects: str = ""
     play: PlayOptions = field(default_factory=PlayOptions)
+
+    @property
+    def not_topics(self) -> tuple[str, ...]:
+        """Image topics that are no camera's."""
+        return tuple(topic for topic in (*self.gt_instances, self.depth_topic) if topic)
 
 
 @dataclass(frozen=True)
@@ -67,9 +81,10 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     """Play `source` (see open_source) to a fresh node; write outputs and scores to a folder.
 
     Writes recording.mcap, overlay.mp4, frame_*.png, summary.json, frames.json, report.html and
-    node.log. In the summary frames_in = frames_out + frames_dropped + frames_failed, and `problems`
-    lists what makes the result partial: under the policy "every", a frame without exactly one
-    output, and whatever of the source could not be read.
+    node.log (with depth also depth_node.log). In the summary frames_in = frames_out +
+    frames_dropped + frames_failed, and `problems` lists what makes the result partial: under the
+    policy "every", a frame without exactly one output, and whatever of the source could not be
+    read.
 
     Raises InputError for the source, the truth or the folder, ModelError for the model, NodeError
     if the node dies or falls silent.
@@ -82,15 +97,21 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     if topics := frames.describe_topics():
         _LOG.info(topics)
     _check_truth(source, frames, options)
+    _check_depth(source, options)
     model = model_path(SsapConfig(model_file_path=options.play.model))
     own = [Path(source), bag_of(source), model]
     for folder in {out, *(out / camera for camera in camera_names(frames.cameras))}:
         claim_folder(folder, _OWN, own)
     with output_folder(out, _OWN, keep="node.log") as stage:
-        playback = play(frames, how, stage, all_scores=bool(options.gt_instances))
+        with contextlib.ExitStack() as stack:
+            depth = _open_depth(stack, source, frames, options)
+            scored = bool(options.gt_instances)
+            playback = play(frames, how, stage, all_scores=scored, depth=depth)
         with contextlib.ExitStack() as stack:
             truths = open_truths(stack, source, options, playback.names)
-            reviewed = review(_open(source, options), playback, truths, threshold, stage)
+            objects = _open_objects(stack, source, options, playback.names)
+            again = _open(source, options)
+            reviewed = review(again, playback, truths, threshold, stage, objects)
             damage = [line for truth in truths for line in truth.damage]
         playback.outputs.unlink()
         summary = summarise(
@@ -139,13 +160,45 @@ def open_truths(
     return truths
 
 
+def _check_depth(source: str, options: ReplayOptions) -> None:
+    """Raises InputError, before anything is played, for what cannot be played or scored."""
+    bag = bag_of(source)
+    if bag is not None and options.gt_objects:
+        with BagReader(bag) as reader:
+            reader.require(options.gt_objects, DETECTIONS_3D)
+
+
+def _open_depth(
+    stack: contextlib.ExitStack, source: str, frames: FrameSource, options: ReplayOptions
+) -> DepthImages | None:
+    bag = bag_of(source)
+    if not options.depth_topic:
+        if options.gt_objects or options.depth_info_topic:
+            raise InputError("objects in space need depth: say --depth-topic TOPIC")
+        return None
+    if bag is None:
+        raise InputError(f"depth topics are in bags, {source} is none")
+    if len(frames.cameras) != 1:
+        raise InputError(f"depth is for one camera, got {', '.join(frames.cameras)}")
+    return stack.enter_context(DepthImages(bag, options.depth_topic, options.depth_info_topic))
+
+
+def _open_objects(
+    stack: contextlib.ExitStack, source: str, options: ReplayOptions, names: Mapping[int, str]
+) -> ObjectsTruth | None:
+    bag = bag_of(source)
+    if bag is None or not options.gt_objects:
+        return None
+    return stack.enter_context(ObjectsTruth(bag, options.gt_objects, names))
+
+
 def _listed(truth: GroundTruth) -> str:
     return ", ".join(truth.classes.values())
 
 
 def _open(source: str, options: ReplayOptions) -> FrameSource:
     transport = options.play.parameters.get("image_transport", "")
-    topics, not_topics = options.topics, options.gt_instances
+    topics, not_topics = options.topics, options.not_topics
     bits = options.play.parameters.get("significant_bits", 0)
     return open_source(source, options.max_frames, topics, not_topics, transport, bits)
 

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "mIoU")
+_OPTIONAL = (
+    *("scores", "curves", "frames_without_truth"),
+    *("objects_total", "frames_without_depth", "scores_3d"),
+)
 Percentiles = Mapping[str, float | None]
 
 
@@ -47,6 +51,8 @@ class ReplaySummary(PlaybackFigures):
         classes: Instances by class name.
         flicker: Mean over the frames; None without any.
         scores, curves, frames_without_truth: None without ground truth.
+        objects_total, frames_without_depth: Of the depth node; None without one.
+        scores_3d: See CentreDistance; None without ground truth in space.
     """
 
     source: str
@@ -69,6 +75,9 @@ class ReplaySummary(PlaybackFigures):
     scores: Mapping[str, Any] | None = None
     curves: Mapping[str, Any] | None = None
     frames_without_truth: int | None = None
+    objects_total: int | None = None
+    frames_without_depth: int | None = None
+    scores_3d: Mapping[str, Any] | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReplaySummary:
@@ -80,9 +89,9 @@ class ReplaySummary(PlaybackFigures):
             raise KeyError(str(error)) from error
 
     def as_dict(self) -> dict[str, Any]:
-        """For summary.json; what there is only with ground truth is left out without it."""
+        """For summary.json; what there is only with ground truth or depth is left out without."""
         values = asdict(self)
-        for name in ("scores", "curves", "frames_without_truth"):
+        for name in _OPTIONAL:
             if values[name] is None:
                 del values[name]
         return values
@@ -111,6 +120,8 @@ class ReplaySummary(PlaybackFigures):
             bare = self.frames_without_truth
             others = f" ({bare} have no truth)" if bare else ""
             lines.append(f"scores on {scores['frames']} frames{others}: {', '.join(known)}")
+        if self.objects_total is not None:
+            lines.append(f"in space: {self.objects_total} objects{self._in_space()}")
         median = self.latency_ms["p50"]
         latency = "" if median is None else f", {median:.0f} ms from image to masks"
         lines.append(f"speed: {self.fps:.1f} frames/s with {self.backend}{latency}")
@@ -119,3 +130,14 @@ class ReplaySummary(PlaybackFigures):
         lines += [f"damaged: {line}" for line in self.damage]
         lines.append(f"report, recording and pictures: {out}")
         return "\n".join(lines)
+
+    def _in_space(self) -> str:
+        """How well the objects in space fit, and how many frames had none."""
+        bare = self.frames_without_depth
+        words = f"; {bare} frames have no depth" if bare else ""
+        if self.scores_3d is None:
+            return words
+        recall, error = self.scores_3d["recall"], self.scores_3d["centre_error_m"]["p50"]
+        found = [f"{share:.0%} of the truth within {d}" for d, share in recall.items() if share]
+        centre = "" if error is None else f", centres {error:.2f} m off (median)"
+        return f", {', '.join(found) or 'none near the truth'}{centre}{words}"

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_SMALL = 8  # pixels; up to here a disc is faster than the distances, with the same result
+
 
 def class_mask(
     labels: NDArray[np.uint16],
@@ -28,7 +30,7 @@ def class_mask(
     """
     value = np.zeros(len(class_ids) + 1, np.uint8)
     value[1:] = [255 if class_id in wanted else 0 for class_id in class_ids]
-    mask = value[labels]
+    mask = value.take(labels)
     return dilated(mask, dilation) if value.any() else mask
 
 
@@ -40,7 +42,12 @@ def dilated(mask: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
     within = np.s_[
         max(y - pixels, 0) : y + height + pixels, max(x - pixels, 0) : x + width + pixels
     ]
-    distance = cv2.distanceTransform(255 - mask[within], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     grown = np.zeros_like(mask)
+    if pixels <= _SMALL:
+        offsets = np.arange(-pixels, pixels + 1) ** 2
+        disc = (offsets[:, None] + offsets <= pixels**2).astype(np.uint8)
+        grown[within] = cv2.dilate(mask[within], disc)
+        return grown
+    distance = cv2.distanceTransform(255 - mask[within], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     grown[within] = cv2.compare(distance, float(pixels), cv2.CMP_LE)
     return grown

@@ -18,6 +18,7 @@ from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.data.image_files import image_files
 from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import load_folded_weights
+from ssap_ros.network.exported import load_exported
 from ssap_ros.network.ssap import SsapNetwork
 from ssap_ros.training.augment import Cutout
 from ssap_ros.training.datasets import Batch, TrainingSet
@@ -55,18 +56,26 @@ def build_network(config: TrainConfig) -> SsapNetwork:
     if config.initial:
         path = Path(config.data.root) / config.initial
         if not path.is_file():
-            raise InputError(f"expected an initial checkpoint, found none at {path}")
-        _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
+            raise InputError(f"expected an initial checkpoint or model, found none at {path}")
+        if path.suffix == ".onnx":
+            for name in load_exported(network, path):
+                _LOG.info("not in the initial model, initialised: %s", name)
+        else:
+            _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     return network
 
 
 def set_training_mode(network: SsapNetwork, config: TrainConfig) -> None:
-    """Everything trains, but the batch norms of the backbone where the configuration says so."""
+    """Everything trains, but not the batch norms of an exported model, nor those of the backbone
+    where the configuration says so.
+    """
     network.train()
-    if not config.backbone_norm:
-        for module in network.backbone.modules():
+    exported = config.initial.endswith(".onnx")  # its norms are folded: they have no statistics
+    fixed = network if exported else network.backbone
+    if exported or not config.backbone_norm:
+        for module in fixed.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
 

@@ -94,8 +94,9 @@ class TrainConfig:
     """Everything of one training run.
 
     pretrained: backbone weights, a file under data.root (.npz with folded batch norms, or a PyTorch
-    state). initial: a checkpoint of this program whose averaged weights the run starts from, a path
-    under data.root or absolute. frozen_blocks: leading backbone blocks that are not trained.
+    state). initial: a checkpoint of this program whose averaged weights the run starts from, or a
+    model of `ssap export` (.onnx); a path under data.root or absolute. frozen_blocks: leading
+    backbone blocks that are not trained.
     backbone_norm: train the backbone's batch norms; folded ones are unfolded first.
     bfloat16: mixed precision.
     checkpoint_every, log_every: iterations. snapshots: shares of the run after which the averaged

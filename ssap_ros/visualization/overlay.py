@@ -23,12 +23,14 @@ _Rectangle = tuple[int, int, int, int]
 class OverlayRenderer:
     """Renders successive frames of one camera; an object keeps its colour from frame to frame.
 
-    class_names: the label text of every class id.
+    class_names: the label text of every class id. ids: of the instances drawn last, which their
+    colours go by.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self._class_names = tuple(class_names)
         self._tracker = Tracker()
+        self.ids: Sequence[int] = ()
         self._n_frames = 0
 
     def draw(self, image: ImageArray, result: FrameResult, ids: Sequence[int] = ()) -> ImageArray:
@@ -44,7 +46,8 @@ class OverlayRenderer:
         ids = ids or self._tracker.update(
             result.labels, result.instances, self._n_frames * _FRAME_PERIOD_S
         )
-        colours = np.array([(0, 0, 0), *(_colour(identity) for identity in ids)], np.uint8)
+        self.ids = ids
+        colours = np.array([(0, 0, 0), *(identity_colour(identity) for identity in ids)], np.uint8)
         labels = result.labels
         canvas: ImageArray = np.asarray(
             cv2.addWeighted(image, 1 - _TINT, colours[labels], _TINT, 0), np.uint8
@@ -76,7 +79,7 @@ class OverlayRenderer:
             cv2.putText(canvas, text, origin, _FONT, scale, (255, 255, 255), weight, cv2.LINE_AA)
 
 
-def _colour(identity: int) -> tuple[int, ...]:
+def identity_colour(identity: int) -> tuple[int, ...]:
     """Vivid RGB; successive identities are a golden ratio of the hue circle apart."""
     hue = identity * 0.6180339887 % 1.0
     return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, (0.9, 0.7)[identity % 2], 1.0))

@@ -288,3 +288,40 @@ def test_the_label_image_writer_keeps_its_memory_and_follows_the_size() -> None:
 def test_tracks_are_numbered_in_the_detections() -> None:
     msg = messages.detections(HEADER, FOUND, [7, 3])
     assert [d.id for d in msg.detections] == ["7", "3"]
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+@pytest.mark.parametrize("order", "<>")
+def test_depth_images_come_back_whatever_their_layout(dtype: str, order: str) -> None:
+    depth = (np.arange(12).reshape(3, 4) * 100).astype(dtype)
+    padded = np.zeros((3, 4 * depth.itemsize + 6), np.uint8)
+    padded[:, :-6] = depth.astype(order + dtype).view(np.uint8)
+    msg = messages.depth_image(Header(frame_id="d"), depth)
+    msg.is_bigendian, msg.step = int(order == ">"), padded.shape[1]
+    msg.data = array("B", padded.tobytes())
+    read = messages.depth_of(msg)
+    assert read.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(read, depth)
+    again = messages.depth_image(Header(frame_id="d"), read)
+    assert (again.encoding, again.step) == (
+        "16UC1" if dtype == "u2" else "32FC1",
+        4 * depth.itemsize,
+    )
+    np.testing.assert_array_equal(messages.depth_of(again), depth)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"encoding": "8UC1"}, "16UC1 in millimetres or 32FC1 in metres, got '8UC1' of 4 x 3"),
+        ({"height": 300}, "needs rows of 8 bytes, got 24 bytes in rows of 8"),
+        ({"step": 7}, "in rows of 7"),
+        ({"width": 0}, "16UC1 of 0 x 3"),
+    ],
+)
+def test_what_is_no_depth_image(changes: dict[str, object], words: str) -> None:
+    msg = messages.depth_image(Header(), np.zeros((3, 4), np.uint16))
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    with pytest.raises(MessageError, match=words):
+        messages.depth_of(msg)

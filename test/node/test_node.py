@@ -13,6 +13,7 @@ pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 
 from autoware_internal_debug_msgs.msg import Float64Stamped
 from diagnostic_msgs.msg import DiagnosticStatus
+from foxglove_msgs.msg import ImageAnnotations, PointsAnnotation
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -79,6 +80,7 @@ def test_every_output_carries_the_header_and_agrees_with_the_masks(start: Starte
         "camera_info": CameraInfo,
         "instances/compressed": CompressedImage,
         "debug/inference_ms": Float64Stamped,
+        "annotations": ImageAnnotations,
     }
     client.connect()
     client.process_picture(PICTURE)
@@ -153,6 +155,14 @@ def test_every_output_carries_the_header_and_agrees_with_the_masks(start: Starte
     assert np.array_equal(picture[150:], PICTURE[150:])
     assert not np.array_equal(picture[64:128, 176:240], PICTURE[64:128, 176:240])
     assert scalar.data > 0
+    drawn = next(m for m in got["annotations"] if m.texts[0].timestamp == msg.header.stamp)
+    for k, (line, text) in enumerate(zip(drawn.points, drawn.texts, strict=True), start=1):
+        assert line.type == PointsAnnotation.LINE_LOOP
+        rows, columns = np.nonzero(labels == k)
+        corners = np.array([(point.x, point.y) for point in line.points])
+        np.testing.assert_allclose(corners.min(axis=0), (columns.min() + 0.5, rows.min() + 0.5))
+        np.testing.assert_allclose(corners.max(axis=0), (columns.max() + 0.5, rows.max() + 0.5))
+        assert text.text.startswith("car" if k == 3 else "person")
     sizes = client.status()[1]["png_bytes"].split("/")
     assert 0 < float(sizes[0]) < labels.nbytes / 10
 

@@ -7,24 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from ssap_ros.config import NodeConfig, SsapConfig
-from ssap_ros.node.parameter_docs import END, parameter_file, parameter_table, with_table
+from ssap_ros.config import DepthConfig, NodeConfig, SsapConfig
+from ssap_ros.node.parameter_docs import END, FILES, TABLES, parameter_file, with_table
 
 ROOT = Path(__file__).resolve().parents[2]
-FIELDS = [*dataclasses.fields(SsapConfig), *dataclasses.fields(NodeConfig)]
+FIELDS = [
+    field
+    for config in (SsapConfig, NodeConfig, DepthConfig)
+    for field in dataclasses.fields(config)
+]
 REMEDY = "run: python -m ssap_ros.node.parameter_docs"
 
 
-def test_parameter_file_is_made_from_the_settings() -> None:
-    assert (ROOT / "config" / "ssap.yaml").read_text() == parameter_file(), REMEDY
+@pytest.mark.parametrize("name", FILES)
+def test_parameter_files_are_made_from_the_settings(name: str) -> None:
+    assert (ROOT / name).read_text() == parameter_file(FILES[name]), REMEDY
 
 
-def test_table_of_the_readme_is_made_from_the_settings() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert END in readme
-    assert readme == with_table(readme), REMEDY
-    for field in FIELDS:
-        assert f"| `{field.name}` |" in parameter_table()
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_the_pages_are_made_from_the_settings(name: str) -> None:
+    page = (ROOT / name).read_text()
+    assert END in page
+    assert page == with_table(page, TABLES[name]), REMEDY
+    for config in TABLES[name]:
+        for field in dataclasses.fields(config):
+            assert f"| `{field.name}` |" in page
 
 
 def test_descriptors_say_what_the_settings_say() -> None:

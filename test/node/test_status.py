@@ -51,11 +51,11 @@ def test_the_life_of_a_camera(clock: list[float]) -> None:
     assert camera.summary()[:2] == (Level.WARN, "inactive")
     camera.inactive(enabled=False)
     assert camera.summary()[:2] == (Level.OK, "disabled")
-    camera.active("/image")
+    camera.active({"image": "/image"})
     assert camera.summary() == (Level.WARN, "waiting", "no image yet on /image")
     camera.qos_problem = "nothing fits"
     assert camera.summary() == (Level.ERROR, "qos_mismatch", "nothing fits")
-    camera.image_came()
+    camera.came("image")
     assert camera.summary() == (Level.OK, "active", "processing /image")
     camera.rejected(ValueError("encoding is unknown"))
     assert camera.summary() == (Level.ERROR, "rejected", "frame failed: encoding is unknown")
@@ -71,14 +71,31 @@ def test_the_life_of_a_camera(clock: list[float]) -> None:
     assert camera.summary() == (Level.WARN, "stale", "no image for 7 s on /image")
     camera.inactive()
     assert camera.summary()[:2] == (Level.WARN, "inactive")
-    camera.active("/image")
+    camera.active({"image": "/image"})
     assert camera.summary()[:2] == (Level.WARN, "waiting")
+
+
+def test_a_node_with_several_inputs_tells_which_one_is_missing(clock: list[float]) -> None:
+    camera = CameraStatus()
+    camera.active({"masks": "/masks", "depth": "/depth"})
+    camera.came("depth")
+    assert camera.summary() == (Level.WARN, "waiting", "no masks yet on /masks")
+    clock[0] += 3
+    camera.came("masks")
+    assert camera.summary() == (Level.WARN, "stale", "no depth for 3 s on /depth")
+    camera.came("depth")
+    camera.unmatched("no depth within 0 ms of the masks")
+    assert camera.summary() == (Level.WARN, "unmatched", "no depth within 0 ms of the masks")
+    camera.succeeded(took_ms=1, budget_ms=0)
+    assert camera.summary() == (Level.OK, "active", "processing /masks")
+    assert camera.last_error == "no depth within 0 ms of the masks"
+    assert camera.take_rate() == pytest.approx(1 / 3, rel=0.01)
 
 
 def test_over_budget_tells_how_often_and_how_much_since_the_last_report() -> None:
     camera = CameraStatus()
-    camera.active("/image")
-    camera.image_came()
+    camera.active({"image": "/image"})
+    camera.came("image")
     for took_ms in (40, 63, 50, 55):
         camera.succeeded(took_ms, budget_ms=50)
     text = "2 of 4 frames took longer than 50 ms, the slowest 13 ms longer"
@@ -90,7 +107,7 @@ def test_over_budget_tells_how_often_and_how_much_since_the_last_report() -> Non
 def test_the_rate_is_that_since_the_last_question(clock: list[float]) -> None:
     camera = CameraStatus()
     for _ in range(20):
-        camera.image_came()
+        camera.came("image")
     clock[0] += 2
     assert camera.take_rate() == 10
     clock[0] += 1

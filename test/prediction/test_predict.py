@@ -219,3 +219,27 @@ def test_wrong_command_lines(folder, tmp_path, arguments, words):
     (line,) = result.stderr.strip().splitlines()
     assert words in line
     assert not list(out.rglob("*.*"))
+
+
+def test_the_overlays_of_a_video_are_a_video(config, tmp_path):
+    file = tmp_path / "walk.avi"
+    video = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"MJPG"), 8.0, SIZE[::-1])
+    for k in range(6):
+        picture = paint(objects([(16 + 8 * k, 24, 64, 96)]), [PERSON])
+        video.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    video.release()
+    counts = run([file, file], tmp_path / "out", config, every=2)
+    assert (counts.read, counts.problems) == (6, [])
+    overlays = sorted(path.name for path in (tmp_path / "out/overlays").glob("walk*"))
+    assert overlays == ["walk.mp4", "walk_2.mp4"]
+    written = cv2.VideoCapture(str(tmp_path / "out/overlays/walk.mp4"))
+    assert written.get(cv2.CAP_PROP_FPS) == pytest.approx(4.0)
+    frames = [written.read()[1] for _ in range(3)]
+    assert not written.grab()
+    first = frames[0][60:80, 40:60].mean(axis=(0, 1))
+    for k, frame in enumerate(frames):
+        picture = paint(objects([(16 + 16 * k, 24, 64, 96)]), [PERSON])
+        assert frame.shape == picture.shape
+        tint = frame[60:80, 40 + 16 * k : 60 + 16 * k].mean(axis=(0, 1))
+        np.testing.assert_allclose(tint, first, atol=12, err_msg="it keeps its colour")
+    assert len(list((tmp_path / "out/instances").glob("*.png"))) == 6

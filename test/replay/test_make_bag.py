@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as rle
+from scipy.spatial.transform import Rotation
 
 from ssap_ros.cli.command_line import main
 from ssap_ros.data.scenes.street import CLASSES, street_video
@@ -13,6 +14,7 @@ from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED, GroundTruth
+from ssap_ros.replay.bags.messages import read_labels
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.make_bag import (
     IMAGE_TOPIC,
@@ -212,3 +214,35 @@ def test_no_truth_to_export(tmp_path):
     assert main(arguments) == 2
     with pytest.raises(InputError, match="no frames"):
         make_bag(BagSource({}, 0, iter(())), tmp_path / "b.mcap")
+
+
+def test_scenes_with_depth(tmp_path):
+    """Depth and true boxes agree: what the masks cut out of the depth lies in the boxes."""
+    path = tmp_path / "depth.mcap"
+    size = (240, 320)
+    make_bag(open_bag_source("scenes:3", 2, size=size, depth=True), path)
+    with BagReader(path) as bag:
+        first = {topic: bag.decode(next(bag.messages([topic]))) for topic in bag.topics}
+    depth, info = first["/camera/depth"], first["/camera/camera_info"]
+    labels = read_labels(first["/camera/gt/instances"])
+    assert (depth.encoding, depth.height, depth.width) == ("16UC1", *size)
+    assert (info.height, info.width) == size
+    metres = np.frombuffer(depth.data, np.uint16).reshape(size) / 1000
+    tracks = [d.id for d in first["/camera/gt/detections"].detections]
+    objects = first["/camera/gt/detections_3d"].detections
+    assert len(objects) >= 3
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    x, y = (columns - info.k[2]) / info.k[0] * metres, (rows - info.k[5]) / info.k[4] * metres
+    points = np.stack([x, y, metres], axis=-1)
+    for item in objects:
+        seen = (labels == tracks.index(item.id) + 1) & (metres > 0)
+        assert seen.sum() >= 100
+        box, turn = item.bbox, item.bbox.center.orientation
+        centre = np.array([getattr(box.center.position, axis) for axis in "xyz"])
+        axes = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+        np.testing.assert_allclose(axes[:, 2], (0, -1, 0), atol=1e-9)
+        inside = np.abs((points[seen] - centre) @ axes)
+        half = np.array([box.size.x, box.size.y, box.size.z]) / 2
+        assert (inside <= half + 0.02).all(axis=1).mean() > 0.6, "the silhouettes are drawn"
+    with pytest.raises(InputError, match="only procedural scenes have depth"):
+        open_bag_source(str(path), depth=True)

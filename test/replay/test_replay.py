@@ -145,6 +145,7 @@ def test_recording_is_the_bag_of_the_answers(scored):
     with BagReader(out / "recording.mcap") as reader, BagReader(bag) as source:
         assert set(reader.topics) == {
             "/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed", "/ssap/label_info",
+            "/ssap/annotations",
         }  # fmt: skip
         inputs = list(source.messages([IMAGE]))
         for topic in ("/ssap/instances", "/ssap/detections", "/ssap/overlay/compressed"):
@@ -154,6 +155,11 @@ def test_recording_is_the_bag_of_the_answers(scored):
                 own, given = reader.decode(output).header, source.decode(message).header
                 assert (own.stamp.sec, own.stamp.nanosec) == (given.stamp.sec, given.stamp.nanosec)
                 assert own.frame_id == given.frame_id
+        drawn = [reader.decode(m) for m in reader.messages(["/ssap/annotations"])]
+        assert all(len(msg.points) == len(msg.texts) == 2 for msg in drawn)
+        assert drawn[0].texts[0].text.split()[0] in ("person", "car")
+        colours = {(c.r, c.g, c.b) for msg in drawn for c in [msg.points[0].outline_color]}
+        assert len(colours) <= 2, "an object keeps its colour"
         labels = [reader.decode(m) for m in reader.messages(["/ssap/instances"])]
         boxes = [reader.decode(m) for m in reader.messages(["/ssap/detections"])]
     for image, array in zip(labels, boxes, strict=True):

@@ -20,7 +20,7 @@ CAR = Box((1.5, 0.8, 8.0), (4.2, 1.4, 1.8), yaw=0.6, class_id=3)
 
 
 def found(scene, **options):
-    return locate(scene.labels, scene.instances, scene.depth, RAYS, **options)
+    return locate(scene.labels, scene.boxes, scene.depth, RAYS, **options)
 
 
 def test_a_box_seen_on_two_sides_is_found_whole():
@@ -63,13 +63,13 @@ def test_outliers_and_bleeding_do_not_move_an_object(share):
     spoilt = scene.depth.copy()
     wrong = (rng.random(SIZE) < share) & (scene.labels == 1)
     spoilt[wrong] = 30.0
-    objects = locate(scene.labels, scene.instances, spoilt, RAYS)
+    objects = locate(scene.labels, scene.boxes, spoilt, RAYS)
     assert objects[0].depth == pytest.approx(clean[0].depth, abs=0.02)
     np.testing.assert_allclose(objects[0].centre, clean[0].centre, atol=0.05)
     np.testing.assert_array_equal(objects[1].centre, clean[1].centre)
 
     grown = cv2.dilate(scene.labels, np.ones((3, 3), np.uint8))  # a mask one pixel too wide
-    objects = locate(grown, scene.instances, scene.depth, RAYS)
+    objects = locate(grown, scene.boxes, scene.depth, RAYS)
     assert objects[0].depth == pytest.approx(clean[0].depth, abs=0.02)
 
 
@@ -77,7 +77,7 @@ def test_an_object_without_depth_is_left_out():
     scene = render([PERSON, CAR])
     holes = scene.depth.copy()
     holes[scene.labels == 1] = 0
-    (car,) = locate(scene.labels, scene.instances, holes, RAYS)
+    (car,) = locate(scene.labels, scene.boxes, holes, RAYS)
     assert car.label == 2
     assert locate(np.zeros(SIZE, np.uint16), (), scene.depth, RAYS) == []
 
@@ -95,7 +95,7 @@ def test_millimetres_place_objects_as_metres_do():
     scene = render([PERSON, CAR])
     rounded = depth_in_metres(np.round(1000 * scene.depth).astype(np.uint16))
     for exact, coarse in zip(
-        found(scene), locate(scene.labels, scene.instances, rounded, RAYS), strict=True
+        found(scene), locate(scene.labels, scene.boxes, rounded, RAYS), strict=True
     ):
         np.testing.assert_allclose(coarse.centre, exact.centre, atol=0.01)
 
@@ -115,11 +115,12 @@ def test_static_depth_has_no_people(dtype):
 
 def test_points_lie_in_their_pixels():
     scene = render([PERSON, CAR])
-    points, rows, columns = surface_points(scene.labels, scene.depth, RAYS)
-    assert len(points) == (scene.labels > 0).sum()
-    np.testing.assert_allclose(points[:, 2], scene.depth[rows, columns])
-    np.testing.assert_allclose(K[0] * points[:, 0] / points[:, 2] + K[2], columns, atol=1e-2)
-    np.testing.assert_allclose(K[4] * points[:, 1] / points[:, 2] + K[5], rows, atol=1e-2)
+    (x, y, z), pixels = surface_points(scene.labels, scene.depth, RAYS)
+    rows, columns = np.divmod(pixels, SIZE[1])
+    assert len(pixels) == (scene.labels > 0).sum()
+    np.testing.assert_allclose(z, scene.depth[rows, columns])
+    np.testing.assert_allclose(K[0] * x / z + K[2], columns, atol=1e-2)
+    np.testing.assert_allclose(K[4] * y / z + K[5], rows, atol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_points_lie_in_their_pixels():
 def test_distortion_is_undone(model, distortion):
     rays = CameraRays(K, SIZE, distortion, model)
     rows, columns = np.array([20, 120, 200]), np.array([30, 160, 290])
-    points = rays.points(rows, columns, np.full(3, 4.0, np.float32)).astype(np.float64)
+    points = rays.points(rows * SIZE[1] + columns, np.full(3, 4.0, np.float32)).T.astype(np.float64)
     matrix, zero = np.reshape(K, (3, 3)), np.zeros(3)
     project = cv2.projectPoints if model == "plumb_bob" else cv2.fisheye.projectPoints
     arguments = (points[:, None], zero, zero, matrix, np.array(distortion))
@@ -154,6 +155,13 @@ def test_cameras_that_are_not_calibrated(arguments, words):
 def test_images_of_different_sizes():
     scene = render([PERSON])
     with pytest.raises(InputError, match="aligned to the masks, 320 x 240, got 160 x 120"):
-        locate(scene.labels, scene.instances, scene.depth[::2, ::2], RAYS)
+        locate(scene.labels, scene.boxes, scene.depth[::2, ::2], RAYS)
     with pytest.raises(InputError, match=r"camera_info must be of 320 x 240 .*, got 640 x 480"):
-        locate(scene.labels, scene.instances, scene.depth, CameraRays(K, (480, 640)))
+        locate(scene.labels, scene.boxes, scene.depth, CameraRays(K, (480, 640)))
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 10, 10), (315, 0, 10, 10), (0, 0, 10, 0), (0, 235, 9, 9)])
+def test_boxes_outside_of_the_image_are_refused(box):
+    scene = render([PERSON])
+    with pytest.raises(InputError, match="box 1 must lie in the image of 320 x 240, got"):
+        locate(scene.labels, [box], scene.depth, RAYS)

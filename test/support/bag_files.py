@@ -9,6 +9,8 @@ import numpy as np
 
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.messages import Detection
+from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.bags.space import Detection3D, camera_info, detections_3d
 from ssap_ros.replay.bags.writer import BagWriter
 from support.toy_model import CLASSES, paint
 
@@ -18,6 +20,10 @@ START = 1_000_000_000_000
 STEP = 100_000_000
 IMAGE, INSTANCES = "/camera/image", "/camera/gt/instances"
 DETECTIONS, LABEL_INFO = "/camera/gt/detections", "/camera/gt/label_info"
+DEPTH, CAMERA_INFO = "/camera/depth", "/camera/camera_info"
+OBJECTS = "/camera/gt/detections_3d"
+K = (150.0, 0.0, 96.0, 0.0, 150.0, 64.0, 0.0, 0.0, 1.0)
+DISTANCES = {PERSON: 5.0, CAR: 8.0}  # of the painted boards, in metres; 20 m behind them
 
 
 def painted_frame(number: int) -> tuple[np.ndarray, np.ndarray, list[Detection]]:
@@ -31,6 +37,46 @@ def painted_frame(number: int) -> tuple[np.ndarray, np.ndarray, list[Detection]]
         Detection(str(CAR), 1.0, (100.0, 60.0, 80.0, 52.0), "8"),
     ]
     return paint(labels, [PERSON, CAR]), labels, entries
+
+
+def painted_depth(
+    labels: np.ndarray, entries: list[Detection]
+) -> tuple[np.ndarray, list[Detection3D]]:
+    """Depth in millimetres of a painted frame, and where the middles of its boards are."""
+    metres = np.full(labels.shape, 20.0)
+    objects = []
+    for k, entry in enumerate(entries, start=1):
+        distance, (x, y, width, height) = DISTANCES[int(entry.class_id)], entry.bbox
+        metres[labels == k] = distance
+        left, top = (x - K[2]) / K[0], (y - K[5]) / K[4]
+        centre = (left + width / 2 / K[0], top + height / 2 / K[4], 1.0)
+        scaled = tuple(distance * value for value in centre)
+        objects.append(Detection3D(entry.class_id, 1.0, scaled, track=entry.track))
+    return (1000 * metres).astype(np.uint16), objects
+
+
+def write_depth_bag(path: Path, n_frames: int, without: tuple[int, ...] = ()) -> Path:
+    """A painted bag with depth, but for some frames, its calibration once, and the true objects."""
+    write_painted_bag(path.with_name(f"painted_{path.name}"), n_frames)
+    with BagWriter(path) as bag, BagReader(path.with_name(f"painted_{path.name}")) as painted:
+        for topic in painted.topics.values():
+            bag.add_topic(topic.name, topic.msgtype)
+        bag.add_topic(DEPTH, messages.IMAGE)
+        bag.add_topic(CAMERA_INFO, messages.CAMERA_INFO)
+        bag.add_topic(OBJECTS, messages.DETECTIONS_3D)
+        for message in painted.messages(list(painted.topics)):
+            bag.write(message.topic, message.logged, bytes(message.raw))
+        head = messages.header(START, "camera")
+        bag.write(CAMERA_INFO, START, camera_info(head, K, SIZE))
+        for number in range(n_frames):
+            stamp = START + number * STEP
+            head = messages.header(stamp, "camera")
+            _, labels, entries = painted_frame(number)
+            depth, objects = painted_depth(labels, entries)
+            if number not in without:
+                bag.write(DEPTH, stamp, messages.image(head, "16UC1", depth))
+            bag.write(OBJECTS, stamp, detections_3d(head, objects))
+    return path
 
 
 def write_painted_bag(

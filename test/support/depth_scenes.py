@@ -30,6 +30,10 @@ class DepthScene:
     depth: NDArray[np.float32]
     instances: tuple[Instance, ...]
 
+    @property
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        return [instance.bbox for instance in self.instances]
+
 
 def render(boxes: list[Box], size: tuple[int, int] = SIZE, k: tuple[float, ...] = K) -> DepthScene:
     """What a camera sees of boxes before it; instances are in the order of the boxes, all seen."""

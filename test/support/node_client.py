@@ -129,29 +129,16 @@ class CameraEnd:
         return results
 
 
-class Client(CameraEnd):
-    """The other end of a node: publishes images, keeps what comes back, calls services.
+class NodeEnd:
+    """The other end of a node called `name`: keeps what it publishes, calls its services."""
 
-    It is itself the other end of the camera without a name.
-    """
-
-    def __init__(
-        self,
-        domain: int,
-        process: NodeProcess,
-        cameras: tuple[str, ...] = (),
-        image_qos: QoSProfile | int = 100,
-    ) -> None:
-        self.process = process
+    def __init__(self, domain: int, process: NodeProcess, name: str) -> None:
+        self.process, self._name = process, name
         self._connection = Connection("test_client", "", domain)
         self.node = self._connection.node
         self.reports = self.listen(DiagnosticArray, "/diagnostics", 10)
         self._numbers = itertools.count(1)
         self._services: dict[str, Any] = {}
-        self.cameras = {name: CameraEnd(self, name, image_qos) for name in cameras}
-        if not cameras:
-            super().__init__(self, "", image_qos)
-        self._connection.__enter__()
 
     def listen(self, kind: Any, topic: str, qos: QoSProfile | int) -> list[Any]:
         received: list[Any] = []
@@ -172,25 +159,17 @@ class Client(CameraEnd):
         header.stamp.sec, header.stamp.nanosec = next(self._numbers), 999_999_937
         return header
 
-    def process_picture(self, picture: NDArray[np.uint8]) -> tuple[Image, Detection2DArray]:
-        return self.process_frame(rgb_image(self.header(), picture))
-
     def status(self, camera: str = "") -> tuple[DiagnosticStatus, dict[str, str]]:
         """The next diagnostics of the node, or of one of its cameras."""
         self.reports.clear()
-        self.wait(lambda: self.reports, "diagnostics")
-        name = f"/ssap: {camera}" if camera else "/ssap"
-        (status,) = (s for s in self.reports[-1].status if s.name == name)
-        return status, {value.key: value.value for value in status.values}
+        name = f"/{self._name}: {camera}" if camera else f"/{self._name}"
 
-    def provoke(self, msg: Image, reason: str) -> tuple[DiagnosticStatus, dict[str, str]]:
-        """Send a broken message until the diagnostics tell this reason."""
-        for _ in range(PATIENCE_S):
-            self.send(msg)
-            status, values = self.status()
-            if values["state"] == "rejected" and reason in values["last_error"]:
-                return status, values
-        raise AssertionError(f"expected {reason!r} in {values}")
+        def own() -> list[DiagnosticStatus]:
+            return [s for report in self.reports for s in report.status if s.name == name]
+
+        self.wait(own, "diagnostics")
+        status = own()[-1]
+        return status, {value.key: value.value for value in status.values}
 
     def wait_for_status(self, camera: str = "", **expected: object) -> dict[str, str]:
         deadline = time.monotonic() + PATIENCE_S
@@ -209,7 +188,7 @@ class Client(CameraEnd):
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
         if service not in self._services:
-            self._services[service] = self.node.create_client(kind, f"/ssap/{service}")
+            self._services[service] = self.node.create_client(kind, f"/{self._name}/{service}")
         client = self._services[service]
         self.wait(client.service_is_ready, service)
         future = client.call_async(request)
@@ -229,8 +208,44 @@ class Client(CameraEnd):
         (result,) = self.call(SetParameters, "set_parameters", request).results
         return result
 
+    def open(self) -> None:
+        """Begin to receive."""
+        self._connection.__enter__()
+
     def close(self) -> None:
         self._connection.__exit__()
+
+
+class Client(NodeEnd, CameraEnd):
+    """The other end of the segmentation node.
+
+    It is itself the other end of the camera without a name.
+    """
+
+    def __init__(
+        self,
+        domain: int,
+        process: NodeProcess,
+        cameras: tuple[str, ...] = (),
+        image_qos: QoSProfile | int = 100,
+    ) -> None:
+        NodeEnd.__init__(self, domain, process, "ssap")
+        self.cameras = {name: CameraEnd(self, name, image_qos) for name in cameras}
+        if not cameras:
+            CameraEnd.__init__(self, self, "", image_qos)
+        self.open()
+
+    def process_picture(self, picture: NDArray[np.uint8]) -> tuple[Image, Detection2DArray]:
+        return self.process_frame(rgb_image(self.header(), picture))
+
+    def provoke(self, msg: Image, reason: str) -> tuple[DiagnosticStatus, dict[str, str]]:
+        """Send a broken message until the diagnostics tell this reason."""
+        for _ in range(PATIENCE_S):
+            self.send(msg)
+            status, values = self.status()
+            if values["state"] == "rejected" and reason in values["last_error"]:
+                return status, values
+        raise AssertionError(f"expected {reason!r} in {values}")
 
 
 class Starter:
@@ -261,13 +276,18 @@ class Starter:
         client, self._client = self._client, None
         if client is None:
             return
-        try:
-            if client.process.process.poll() is None:
-                assert client.process.stop() == 0, client.process.log.read_text()
-        finally:
-            client.process.process.kill()
-            client.process.process.wait()
-            client.close()
+        end(client)
+
+
+def end(client: NodeEnd) -> None:
+    """Interrupt a node and hang up; it must end well."""
+    try:
+        if client.process.process.poll() is None:
+            assert client.process.stop() == 0, client.process.log.read_text()
+    finally:
+        client.process.process.kill()
+        client.process.process.wait()
+        client.close()
 
 
 def balanced(counts: dict[str, int]) -> bool:

@@ -23,6 +23,7 @@ from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from ssap_ros.data import cityscapes  # noqa: E402
 from ssap_ros.data.segments import OTHER_CLASS, Segments  # noqa: E402
 from ssap_ros.errors import InputError  # noqa: E402
+from ssap_ros.network.checkpoint import load_network  # noqa: E402
 from ssap_ros.network.export import export_onnx  # noqa: E402
 from ssap_ros.network.ssap import LEVELS  # noqa: E402
 from ssap_ros.training.augment import (  # noqa: E402
@@ -31,7 +32,7 @@ from ssap_ros.training.augment import (  # noqa: E402
     paste_group,
     random_crop,
 )
-from ssap_ros.training.build import build_network, training_set  # noqa: E402
+from ssap_ros.training.build import build_network, set_training_mode, training_set  # noqa: E402
 from ssap_ros.training.datasets import Batch, TrainingSet  # noqa: E402
 from ssap_ros.training.losses import LossConfig  # noqa: E402
 from ssap_ros.training.samples import (  # noqa: E402
@@ -497,6 +498,21 @@ def test_training_goes_on_from_other_classes(tmp_path, caplog):
     for name, value in network.state_dict().items():
         if name not in initialised:
             torch.testing.assert_close(value, first[name])
+
+
+def test_training_goes_on_from_an_exported_model(tmp_path):
+    config = tmp_path / "first.yaml"
+    config.write_text(CONFIG.format(out=tmp_path / "first", iterations=2))
+    checkpoint, model = train(config), tmp_path / "first.onnx"
+    export_onnx(checkpoint, model)
+    config.write_text(f"{config.read_text()}initial: {model}\n")
+    picture = torch.rand(1, 3, 64, 64)
+    settings = load_train_config(config)
+    exported, own = build_network(settings), load_network(checkpoint)[0]
+    set_training_mode(exported, settings)  # the norms are folded and stay as they are
+    for got, wanted in zip(exported(picture), own.eval()(picture), strict=True):
+        for one, other in zip(got, wanted, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
 def test_configuration_defaults_are_the_papers(tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,12 +53,14 @@ class Scene:
 
     image: uint8 (H, W, 3) RGB. instances: int32 (H, W), 0 = none, k = object with class
     class_ids[k - 1]. class_ids: uint8 (N,). In a single scene every id 1..N is visible; in a video
-    an id may be out of sight in some frames.
+    an id may be out of sight in some frames. objects: where they stand, in the order of the ids.
     """
 
     image: ImageArray
     instances: LabelArray
     class_ids: ClassArray
+    camera: PinholeCamera
+    objects: tuple[SceneObject, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,13 @@ def street_scene(seed: int, size: tuple[int, int] = (512, 512)) -> Scene:
     seen[0] = False
     relabel = np.zeros(len(areas), np.int32)
     relabel[seen] = np.arange(1, seen.sum() + 1)
-    return Scene(scene.image, relabel[scene.instances], scene.class_ids[seen[1:]])
+    objects = tuple(thing for thing, kept in zip(scene.objects, seen[1:], strict=True) if kept)
+    return replace(
+        scene,
+        instances=relabel[scene.instances],
+        class_ids=scene.class_ids[seen[1:]],
+        objects=objects,
+    )
 
 
 def street_video(seed: int, n_frames: int, size: tuple[int, int] = (512, 512)) -> Iterator[Scene]:
@@ -128,8 +136,9 @@ def _render(world: _World, size: tuple[int, int], seconds: float, frame: int) ->
     for thing, label in visible:
         _draw(canvas, thing, label, world.backdrop)
     image = simulate_camera(canvas.image, np.random.default_rng(world.seed), frame)
-    class_ids = np.array([thing.class_id for thing in world.objects if thing.class_id], np.uint8)
-    return Scene(image, canvas.labels, class_ids)
+    objects = tuple(thing for thing, label in placed if label)
+    class_ids = np.array([thing.class_id for thing in objects], np.uint8)
+    return Scene(image, canvas.labels, class_ids, world.camera, objects)
 
 
 def _far_to_near(items: list[tuple[SceneObject, int]]) -> list[tuple[SceneObject, int]]:

@@ -16,8 +16,11 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 DETECTIONS = "vision_msgs/msg/Detection2DArray"
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+DETECTIONS_3D = "vision_msgs/msg/Detection3DArray"
+ANNOTATIONS = "foxglove_msgs/msg/ImageAnnotations"
 
-# The wire contract of vision_msgs 4.
+# The wire contract of vision_msgs 4 and of the image annotations of foxglove_msgs 3.
 _VISION_MSGS = {
     "Point2D": "float64 x\nfloat64 y",
     "Pose2D": "vision_msgs/Point2D position\nfloat64 theta",
@@ -31,8 +34,36 @@ _VISION_MSGS = {
         "vision_msgs/BoundingBox2D bbox\nstring id"
     ),
     "Detection2DArray": "std_msgs/Header header\nvision_msgs/Detection2D[] detections",
+    "BoundingBox3D": "geometry_msgs/Pose center\ngeometry_msgs/Vector3 size",
+    "Detection3D": (
+        "std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n"
+        "vision_msgs/BoundingBox3D bbox\nstring id"
+    ),
+    "Detection3DArray": "std_msgs/Header header\nvision_msgs/Detection3D[] detections",
     "VisionClass": "uint16 class_id\nstring class_name",
     "LabelInfo": ("std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold"),
+}
+_FOXGLOVE_MSGS = {
+    "Point2": "float64 x\nfloat64 y",
+    "Color": "float64 r\nfloat64 g\nfloat64 b\nfloat64 a",
+    "CircleAnnotation": (
+        "builtin_interfaces/Time timestamp\nfoxglove_msgs/Point2 position\nfloat64 diameter\n"
+        "float64 thickness\nfoxglove_msgs/Color fill_color\nfoxglove_msgs/Color outline_color"
+    ),
+    "PointsAnnotation": (
+        "builtin_interfaces/Time timestamp\nuint8 UNKNOWN=0\nuint8 POINTS=1\nuint8 LINE_LOOP=2\n"
+        "uint8 LINE_STRIP=3\nuint8 LINE_LIST=4\nuint8 type\nfoxglove_msgs/Point2[] points\n"
+        "foxglove_msgs/Color outline_color\nfoxglove_msgs/Color[] outline_colors\n"
+        "foxglove_msgs/Color fill_color\nfloat64 thickness"
+    ),
+    "TextAnnotation": (
+        "builtin_interfaces/Time timestamp\nfoxglove_msgs/Point2 position\nstring text\n"
+        "float64 font_size\nfoxglove_msgs/Color text_color\nfoxglove_msgs/Color background_color"
+    ),
+    "ImageAnnotations": (
+        "foxglove_msgs/CircleAnnotation[] circles\nfoxglove_msgs/PointsAnnotation[] points\n"
+        "foxglove_msgs/TextAnnotation[] texts"
+    ),
 }
 
 
@@ -50,11 +81,12 @@ class Detection(NamedTuple):
 
 @cache
 def standard_types() -> Typestore:
-    """The messages of ROS 2 and of vision_msgs 4."""
+    """The messages of ROS 2, of vision_msgs 4 and the image annotations of foxglove_msgs 3."""
     store = get_typestore(Stores.LATEST)
     types: dict[str, Any] = {}
-    for name, text in _VISION_MSGS.items():
-        types.update(get_types_from_msg(text, f"vision_msgs/msg/{name}"))
+    for package, definitions in (("vision_msgs", _VISION_MSGS), ("foxglove_msgs", _FOXGLOVE_MSGS)):
+        for name, text in definitions.items():
+            types.update(get_types_from_msg(text, f"{package}/msg/{name}"))
     store.register({name: fields for name, fields in types.items() if name not in store.fielddefs})
     return store
 
@@ -72,17 +104,22 @@ def decode(raw: bytes, msgtype: str) -> Any:
         raise ValueError(f"not a {msgtype}: {error}") from error
 
 
+def new(name: str, **fields: Any) -> Any:
+    """A message of the standard types, with these fields."""
+    return standard_types().types[name](**fields)
+
+
 def header(stamp: int, frame_id: str) -> Any:
     """std_msgs/Header; stamp in nanoseconds."""
     sec, nanosec = divmod(stamp, 1_000_000_000)
-    time = _new("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec)
-    return _new("std_msgs/msg/Header", stamp=time, frame_id=frame_id)
+    time = new("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec)
+    return new("std_msgs/msg/Header", stamp=time, frame_id=frame_id)
 
 
 def image(head: Any, encoding: str, pixels: NDArray[Any]) -> Any:
     """sensor_msgs/Image of uint8 or uint16 (H, W[, C])."""
     pixels = np.ascontiguousarray(pixels)
-    return _new(
+    return new(
         IMAGE,
         header=head,
         height=pixels.shape[0],
@@ -96,21 +133,21 @@ def image(head: Any, encoding: str, pixels: NDArray[Any]) -> Any:
 
 def compressed_image(head: Any, kind: str, data: NDArray[np.uint8]) -> Any:
     """sensor_msgs/CompressedImage of an encoded picture; kind: "jpeg" or "png"."""
-    return _new(COMPRESSED_IMAGE, header=head, format=kind, data=data.reshape(-1))
+    return new(COMPRESSED_IMAGE, header=head, format=kind, data=data.reshape(-1))
 
 
 def detections(head: Any, entries: Sequence[Detection]) -> Any:
     """vision_msgs/Detection2DArray."""
-    return _new(DETECTIONS, header=head, detections=[_detection(head, entry) for entry in entries])
+    return new(DETECTIONS, header=head, detections=[_detection(head, entry) for entry in entries])
 
 
 def label_info(head: Any, classes: Mapping[int, str], threshold: float = 0.0) -> Any:
     """vision_msgs/LabelInfo of class names by class id."""
     class_map = [
-        _new("vision_msgs/msg/VisionClass", class_id=class_id, class_name=name)
+        new("vision_msgs/msg/VisionClass", class_id=class_id, class_name=name)
         for class_id, name in classes.items()
     ]
-    return _new(LABEL_INFO, header=head, class_map=class_map, threshold=threshold)
+    return new(LABEL_INFO, header=head, class_map=class_map, threshold=threshold)
 
 
 def read_labels(msg: Any) -> NDArray[np.uint16]:
@@ -166,23 +203,19 @@ def stamp_of_raw(raw: bytes | memoryview) -> int:
 
 def _detection(head: Any, entry: Detection) -> Any:
     x, y, width, height = entry.bbox
-    point = _new("vision_msgs/msg/Point2D", x=x + width / 2, y=y + height / 2)
-    centre = _new("vision_msgs/msg/Pose2D", position=point, theta=0.0)
-    bbox = _new("vision_msgs/msg/BoundingBox2D", center=centre, size_x=width, size_y=height)
-    best = _new("vision_msgs/msg/ObjectHypothesis", class_id=entry.class_id, score=entry.score)
-    result = _new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=best, pose=_no_pose())
-    return _new(
+    point = new("vision_msgs/msg/Point2D", x=x + width / 2, y=y + height / 2)
+    centre = new("vision_msgs/msg/Pose2D", position=point, theta=0.0)
+    bbox = new("vision_msgs/msg/BoundingBox2D", center=centre, size_x=width, size_y=height)
+    best = new("vision_msgs/msg/ObjectHypothesis", class_id=entry.class_id, score=entry.score)
+    result = new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=best, pose=_no_pose())
+    return new(
         "vision_msgs/msg/Detection2D", header=head, results=[result], bbox=bbox, id=entry.track
     )
 
 
 @cache
 def _no_pose() -> Any:
-    point = _new("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0)
-    turn = _new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
-    pose = _new("geometry_msgs/msg/Pose", position=point, orientation=turn)
-    return _new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
-
-
-def _new(name: str, **fields: Any) -> Any:
-    return standard_types().types[name](**fields)
+    point = new("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0)
+    turn = new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+    pose = new("geometry_msgs/msg/Pose", position=point, orientation=turn)
+    return new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))

@@ -21,6 +21,7 @@ class Entry:
     """A frame that was sent, and when the parts of its output came.
 
     index, camera, stamp, logged: as in Frame. Times in seconds of a monotonic clock.
+    has_depth: whether objects in space belong to its output.
     """
 
     index: int
@@ -30,16 +31,19 @@ class Entry:
     sent_s: float
     masks_s: float | None = None
     detections_s: float | None = None
+    has_depth: bool = False
+    objects_s: float | None = None
 
     @property
     def processed(self) -> bool:
-        """Masks and detections have come."""
-        return self.masks_s is not None and self.detections_s is not None
+        """Masks, detections and, with depth, objects have come."""
+        placed = not self.has_depth or self.objects_s is not None
+        return self.masks_s is not None and self.detections_s is not None and placed
 
     @property
     def latency_ms(self) -> float | None:
         """From image to masks; None without an output."""
-        if self.masks_s is None or self.detections_s is None:
+        if self.masks_s is None or not self.processed:
             return None
         return 1e3 * (self.masks_s - self.sent_s)
 
@@ -48,7 +52,7 @@ class Entry:
 class FrameTracker:
     """The frames of one replay. Outputs are matched by camera and stamp, equal stamps by order.
 
-    entries: in the order of sending. frames_out: frames whose masks and detections have come.
+    entries: in the order of sending. frames_out: frames whose whole output has come.
     unexpected: outputs that belong to no frame, or came twice.
     """
 

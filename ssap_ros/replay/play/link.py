@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from ssap_ros.errors import ModelError, NodeError
-from ssap_ros.node.client import NodeClient, Part, Status, header_of, image_message
+from ssap_ros.node.client import (
+    NodeClient,
+    Part,
+    Status,
+    camera_info_message,
+    header_of,
+    image_message,
+)
+from ssap_ros.replay.bags.depth import DepthImage, no_depth
 from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.node_process import NodeProcess
 from ssap_ros.replay.sources import Frame
@@ -29,17 +37,24 @@ class Link:
 
     process: the node. cameras: names of its cameras, [""] for a single one without name. every:
     nothing may be lost. keep: called with each part of an output in CDR, from the callbacks.
+    depth_process: the depth node beside it, if frames have depth.
 
     tracker: what was sent and processed. names: class name by class id.
     """
 
     def __init__(
-        self, process: NodeProcess, cameras: Sequence[str], *, every: bool, keep: Keep
+        self,
+        process: NodeProcess,
+        cameras: Sequence[str],
+        *,
+        every: bool,
+        keep: Keep,
+        depth_process: NodeProcess | None = None,
     ) -> None:
         self.tracker = FrameTracker()
         self.names: dict[int, str] = {}
         self._statuses: dict[str, Status] = {}
-        self._process, self._keep = process, keep
+        self._process, self._depth_process, self._keep = process, depth_process, keep
         self._changed = threading.Condition()
         self._warm: dict[int, set[Part]] = {camera: set() for camera in range(len(cameras))}
         self._n_diagnostics = self._failed_before = 0
@@ -51,6 +66,8 @@ class Link:
             reliable=every,
             image_depth=_DEPTH,
         )
+        if depth_process is not None:
+            self._client.add_depth()
         self._client.on_result(self._on_result)
         self._client.on_class_names(self._on_class_names)
         self._client.on_diagnostics(self._on_diagnostics)
@@ -81,28 +98,42 @@ class Link:
         A node that fails on them is let off: the frames themselves will tell.
         """
         grey: ImageArray = np.full((*size, 3), 127, np.uint8)
+        parts = {"masks", "detections", *(["objects"] if self._depth_process else [])}
         deadline = time.monotonic() + _TIMEOUT_S
 
         def processed() -> bool:
-            return len(self._warm[camera]) == 2
+            return self._warm[camera] >= parts
 
-        failed = self._failed_before
+        failed = self._failed()
         while not processed() and self._failed() == failed and time.monotonic() < deadline:
             stamp = time.monotonic_ns()
+            if self._depth_process is not None:
+                self._publish_depth(stamp, _WARM_UP, no_depth(size))
             self._client.publish(camera, image_message(stamp, _WARM_UP, grey))
             self._wait(lambda: processed() or self._failed() > failed, 1.0)
-        if self._failed() > failed:
+        if self._failed() > failed or self._depth_process is not None:
             self._wait(lambda: False, _QUIET_S)
-            self._failed_before = self._failed()
+        self._failed_before = self._failed(everywhere=True)
 
-    def send(self, frame: Frame) -> None:
-        """Publish a frame and enter it as sent."""
+    def send(self, frame: Frame, depth: DepthImage | None = None) -> None:
+        """Publish a frame, with its depth before it, and enter it as sent."""
         self._check()
         picture = frame.msg if frame.image is None else frame.image
         msg = image_message(frame.stamp, frame.frame_id, picture)
         with self._changed:
             now_s = time.monotonic()
-            self.tracker.send(Entry(frame.index, frame.camera, frame.stamp, frame.logged, now_s))
+            self.tracker.send(
+                Entry(
+                    frame.index,
+                    frame.camera,
+                    frame.stamp,
+                    frame.logged,
+                    now_s,
+                    has_depth=depth is not None,
+                )
+            )
+        if depth is not None:
+            self._publish_depth(frame.stamp, frame.frame_id, depth)
         self._client.publish(frame.camera, msg)
 
     def wait_for_capacity(self) -> None:
@@ -112,7 +143,7 @@ class Link:
     def drain(self) -> None:
         """Until every frame is accounted for or nothing more comes, as the node reports."""
         processed = -1
-        while self.tracker.frames_out > processed or self._count("waiting"):
+        while self.tracker.frames_out > processed or self._waiting():
             processed = self.tracker.frames_out
             if self._wait(lambda: self._under_way() <= 0, _QUIET_S):
                 break
@@ -121,15 +152,21 @@ class Link:
 
     @property
     def failed(self) -> int:
-        """Frames that the node says it could not process."""
-        return self._failed() - self._failed_before
+        """Frames that the nodes say they could not process."""
+        return self._failed(everywhere=True) - self._failed_before
 
     @property
     def values(self) -> dict[str, str]:
         """The node's latest diagnostics, of its first camera; last_error of any."""
         errors = [status.values.get("last_error", "") for status in self._statuses.values()]
-        first = next((status.values for status in self._statuses.values()), {})
-        return {**first, "last_error": next(filter(None, errors), "")}
+        first = next(self._of_segmentation(), None)
+        return {**(first.values if first else {}), "last_error": next(filter(None, errors), "")}
+
+    @property
+    def depth_values(self) -> dict[str, str]:
+        """The latest diagnostics of the depth node."""
+        status = self._statuses.get(self._depth_name)
+        return dict(status.values) if status else {}
 
     # Callbacks
 
@@ -161,18 +198,33 @@ class Link:
 
     # Bookkeeping
 
-    def _failed(self) -> int:
-        return self._count("failed")
+    @property
+    def _depth_name(self) -> str:
+        return f"{self._process.namespace}/ssap_depth"
 
-    def _count(self, name: str) -> int:
-        return sum(int(status.values.get(name, "0")) for status in self._statuses.values())
+    def _of_segmentation(self) -> Iterator[Status]:
+        return (status for name, status in self._statuses.items() if name != self._depth_name)
+
+    def _failed(self, *, everywhere: bool = False) -> int:
+        """Failed frames of the segmentation, or of both nodes."""
+        statuses = self._statuses.values() if everywhere else self._of_segmentation()
+        return sum(int(status.values.get("failed", "0")) for status in statuses)
+
+    def _waiting(self) -> int:
+        return sum(int(status.values.get("waiting", "0")) for status in self._statuses.values())
+
+    def _publish_depth(self, stamp: int, frame_id: str, depth: DepthImage) -> None:
+        self._client.publish_depth(
+            image_message(stamp, frame_id, depth.image),
+            camera_info_message(stamp, frame_id, depth.camera_info),
+        )
 
     def _under_way(self) -> int:
         return self.tracker.frames_in - self.tracker.frames_out - self.failed
 
     def _rejected(self) -> Status | None:
         """What the node says if it cannot use its model."""
-        for status in self._statuses.values():
+        for status in self._of_segmentation():
             if status.is_error and status.values.get("state") == "unconfigured":
                 return status
         return None
@@ -180,6 +232,8 @@ class Link:
     def _check(self) -> None:
         self._client.check()
         self._process.check()
+        if self._depth_process is not None:
+            self._depth_process.check()
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for the condition; False after the timeout."""

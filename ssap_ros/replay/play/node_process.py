@@ -24,20 +24,26 @@ _NUMBERS = itertools.count()  # a node that has just gone is not mistaken for it
 
 
 class NodeProcess:
-    """A context in which `ssap_ros.node` runs; leaving it sends SIGINT and checks the exit code.
+    """A context in which a node runs; leaving it sends SIGINT and checks the exit code.
 
-    parameters: of the node, by name. log: file for all that the node writes.
-    namespace is the node's alone, domain_id this process's.
+    parameters: of the node, by name. log: file for all that the node writes. module: what runs it.
+    namespace: that of another node; without, it is this node's alone. domain_id is this process's.
     Raises NodeError on leaving if the node did not end with exit code 0.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], log: Path) -> None:
-        self.namespace = f"/replay_{os.getpid()}_{next(_NUMBERS)}"
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        log: Path,
+        module: str = "ssap_ros.node",
+        namespace: str = "",
+    ) -> None:
+        self.namespace = namespace or f"/replay_{os.getpid()}_{next(_NUMBERS)}"
         self.domain_id = 1 + os.getpid() % 100
         self._log = log
         profile = share_path("config/fastdds_shm.xml")  # shared memory that whole images fit into
         os.environ.setdefault(profile_variable(), str(profile))
-        self._command = [sys.executable, "-m", "ssap_ros.node", "--ros-args"]
+        self._command = [sys.executable, "-m", module, "--ros-args"]
         self._command += ["-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():
             self._command += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML

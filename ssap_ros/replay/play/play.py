@@ -6,6 +6,7 @@ replay uses. Frames keep their stamps, and outputs are matched by them.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import threading
@@ -20,7 +21,8 @@ from ssap_ros.common.progress import Show, progress
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
 from ssap_ros.node.client import Part
-from ssap_ros.replay.bags.messages import DETECTIONS, IMAGE
+from ssap_ros.replay.bags.depth import DepthImages
+from ssap_ros.replay.bags.messages import DETECTIONS, DETECTIONS_3D, IMAGE
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.link import Link
@@ -55,8 +57,9 @@ class Playback:
     """What a replay left: the frames, the node's reports, and a bag of raw outputs.
 
     names: class name by class id. failed: frames that the node could not process, error why.
-    cameras: names of the node's cameras. outputs: bag with the topics `masks` and `detections`; a
-    message is logged at the index of its frame.
+    cameras: names of the node's cameras. outputs: bag with the topics `masks`, `detections` and
+    `objects` (of the depth node); a message is logged at the index of its frame. depth_values:
+    reports of the depth node, empty without.
     """
 
     tracker: FrameTracker
@@ -67,11 +70,20 @@ class Playback:
     stamps: StampWatch
     cameras: tuple[str, ...]
     outputs: Path
+    depth_values: dict[str, str]
 
 
-def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bool) -> Playback:
+def play(
+    source: FrameSource,
+    options: PlayOptions,
+    out: Path,
+    *,
+    all_scores: bool,
+    depth: DepthImages | None = None,
+) -> Playback:
     """Play `source` to a fresh node; write node.log and the outputs for the folder `out`.
 
+    depth: of the only camera; it is played to a depth node beside the other, with depth_node.log.
     all_scores: let the node publish instances of every score, whatever its threshold.
     Raises ModelError for the model, NodeError if the node dies or falls silent, InputError if the
     source turns out to be incompatible.
@@ -92,13 +104,20 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
         parameters["score_threshold"] = 0.0
     stamps = StampWatch()
     outputs, lock = out / "outputs.mcap", threading.Lock()
-    with (
-        progress("replay", "frames") as show,
-        NodeProcess(parameters, out / "node.log") as node,
-        BagWriter(outputs) as bag,
-    ):
+    with contextlib.ExitStack() as stack:
+        show = stack.enter_context(progress("replay", "frames"))
+        node = stack.enter_context(NodeProcess(parameters, out / "node.log"))
+        depth_node = None
+        if depth is not None:
+            common = {name: parameters[name] for name in ("drop_policy", "input_qos")}
+            log = out / "depth_node.log"
+            depth_node = stack.enter_context(
+                NodeProcess(common, log, "ssap_ros.node.depth", node.namespace)
+            )
+        bag = stack.enter_context(BagWriter(outputs))
         bag.add_topic("masks", IMAGE)
         bag.add_topic("detections", DETECTIONS)
+        bag.add_topic("objects", DETECTIONS_3D)
 
         def keep(part: Part, entry: Entry, raw: bytes) -> None:
             with lock:
@@ -106,16 +125,19 @@ def play(source: FrameSource, options: PlayOptions, out: Path, *, all_scores: bo
 
         show(0, source.n_frames, "starting the node")
         head, rest = _preload(source)
-        with Link(node, cameras, every=options.policy == "every", keep=keep) as link:
+        every = options.policy == "every"
+        with Link(node, cameras, every=every, keep=keep, depth_process=depth_node) as link:
             link.wait_until_active()
             for camera in range(len(cameras)):
                 link.warm_up(camera, head[0].size)
-            _send_all(link, itertools.chain(head, rest), source, options, stamps, show)
+            _send_all(link, itertools.chain(head, rest), source, options, stamps, show, depth)
             link.drain()
             show(link.tracker.frames_in, source.n_frames, _note(link, source))
             names, values, error = dict(link.names), dict(link.values), link.values["last_error"]
-            failed = link.failed
-    return Playback(link.tracker, names, values, failed, error, stamps, cameras, outputs)
+            failed, depth_values = link.failed, link.depth_values
+    return Playback(
+        link.tracker, names, values, failed, error, stamps, cameras, outputs, depth_values
+    )
 
 
 def camera_names(topics: Iterable[str]) -> tuple[str, ...]:
@@ -150,6 +172,7 @@ def _send_all(
     options: PlayOptions,
     stamps: StampWatch,
     show: Show,
+    depth: DepthImages | None,
 ) -> None:
     rate = options.rate or (1.0 if options.policy == "latest" else 0.0)
     due = time.monotonic()
@@ -163,7 +186,7 @@ def _send_all(
             last = frame.logged
         if options.policy == "every":
             link.wait_for_capacity()
-        link.send(frame)
+        link.send(frame, depth.at(frame.stamp) if depth else None)
         show(link.tracker.frames_in, source.n_frames, _note(link, source))
 
 

@@ -49,6 +49,7 @@ def write_report(
         figures=_figures(summary),
         charts=_charts(summary, frames),
         selections=selections,
+        objects=_objects(summary.scores_3d) if summary.scores_3d else None,
         run={
             "cameras": ", ".join(summary.cameras),
             "policy": summary.policy,
@@ -75,9 +76,34 @@ def _figures(summary: ReplaySummary) -> dict[str, str]:
         figures[f"latency {percentile}"] = "-" if value is None else f"{value:.0f} ms"
     per_frame = summary.instances_total / max(summary.frames_out, 1)
     figures["instances per frame"] = f"{per_frame:.1f}"
+    if summary.objects_total is not None:
+        placed = summary.objects_total / max(summary.frames_out, 1)
+        figures["objects in space per frame"] = f"{placed:.1f}"
+    if summary.scores_3d is not None:
+        share = summary.scores_3d["recall"]["2 m"]
+        error = summary.scores_3d["centre_error_m"]["p50"]
+        figures["recall within 2 m"] = "-" if share is None else f"{share:.3f}"
+        figures["centre error p50"] = "-" if error is None else f"{error:.2f} m"
     if summary.flicker is not None:
         figures["flicker"] = f"{summary.flicker:.3f}"
     return figures
+
+
+def _objects(scores: Mapping[str, Any]) -> tuple[Sequence[str], dict[str, list[float | None]]]:
+    """The columns of the table of objects in space, and its rows by name."""
+    columns = ("class", "true", "placed", *scores["recall"], "error p50, m", "p95, m")
+    rows = {}
+    for name, figures in [("all", scores), *scores["classes"].items()]:
+        if figures["truth"] or figures["predicted"]:
+            errors = figures["centre_error_m"]
+            rows[name] = [
+                figures["truth"],
+                figures["predicted"],
+                *figures["recall"].values(),
+                errors["p50"],
+                errors["p95"],
+            ]
+    return columns, rows
 
 
 def _noticed(summary: ReplaySummary) -> list[str]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ssap_ros.replay.bags import messages as bag_messages
+from ssap_ros.replay.bags.annotations import image_annotations
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.report.frame_writer import FrameWriter
 from ssap_ros.replay.report.sample_frames import jpeg
 from ssap_ros.replay.review.flicker import FlickerMeter
 from ssap_ros.replay.review.predictions import NodeOutput
 from ssap_ros.replay.sources import Frame
-from ssap_ros.types import ImageArray
+from ssap_ros.types import FrameResult, ImageArray
+from ssap_ros.visualization.outlines import outlines
 from ssap_ros.visualization.overlay import OverlayRenderer
+
+OBJECTS = "/ssap_depth/detections_3d"
 
 
 def topic_prefix(camera: str) -> str:
@@ -48,11 +53,13 @@ class CameraRecord:
         self._recording, self._names, self._threshold = recording, names, threshold
         self._pictures = FrameWriter(out / name, fps)
         self._n_frames = 0
+        self._has_objects = False
         self._prefix = topic_prefix(name)
         for topic, kind in (
             ("instances", bag_messages.IMAGE),
             ("detections", bag_messages.DETECTIONS),
             ("overlay/compressed", bag_messages.COMPRESSED_IMAGE),
+            ("annotations", bag_messages.ANNOTATIONS),
         ):
             recording.add_topic(self._prefix + topic, kind)
         recording.add_topic(f"{self._prefix}label_info", bag_messages.LABEL_INFO, latched=True)
@@ -65,8 +72,13 @@ class CameraRecord:
             self._recording.write(f"{self._prefix}label_info", frame.logged, info)
         self._n_frames += 1
 
-    def keep(self, frame: Frame, output: NodeOutput, overlay: ImageArray, n_instances: int) -> None:
-        """Record the output for the last frame; overlay: RGB uint8 (H, W, 3)."""
+    def keep(
+        self, frame: Frame, output: NodeOutput, overlay: ImageArray, drawn: FrameResult
+    ) -> None:
+        """Record the output for the last frame.
+
+        overlay: RGB uint8 (H, W, 3). drawn: the instances in it.
+        """
         # encoded again, since the middleware leaves chance bytes between the fields
         self._recording.write(f"{self._prefix}instances", frame.logged, output.masks_msg)
         self._recording.write(f"{self._prefix}detections", frame.logged, output.boxes_msg)
@@ -74,8 +86,19 @@ class CameraRecord:
         data = np.frombuffer(jpeg(overlay), np.uint8)
         picture = bag_messages.compressed_image(head, "jpeg", data)
         self._recording.write(f"{self._prefix}overlay/compressed", frame.logged, picture)
-        self._pictures.add(self._n_frames - 1, overlay, n_instances)
+        found = outlines(drawn, self._names, self.renderer.ids)
+        self._recording.write(
+            f"{self._prefix}annotations", frame.logged, image_annotations(head, found)
+        )
+        self._pictures.add(self._n_frames - 1, overlay, len(drawn.instances))
         self.before = overlay
+
+    def keep_objects(self, frame: Frame, msg: Any) -> None:
+        """Record the objects in space of a frame, a vision_msgs/Detection3DArray."""
+        if not self._has_objects:
+            self._recording.add_topic(OBJECTS, bag_messages.DETECTIONS_3D)
+            self._has_objects = True
+        self._recording.write(OBJECTS, frame.logged, msg)
 
     def close(self) -> None:
         """Finish the video and the pictures."""

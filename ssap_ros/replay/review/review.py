@@ -9,11 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ssap_ros.common.progress import progress
 from ssap_ros.data.segments import Segments
 from ssap_ros.errors import InputError, NodeError
+from ssap_ros.evaluation.metrics.centre_distance import CentreDistance
+from ssap_ros.replay.bags import messages as bag_messages
+from ssap_ros.replay.bags.depth import ObjectsTruth, centres
 from ssap_ros.replay.bags.ground_truth import GroundTruth, Truth
 from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.bags.space import read_detections_3d
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.play.frame_tracker import Entry
 from ssap_ros.replay.play.play import Playback
@@ -42,10 +48,11 @@ class Review:
     """What came out of a replay, gathered frame by frame.
 
     names: class name by class id. truths: one per camera, or none. threshold: instances with a
-    lower score count in AP and nowhere else. n_frames: frames that were sent.
+    lower score count in AP and nowhere else. n_frames: frames that were sent. objects_truth: in
+    space, of the only camera.
 
-    rows: what frames.json holds, see `row_of`. scores: None without truth. instances: how many of
-    each class name. selections: frames to show.
+    rows: what frames.json holds, see `row_of`. scores, scores_3d: None without truth. instances:
+    how many of each class name. selections: frames to show.
     """
 
     def __init__(
@@ -54,9 +61,13 @@ class Review:
         truths: Sequence[GroundTruth],
         threshold: float,
         n_frames: int,
+        objects_truth: ObjectsTruth | None,
     ) -> None:
         self.rows: list[Row] = []
         self.scores = ReplayScores(truths[0].classes) if truths else None
+        things = {k: name for k, name in names.items() if k > 0}
+        self.scores_3d = CentreDistance(things) if objects_truth else None
+        self._objects_truth = objects_truth
         self.instances: Counter[str] = Counter()
         self._names, self._truths, self._threshold = names, truths, threshold
         spread = max(n_frames // _PARTS, 1)
@@ -98,7 +109,28 @@ class Review:
             self._offer_scored(row, Comparison(image, truth, shown, detections, self._names))
         elif not self._truths:
             self._offer_unscored(row, camera.before, overlay)
-        camera.keep(frame, output, overlay, len(detections))
+        camera.keep(frame, output, overlay, drawn)
+
+    def add_objects(self, frame: Frame, row: Row, raw: bytes, camera: CameraRecord) -> None:
+        """Complete the row of a frame whose objects were placed in space.
+
+        Raises InputError if the truth cannot be read, NodeError if the output cannot.
+        """
+        try:
+            msg = bag_messages.decode(raw, bag_messages.DETECTIONS_3D)
+            placed = [item for item in read_detections_3d(msg) if item.score >= self._threshold]
+            class_ids = np.array([int(item.class_id) for item in placed], np.int64)
+        except ValueError as error:
+            raise NodeError(f"the objects of frame {frame.index}: {error}") from error
+        row["objects"] = len(placed)
+        camera.keep_objects(frame, msg)
+        truth = self._objects_truth.at(frame.stamp) if self._objects_truth else None
+        if truth is not None and self.scores_3d is not None:
+            objects, ids = truth
+            errors = self.scores_3d.add(
+                centres(placed), class_ids, centres(objects), np.array(ids, np.int64)
+            )
+            row["centre_errors_m"] = [round(error, 3) for error in errors]
 
     def _score(self, frame: Frame, row: Row, prediction: Segments, truth: Truth) -> None:
         assert self.scores is not None
@@ -130,21 +162,23 @@ def review(
     truths: Sequence[GroundTruth],
     threshold: float,
     out: Path,
+    objects_truth: ObjectsTruth | None = None,
 ) -> Review:
     """Go through the frames of `source`, opened once more, and the outputs for them.
 
-    truths, threshold: see Review.
+    truths, threshold, objects_truth: see Review.
 
     Writes recording.mcap, the bag of the node's outputs at the times of the source, with overlays;
     overlay.mp4 and frame_*.png. Raises InputError if the source has changed or the truth does not
     fit it, NodeError if masks and detections of an output do not fit each other.
     """
     names, entries = playback.names, playback.tracker.entries
-    result = Review(names, truths, threshold, len(entries))
+    result = Review(names, truths, threshold, len(entries), objects_truth)
     with contextlib.ExitStack() as stack:
         show = stack.enter_context(progress("review", "frames"))
         masks = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "masks")
         boxes = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "detections")
+        objects = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "objects")
         recording = stack.enter_context(BagWriter(out / RECORDING))
         cameras = [
             CameraRecord(name, names, threshold, recording, out, source.fps)
@@ -165,6 +199,8 @@ def review(
                 except ValueError as error:
                     raise NodeError(f"the output for frame {frame.index}: {error}") from error
                 result.add(frame, row, output, cameras[frame.camera])
+            if (placed := objects.take(entry.index)) is not None:
+                result.add_objects(frame, row, placed, cameras[frame.camera])
             show(len(result.rows), len(entries))
     if len(result.rows) != len(entries):
         raise InputError(f"{source.name} has changed while it was played")
@@ -175,7 +211,8 @@ def row_of(entry: Entry) -> Row:
     """A frame as frames.json has it; the keys of an output and of a score come later.
 
     answered: whether masks and detections came. latency_ms: from image to masks. digest,
-    instances, flicker: see there; None without an output. tp, fp, fn, iou, quality,
+    instances, flicker: see there; None without an output. objects: placed in space, with depth;
+    centre_errors_m: of those that match the truth. tp, fp, fn, iou, quality,
     truth: with truth.
     """
     latency = entry.latency_ms

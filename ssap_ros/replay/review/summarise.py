@@ -49,8 +49,16 @@ def summarise(
         problems.append(f"{playback.tracker.unexpected} outputs belong to no frame or came twice")
     problems += truth_damage
     scored: dict[str, Any] = {}
+    if playback.depth_values:
+        depthless = sum(not entry.has_depth for entry in playback.tracker.entries)
+        scored["frames_without_depth"] = depthless
+        scored["objects_total"] = sum(row.get("objects", 0) for row in frames)
+    if reviewed.scores_3d:
+        scored["scores_3d"] = reviewed.scores_3d.result()
+        if not reviewed.scores_3d.records:
+            problems.append("no frame with objects in space has a truth of its stamp")
     if reviewed.scores:
-        scored = {
+        scored |= {
             "scores": reviewed.scores.result(),
             "curves": reviewed.scores.curves(),
             "frames_without_truth": sum(row["answered"] and "quality" not in row for row in frames),
