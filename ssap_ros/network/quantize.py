@@ -65,11 +65,22 @@ def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
 
 
 def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
-    """The names of the first convolution and of those whose results are outputs of the graph."""
+    """The names of the convolutions that stay in float.
+
+    They are the first one, those whose results are outputs of the graph, and the depthwise ones,
+    whose few weights differ much from channel to channel: in 8 bits they cost person AP .014.
+    """
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     outputs = {output.name for output in graph.output}
-    last = [node.name for node in convolutions if node.output[0] in outputs]
-    return [convolutions[0].name, *last]
+    return [
+        node.name
+        for node in convolutions
+        if node is convolutions[0] or node.output[0] in outputs or _groups(node) > 1
+    ]
+
+
+def _groups(convolution: onnx.NodeProto) -> int:
+    return next((int(a.i) for a in convolution.attribute if a.name == "group"), 1)
 
 
 def _drop_casts(graph: onnx.GraphProto) -> None:
