@@ -1,6 +1,6 @@
 """The network alone on a CPU: ONNX Runtime and OpenVINO, each in the precisions that it has.
 
-    cpu_backends.py OUT.json --model default=engines/ssap_street.onnx,street_int8.onnx [--plot OUT.png]
+    cpu_backends.py OUT.json --model NAME=engines/ssap_street.onnx,street_int8.onnx [--plot OUT.png]
 
 All of them run one after the other in every round, so that what else the machine does meets all
 alike: compare them by their ratios. Beside the wall time stands the processor time of all threads.
