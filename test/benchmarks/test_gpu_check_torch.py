@@ -192,7 +192,9 @@ def test_weights_of_another_network_are_refused(backbone: str, said: str) -> Non
     from ssap_ros.backends.resources import default_model_path
     from ssap_ros.network.ssap import NetworkConfig, SsapNetwork
 
-    network = SsapNetwork(NetworkConfig(backbone, 64, head_kernel=3, separable=True, context=True), 8)
+    network = SsapNetwork(
+        NetworkConfig(backbone, 64, head_kernel=3, separable=True, context=True), 8
+    )
     model = onnx.load(str(default_model_path()))
     with pytest.raises(ValueError, match=said):
         sys.modules["torch_backend"].load_onnx_weights(network, model)
