@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from ssap_ros.backends.base import AnyBackend, OnProgress
 from ssap_ros.backends.model_info import is_quantized
 from ssap_ros.backends.resources import default_model_path
@@ -82,9 +84,11 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
         from ssap_ros.backends.openvino import OpenVinoBackend
 
         try:
-            return OpenVinoBackend(
+            backend = OpenVinoBackend(
                 path, config.num_threads, config.precision, cache_folder(config) / "openvino"
             )
+            _prepare(backend, config)
+            return backend
         except (ModelError, DeviceError) as error:
             if config.backend == "openvino":
                 raise
@@ -94,6 +98,14 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
     except ImportError as error:
         raise ModelError(f"ONNX Runtime cannot be imported: {error}") from error
     return OnnxRuntimeBackend(path, config.num_threads)
+
+
+def _prepare(backend: AnyBackend, config: SsapConfig) -> None:
+    """Have the input of the usual camera, 4:3, compiled before its first image waits for it."""
+    long_side = config.input_long_side or backend.info.long_side
+    image = np.zeros((3 * long_side // 4, long_side, 3), np.uint8)
+    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    backend.infer(backend.preprocess([image], long_side)[0], levels)
 
 
 def choose_backend(config: SsapConfig) -> BackendChoice:
