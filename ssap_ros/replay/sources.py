@@ -34,6 +34,7 @@ from ssap_ros.replay.video_clock import VideoClock
 from ssap_ros.types import ImageArray
 
 _FOLDER_FPS = 10.0
+_RAW_STREAMS = (".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265", ".hevc")
 _SCENE_SIZE = (480, 640)
 _SCENE_FRAMES = 100
 _END_OF_TIME = (1 << 31) * 1_000_000_000  # of a stamp, in nanoseconds
@@ -252,11 +253,13 @@ def _open_video(path: Path) -> _Opened:
                 index += 1
             position += 1
         capture.release()
-        if clock.made_up:
+        # of a stream without a container the reader invents the times
+        without = index if path.suffix.lower() in _RAW_STREAMS else clock.made_up
+        if without:
             _LOG.warning(
                 "%s has no times for %d of its frames; they are %g frames/s apart",
                 path.name,
-                clock.made_up,
+                without,
                 fps,
             )
 

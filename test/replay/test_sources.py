@@ -317,13 +317,14 @@ def test_variable_frame_rate(tmp_path, caplog, times, expected, made_up):
         assert (f"no times for {made_up} of its frames" in caplog.text) == (made_up > 0)
 
 
-def test_a_stream_without_container_has_made_up_times(tmp_path):
+def test_a_stream_without_container_has_made_up_times(tmp_path, caplog):
     (tmp_path / "camera.mjpeg").write_bytes(b"".join(map(jpeg, FRAMES)))
     frames = list(open_source(str(tmp_path / "camera.mjpeg")))
     steps = np.diff([frame.stamp for frame in frames])
     assert len(frames) == len(FRAMES)
     assert (steps == steps[0]).all()
     assert steps[0] > 0
+    assert f"no times for {len(FRAMES)} of its frames" in caplog.text
 
 
 def test_odd_videos(tmp_path):
