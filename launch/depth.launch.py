@@ -81,6 +81,8 @@ def depth_node(context: LaunchContext) -> list[Action]:
         LifecycleNode(
             package="ssap_ros",
             executable="ssap_depth_node",
+            exec_name="ssap_depth_node",
+            prefix="setpriv --pdeathsig TERM",  # a launch that gets SIGTERM leaves it behind
             name="ssap_depth",
             namespace=LaunchConfiguration("namespace"),
             parameters=[LaunchConfiguration("depth_params_file"), overrides],
