@@ -57,6 +57,11 @@ class Batch(NamedTuple):
         return Batch(*(t.to(device, non_blocking=True) for t in self))
 
 
+def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Network input, float32 (B, 3, H, W), of uint8 images; mean and std are (3, 1, 1)."""
+    return ((image - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
 class TrainingSet(Dataset[Batch]):
     """Augmented crops from several sources, (H, W) = crop.
 

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from ssap_ros.errors import InputError
 from ssap_ros.network.checkpoint import load_network
+from ssap_ros.training.datasets import normalised
 from ssap_ros.training.losses import LossConfig
 
 Logits = tuple[list[Tensor], list[Tensor]]
@@ -99,8 +100,7 @@ class _Member(nn.Module):
             self.register_buffer(name, torch.tensor(config[name]).view(3, 1, 1))
 
     def forward(self, image: Tensor) -> Logits:
-        scaled = ((image - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        semantic, affinities = self.network(scaled)
+        semantic, affinities = self.network(normalised(image, self.mean, self.std))
         return semantic, [a.float() + self.bias for a in affinities]
 
 

@@ -33,6 +33,7 @@ from ssap_ros.training.build import (
     set_training_mode,
     training_batches,
 )
+from ssap_ros.training.datasets import normalised
 from ssap_ros.training.distillation import Ensemble, distillation_loss
 from ssap_ros.training.journal import LOG, Journal
 from ssap_ros.training.losses import ssap_loss
@@ -167,11 +168,6 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     if journal is not None:
         journal.close()
     return checkpoint
-
-
-def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Network input, float32 (B, 3, H, W), of uint8 images; mean and std are (3, 1, 1)."""
-    return ((image - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 class Clock:
