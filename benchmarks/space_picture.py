@@ -31,7 +31,7 @@ from ssap_ros.common.outputs import write_output
 from ssap_ros.data.scenes.depth import intrinsics, scene_depth
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.pipeline import SsapPipeline
-from ssap_ros.stages.depth import CameraRays, Object3D, locate, surface_points, without_classes
+from ssap_ros.stages.depth import CameraRays, Object3D, locate, surface_rows, without_classes
 from ssap_ros.visualization.overlay import OverlayRenderer, identity_colour
 
 SIZE = (480, 640)
@@ -57,13 +57,15 @@ def main() -> None:
     rays = CameraRays(k, SIZE)
     boxes = [instance.bbox for instance in result.instances]
     objects = locate(result.labels, boxes, metres, rays)
-    points, pixels = surface_points(result.labels, metres, rays)
+    table = np.zeros(len(boxes) + 1, [(axis, np.float32) for axis in "xyz"] + [("label", int)])
+    table["label"] = np.arange(len(table))
+    points = surface_rows(result.labels, metres, rays, table)
     class_ids = [instance.class_id for instance in result.instances]
     static = without_classes(metres, result.labels, class_ids, {PERSON}, 5)
     panels = [
         ("masks", overlay),
         ("boxes in space, ~/detections_3d", draw_boxes(scene.image, objects, k)),
-        ("from above, ~/points", from_above(points, result.labels.take(pixels), objects)),
+        ("from above, ~/points", from_above(points, objects)),
         ("depth for a mapper, people left out, ~/depth/static", coloured(static)),
     ]
     drawn = [titled(*panel) for panel in panels]
@@ -93,9 +95,7 @@ def draw_boxes(image: Image, objects: list[Object3D], k: tuple[float, ...]) -> I
     return canvas
 
 
-def from_above(
-    points: NDArray[np.float32], labels: NDArray[np.uint16], objects: list[Object3D]
-) -> Image:
+def from_above(points: NDArray[np.void], objects: list[Object3D]) -> Image:
     """The points and the boxes, the camera at the bottom."""
     height, width = SIZE
     scale = min(height / _FAR_M, width / 2 / _HALF_WIDTH_M)
@@ -107,10 +107,11 @@ def from_above(
     for metres in range(5, int(_FAR_M), 5):
         cv2.circle(canvas, (width // 2, height - 8), round(scale * metres), (60, 60, 66), 1)
         write(canvas, f"{metres} m", (width // 2 + 4, round(height - 12 - scale * metres)))
-    at = pixel(points[0].astype(float), points[2].astype(float))
+    at = pixel(points["x"].astype(float), points["z"].astype(float))
     inside = ((at >= 0) & (at < (width, height))).all(axis=1)
-    colours = np.array([(0, 0, 0), *(identity_colour(k) for k in range(1, 1 + int(labels.max())))])
-    canvas[at[inside, 1], at[inside, 0]] = colours[labels[inside]]
+    labels = points["label"][inside]
+    colours = np.array([(0, 0, 0), *map(identity_colour, range(1, 1 + labels.max(initial=0)))])
+    canvas[at[inside, 1], at[inside, 0]] = colours[labels]
     for item in objects:
         ground = corners(item)[[0, 2, 6, 4]]  # a rectangle: length and width
         outline = pixel(ground[:, 0], ground[:, 2]).astype(np.int32)

@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Types of the compiled core, see csrc/bindings/; ssap_ros.stages.core alone calls it."""
+"""Types of the compiled core, see csrc/bindings/; stages.core and core_space alone call it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +31,15 @@ class CascadeReport:
     is_complete: bool
     levels: list[LevelReport]
     bytes: int
+
+class PlacedObject:
+    label: int
+    n_points: int
+    depth: float
+    angle: float
+    low: list[float]
+    high: list[float]
+    covariance: list[float]
 
 class LabelRuns:
     def extents(self, n_labels: int) -> NDArray[np.int64]: ...
@@ -66,6 +75,7 @@ def multicut_objective(
 ) -> float: ...
 def upsample_labels(labels: LabelArray, height: int, width: int, scale: float) -> LabelArray: ...
 def upsampled_runs(labels: LabelArray, height: int, width: int, scale: float) -> LabelRuns: ...
+def look_up(labels: NDArray[np.uint16], value: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
 def best_class(maps: FloatArray, name: Sequence[int]) -> ClassArray: ...
 def softmax(maps: FloatArray, chosen: Sequence[int]) -> FloatArray: ...
 def count_votes(
@@ -83,3 +93,24 @@ def area_resize(
     offset: Sequence[float],
     tensor: FloatArray,
 ) -> None: ...
+def surface_rows(
+    labels: NDArray[np.uint16],
+    depth: FloatArray,
+    ray_x: FloatArray,
+    ray_y: FloatArray,
+    pose: FloatArray,
+    table: NDArray[np.uint8],
+) -> NDArray[np.uint8]: ...
+def place_objects(
+    labels: NDArray[np.uint16],
+    boxes: Sequence[tuple[int, int, int, int]],
+    depth: FloatArray,
+    ray_x: FloatArray,
+    ray_y: FloatArray,
+    frame: FloatArray,
+    erosion: int,
+    max_samples: int,
+    min_points: int,
+    outlier_deviations: float,
+    sure: float,
+) -> list[PlacedObject]: ...

@@ -22,6 +22,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
+    from support.depth_client import DepthClient, StartDepth
     from support.node_client import Starter
 
 
@@ -56,3 +57,25 @@ def start(tmp_path_factory: pytest.TempPathFactory, toy_model_path: Path) -> Ite
     )
     yield starter
     starter.end()
+
+
+@pytest.fixture
+def start_depth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDepth]:
+    """Starts a depth node as a process, on such a domain."""
+    pytest.importorskip("rclpy", reason="rclpy is not installed")
+    pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
+    from support.depth_client import DepthClient
+    from support.node_client import NodeProcess, end
+
+    clients: list[DepthClient] = []
+
+    def run(**parameters: object) -> DepthClient:
+        domain = 101 + os.getpid() % 100
+        log = tmp_path_factory.mktemp("depth") / "log.txt"
+        process = NodeProcess(domain, log, ("-m", "ssap_ros.node.depth"), parameters)
+        clients.append(DepthClient(domain, process))
+        return clients[-1]
+
+    yield run
+    for client in clients:
+        end(client)

@@ -43,7 +43,7 @@ FLOORS = (
 )
 ROS = "node messages"
 OUTSIDE = {  # who alone may import a package from outside
-    "ssap_ros._core": "stages.core",
+    "ssap_ros._core": "stages.core stages.core_space",
     "rclpy": ROS,
     "builtin_interfaces": ROS,
     "cv_bridge": ROS,

@@ -33,7 +33,6 @@ from vision_msgs.msg import (
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ssap_ros.stages.depth import Object3D
-from ssap_ros.types import FloatArray
 from ssap_ros.visualization.overlay import identity_colour
 
 _POINT = np.dtype(
@@ -129,25 +128,22 @@ def markers(
     return MarkerArray(markers=shown)
 
 
-def point_cloud(
-    header: Header, points: FloatArray, labels: NDArray[np.uint16], labelled: Labelled
-) -> PointCloud2:
-    """`~/points`: x, y, z, rgb (the colour of the instance), label, class_id and id.
+def point_table(labelled: Labelled) -> NDArray[np.void]:
+    """A point of every label, with all but where it is; that of label 0 first.
 
-    Args:
-        header: Of the cloud.
-        points: float32 (3, N) in metres.
-        labels: (N,), the instance of every point, k = detections[k - 1].
-        labelled: The detections.
+    Rows of `~/points`: x, y, z, rgb (the colour of the instance), label, class_id and id.
     """
     colours = [(r << 16) | (g << 8) | b for r, g, b in map(identity_colour, labelled.identities())]
     table = np.zeros(len(labelled.ids) + 1, _POINT)  # what all points of a label share
     table["rgb"][1:], table["id"][1:] = colours, labelled.ids
     table["class_id"][1:], table["label"] = labelled.class_ids, np.arange(len(table))
-    data = array("B", bytes(len(labels) * _POINT.itemsize))
-    rows = np.frombuffer(data, _POINT)
-    table.take(labels, out=rows, mode="clip")  # clip: without a copy of its own
-    rows["x"], rows["y"], rows["z"] = points
+    return table
+
+
+def point_cloud(header: Header, rows: NDArray[np.void]) -> PointCloud2:
+    """`~/points`; rows: like those of `point_table`."""
+    data = array("B")
+    data.frombytes(rows.view(np.uint8))  # type: ignore[arg-type]
     return PointCloud2(
         header=header,
         height=1,

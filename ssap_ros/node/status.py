@@ -18,7 +18,7 @@ qos_mismatch, stale, rejected, too_old, unmatched, backend_error, over_budget, a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum
 
 from ssap_ros.errors import one_line
@@ -124,14 +124,18 @@ class CameraStatus:
         self._enabled = True
         self._rejected = ""
         self._dropped: tuple[str, str] | None = None
+        self._once: Collection[str] = ()
         self._last_s: dict[str, float] = {}
         self._n_received = self._n_slow = self._n_timed = 0
         self._worst_ms = self._budget_ms = 0.0
         self._rate_since_s = time.monotonic()
 
-    def active(self, topics: Mapping[str, str]) -> None:
-        """Messages are expected on these topics, by the name of the input, the main one first."""
-        self.topics = dict(topics)
+    def active(self, topics: Mapping[str, str], *, once: Collection[str] = ()) -> None:
+        """Messages are expected on these topics, by the name of the input, the main one first.
+
+        once: the inputs of which one message is enough.
+        """
+        self.topics, self._once = dict(topics), once
         self._last_s = {}
         self._rejected, self._dropped = "", None
 
@@ -195,7 +199,7 @@ class CameraStatus:
             return Level.ERROR, "qos_mismatch", self.qos_problem
         if (name := self.missing()) is not None:
             return Level.WARN, "waiting", f"no {name} yet on {self.topics[name]}"
-        name, last_s = min(self._last_s.items(), key=lambda entry: entry[1])
+        last_s, name = min((s, name) for name, s in self._last_s.items() if name not in self._once)
         age_s = time.monotonic() - last_s
         if age_s > STALE_AFTER_S:
             return Level.WARN, "stale", f"no {name} for {age_s:.0f} s on {self.topics[name]}"

@@ -91,6 +91,37 @@ def require_scale(scale: float) -> None:
         raise InputError(f"scale must be positive and finite, got {scale!r}")
 
 
+def matrix(name: str, value: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """A float32 matrix of that shape, contiguous."""
+    value = checked_array(name, value, (np.float32,), 2)
+    if value.shape != shape:
+        raise InputError(f"{name} must have shape {shape}, got {value.shape}")
+    return dense(value)
+
+
+def require_boxes(boxes: Sequence[tuple[int, int, int, int]], labels: NDArray[Any]) -> None:
+    """(x, y, width, height) in pixels, each inside of the image; one per label at most."""
+    if len(boxes) > np.iinfo(labels.dtype).max:
+        raise InputError(f"boxes must be at most {np.iinfo(labels.dtype).max}, got {len(boxes)}")
+    rows, columns = labels.shape
+    for number, box in enumerate(boxes, start=1):
+        x, y, width, height = box
+        inside = x >= 0 and y >= 0 and x + width <= columns and y + height <= rows
+        if not inside or width < 1 or height < 1:
+            raise InputError(f"box {number} must lie in the image of {columns} x {rows}, got {box}")
+
+
+def point_rows(name: str, value: NDArray[np.void]) -> NDArray[np.void]:
+    """A structured array, contiguous, whose rows begin with float32 x, y and z."""
+    fields = value.dtype.fields if isinstance(value, np.ndarray) and value.ndim == 1 else None
+    start = {axis: (np.dtype(np.float32), 4 * i) for i, axis in enumerate("xyz")}
+    if not fields or any(fields.get(axis) != place for axis, place in start.items()):
+        raise InputError(f"{name} must be rows that begin with float32 x, y, z, got {value!r}")
+    if value.dtype.hasobject:
+        raise InputError(f"{name} must be rows of numbers, got {value.dtype}")
+    return dense(value)
+
+
 # --- graphs ---
 
 

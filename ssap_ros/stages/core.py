@@ -9,12 +9,13 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""The one door to the compiled core: checks everything that goes in.
+"""The door to the compiled core: checks everything that goes in.
 
-The core is C++ and works on bare memory. Nothing else imports it, so what the checks of this module
-let pass is all that it ever gets. Arrays may be non-contiguous (they are copied then) and are never
-changed unless said so. The GIL is released while the core works, and calls may run at once. Bad
-arguments raise InputError that says what was expected and what came.
+The core is C++ and works on bare memory. Nothing but this module and `core_space`, the door for
+objects in space, imports it, so what their checks let pass is all that it ever gets. Arrays may be
+non-contiguous (they are copied then) and are never changed unless said so. The GIL is released
+while the core works, and calls may run at once. Bad arguments raise InputError that says what was
+expected and what came.
 """
 
 from __future__ import annotations
@@ -215,6 +216,14 @@ class UpsampledSegments:
                 f"new_label must have shape ({self._n_labels},), got {new_label.shape}"
             )
         return self._runs.paint(arguments.dense(new_label))
+
+
+def look_up(labels: NDArray[np.uint16], value: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image, uint8 (H, W), in which label k of uint16 (H, W) has become value[k]."""
+    labels = arguments.grid("labels", labels, (np.uint16,), 2)
+    value = arguments.checked_array("value", value, (np.uint8,), 1)
+    arguments.require_at_most("labels", labels, len(value) - 1)
+    return _core.look_up(arguments.dense(labels), arguments.dense(value))
 
 
 def count_votes(

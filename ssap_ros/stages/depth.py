@@ -26,22 +26,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.errors import InputError
+from ssap_ros.stages import core_space
+from ssap_ros.stages.core_space import PlacedObject
 from ssap_ros.stages.masks import class_mask
 from ssap_ros.types import FloatArray
 
 CAMERA_UP = (0.0, -1.0, 0.0)
 """Upwards in the optical frame of a camera that is held level."""
 
+CAMERA_POSE = np.eye(3, 4, dtype=np.float32)
+"""Of points that stay in the frame of the camera."""
+
 MIN_POINTS = 20  # an object with fewer depths is not placed
 _MAX_SAMPLES = 4096  # of an object; more do not make it more exact
 _OUTLIER_DEVIATIONS = 3.5  # in standard deviations, estimated from the median deviation
 _SURE_M = 0.5  # what is not farther than this from the median depth is no outlier
-_STANDARD = 1.4826  # standard deviations per median absolute deviation, of normal noise
-_HEADING_SAMPLES = 128  # points that a heading is found from
-_CLOSE_M = 0.05  # nearer to a side is not better
-_ANGLES = np.radians(np.arange(0, 90, 2, dtype=np.float32))
-_COS_SIN = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-_MINUS_SIN_COS = np.stack([-np.sin(_ANGLES), np.cos(_ANGLES)], axis=1)
 _PINHOLE = ("", "plumb_bob", "rational_polynomial")
 
 Labels = NDArray[np.uint16]
@@ -90,6 +89,11 @@ class CameraRays:
         distortion: The coefficients D; none or zeros for a rectified image.
         model: `distortion_model` of camera_info.
 
+    Attributes:
+        x: Of the point at depth 1 that a pixel shows, float32 (H, W).
+        y: The same.
+        size: (H, W).
+
     Raises:
         InputError: The camera is not calibrated, or distorts in a way that is not known.
     """
@@ -107,8 +111,8 @@ class CameraRays:
         self.size = size
         y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
         if not np.any(distortion):
-            self._x = np.asarray((x - k[2]) / k[0], np.float32)
-            self._y = np.asarray((y - k[5]) / k[4], np.float32)
+            self.x = np.asarray((x - k[2]) / k[0], np.float32)
+            self.y = np.asarray((y - k[5]) / k[4], np.float32)
             return
         pixels = np.stack([x.ravel(), y.ravel()], axis=1)[:, None]
         matrix, coefficients = k.reshape(3, 3), np.array(distortion, np.float64)
@@ -121,11 +125,7 @@ class CameraRays:
                 "distortion_model must be plumb_bob, rational_polynomial or equidistant with its "
                 f"coefficients, got {model!r} with {len(coefficients)}"
             )
-        self._x, self._y = np.asarray(rays, np.float32).reshape(*size, 2).transpose(2, 0, 1)
-
-    def points(self, pixels: NDArray[np.intp], depth: FloatArray) -> FloatArray:
-        """Points, float32 (3, N): x, y, z of pixels, numbered row by row, with depths in metres."""
-        return np.stack([self._x.take(pixels) * depth, self._y.take(pixels) * depth, depth])
+        self.x, self.y = np.asarray(rays, np.float32).reshape(*size, 2).transpose(2, 0, 1).copy()
 
 
 def depth_in_metres(depth: Depth) -> FloatArray:
@@ -174,21 +174,20 @@ def locate(
     """
     check_sizes(labels, depth, rays)
     frame = _upright_frame(up)
-    objects = []
-    for k, box in enumerate(boxes, start=1):
-        _check_box(k, box, labels.shape)
-        pixels = _samples(labels, k, box, erosion)
-        z = depth.take(pixels)
-        pixels, z = pixels[z > 0], z[z > 0]
-        if len(z) < MIN_POINTS:
-            continue
-        deviation = np.abs(z - _median(z))
-        spread = _STANDARD * _median(deviation)
-        kept = deviation <= max(_OUTLIER_DEVIATIONS * spread, _SURE_M)
-        points = rays.points(pixels[kept], z[kept])
-        if points.shape[1] >= MIN_POINTS:
-            objects.append(_object(k, points, frame))
-    return objects
+    placed = core_space.place_objects(
+        labels,
+        boxes,
+        depth,
+        rays.x,
+        rays.y,
+        frame,
+        erosion=erosion,
+        max_samples=_MAX_SAMPLES,
+        min_points=MIN_POINTS,
+        outlier_deviations=_OUTLIER_DEVIATIONS,
+        sure_m=_SURE_M,
+    )
+    return [_object(item, frame) for item in placed]
 
 
 def without_classes(
@@ -213,20 +212,31 @@ def without_classes(
     return static
 
 
-def surface_points(
-    labels: Labels, depth: FloatArray, rays: CameraRays
-) -> tuple[FloatArray, NDArray[np.intp]]:
-    """All points of instances that have a depth.
+def surface_rows(
+    labels: Labels,
+    depth: FloatArray,
+    rays: CameraRays,
+    table: NDArray[np.void],
+    pose: FloatArray = CAMERA_POSE,
+) -> NDArray[np.void]:
+    """All points of instances that have a depth, row by row of the image.
+
+    Args:
+        labels: uint16 (H, W), 0 = no instance.
+        depth: Of `depth_in_metres`, aligned to the labels.
+        rays: Of the camera.
+        table: One row per label, the first of which is not used; its first fields are x, y and z,
+            float32, the others what all points of a label share.
+        pose: Rotation and shift, float32 (3, 4), into the frame that the points are to be in.
 
     Returns:
-        Points, float32 (3, N), and their pixels (N,), numbered row by row.
+        (N,) rows like those of the table, with x, y and z in metres.
 
     Raises:
-        InputError: The images are not of one size.
+        InputError: The images are not of one size, or there is a label beyond the table.
     """
     check_sizes(labels, depth, rays)
-    pixels = np.flatnonzero(np.minimum(labels, depth) > 0)
-    return rays.points(pixels, depth.take(pixels)), pixels
+    return core_space.surface_rows(labels, depth, rays.x, rays.y, pose, table)
 
 
 def check_sizes(labels: Labels, depth: Depth, rays: CameraRays) -> None:
@@ -246,55 +256,26 @@ def _check_same(labels: Labels, depth: Depth) -> None:
         )
 
 
-def _check_box(label: int, box: Box, shape: tuple[int, ...]) -> None:
-    x, y, width, height = box
-    inside = x >= 0 and y >= 0 and x + width <= shape[1] and y + height <= shape[0]
-    if not inside or width < 1 or height < 1:
-        raise InputError(f"box {label} must lie in the image of {_text(shape)}, got {box}")
-
-
 def _text(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _samples(labels: Labels, label: int, box: Box, erosion: int) -> NDArray[np.intp]:
-    """Pixels well inside the mask, numbered row by row, evenly spread if there are many."""
-    x, y, width, height = box
-    mask = cv2.compare(labels[y : y + height, x : x + width], label, cv2.CMP_EQ)
-    if erosion:
-        kernel = np.ones((2 * erosion + 1,) * 2, np.uint8)
-        mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    step = max(1, math.ceil(math.sqrt(cv2.countNonZero(mask) / _MAX_SAMPLES)))
-    start = step // 2
-    rows, columns = np.nonzero(mask[start::step, start::step])
-    return (y + start + step * rows) * labels.shape[1] + x + start + step * columns
-
-
-def _median(values: FloatArray) -> float:
-    """The upper one of an even number."""
-    middle = len(values) // 2
-    return float(np.sort(values)[middle])  # vectorised, and faster than a partition
-
-
-def _object(label: int, points: FloatArray, frame: FloatArray) -> Object3D:
-    """The box around points (3, N) that stands upright in the `frame`."""
-    angle = _heading(frame[:, :2].T @ points)
-    cos, sin = math.cos(angle), math.sin(angle)
-    axes = frame @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
-    inside = axes.T @ points
-    low, high = inside.min(axis=1), inside.max(axis=1)
-    if high[0] - low[0] < high[1] - low[1]:  # the first axis is the longer one
+def _object(placed: PlacedObject, frame: FloatArray) -> Object3D:
+    """The first axis of the box is its longer one on the ground."""
+    cos, sin = math.cos(placed.angle), math.sin(placed.angle)
+    axes = frame @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    low, high = np.array(placed.low), np.array(placed.high)
+    if high[0] - low[0] < high[1] - low[1]:
         axes = np.stack([axes[:, 1], -axes[:, 0], axes[:, 2]], axis=1)
         low, high = np.array([[low[1], -high[0], low[2]], [high[1], -low[0], high[2]]])
-    scatter = points - points.mean(axis=1, keepdims=True)
     return Object3D(
-        label=label,
-        depth=_median(points[2]),
-        centre=np.asarray(axes @ ((low + high) / 2), np.float64),
-        axes=np.asarray(axes, np.float64),
-        size=np.asarray(high - low, np.float64),
-        covariance=np.asarray(scatter @ scatter.T / (points.shape[1] - 1), np.float64),
-        n_points=points.shape[1],
+        label=placed.label,
+        depth=placed.depth,
+        centre=axes @ ((low + high) / 2),
+        axes=axes,
+        size=high - low,
+        covariance=np.array(placed.covariance).reshape(3, 3),
+        n_points=placed.n_points,
     )
 
 
@@ -304,20 +285,3 @@ def _upright_frame(up: Sequence[float]) -> FloatArray:
     first = np.cross(vertical, np.eye(3)[np.abs(vertical).argmin()])
     first /= np.linalg.norm(first)
     return np.stack([first, np.cross(vertical, first), vertical], axis=1).astype(np.float32)
-
-
-def _heading(ground: FloatArray) -> float:
-    """The angle, from 0 to 90 degrees, of the box whose sides the points (2, N) are closest to.
-
-    The closeness criterion of Zhang et al., Efficient L-Shape Fitting for Vehicle Detection Using
-    Laser Scanners, IEEE Intelligent Vehicles 2017: of a corner that is seen, the box of least area
-    would lie along the diagonal as well as along the sides.
-    """
-    sample = ground[:, :: math.ceil(ground.shape[1] / _HEADING_SAMPLES)]
-    distances = []
-    for axis in (_COS_SIN, _MINUS_SIN_COS):
-        along = axis @ sample  # (angles, points)
-        low, high = along.min(axis=1, keepdims=True), along.max(axis=1, keepdims=True)
-        distances.append(np.minimum(along - low, high - along))
-    closeness = (1 / np.maximum(np.minimum(*distances), _CLOSE_M)).sum(axis=1)
-    return float(_ANGLES[closeness.argmax()])

@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssap_ros.stages import core
+
 _SMALL = 8  # pixels; up to here a disc is faster than the distances, with the same result
 
 
@@ -41,7 +43,7 @@ def class_mask(
     """
     value = np.zeros(len(class_ids) + 1, np.uint8)
     value[1:] = [255 if class_id in wanted else 0 for class_id in class_ids]
-    mask = value.take(labels)
+    mask = core.look_up(labels, value)
     return dilated(mask, dilation) if value.any() else mask
 
 

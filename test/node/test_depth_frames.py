@@ -11,7 +11,7 @@
 
 """The transform into a target frame.
 
-tf2 has no wheels: a stand-in answers as its Python API does.
+tf2 has no wheels: a stand-in answers as its Python API does. Where tf2 is, test_depth_tf2.py runs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 from geometry_msgs.msg import TransformStamped
+from rclpy.duration import Duration
 from rclpy.time import Time
 from std_msgs.msg import Header
 
@@ -38,7 +39,9 @@ class TransformError(Exception):
 class Buffer:
     """Knows one transform, from `camera` to `map`, from second 5 on."""
 
-    def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
+    def lookup_transform(
+        self, target: str, source: str, time: Time, _timeout: Duration
+    ) -> TransformStamped:
         if (target, source) != ("map", "camera") or time.nanoseconds < 5_000_000_000:
             raise TransformError("extrapolation into the\npast")
         found = TransformStamped()

@@ -13,11 +13,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,144 +24,27 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 
-from autoware_internal_debug_msgs.msg import Float64Stamped
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
-from vision_msgs.msg import Detection2DArray, Detection3DArray
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import Marker
 
 from ssap_ros import messages
 from ssap_ros.messages.space import Labelled
-from ssap_ros.node import qos
 from ssap_ros.node.client import Connection
 from ssap_ros.node.depth.publishers import FrameArrays
 from ssap_ros.stages.depth import CameraRays, locate, without_classes
-from support.depth_scenes import SIZE, Box, DepthScene, K, render
-from support.node_client import COUNTS, NodeEnd, NodeProcess, balanced, end
+from support.depth_client import CAR, PERSON, SCENE, StartDepth, calibration
+from support.depth_scenes import SIZE, DepthScene, K
+from support.node_client import COUNTS, balanced
 
 pytestmark = pytest.mark.timeout(300)
 
-PERSON = Box((-1.0, 0.6, 5.0), (0.5, 1.8, 0.4))
-CAR = Box((1.5, 0.8, 8.0), (4.2, 1.4, 1.8), yaw=0.6, class_id=3)
-SCENE = render([PERSON, CAR])
-NAMES = {0: "background", 1: "person", 2: "bicycle", 3: "car"}
-OUTPUTS = {
-    "detections_3d": Detection3DArray,
-    "markers": MarkerArray,
-    "points": PointCloud2,
-    "depth/static": Image,
-    "debug/detections_3d_ms": Float64Stamped,
-}
 
-
-class DepthClient(NodeEnd):
-    """The other end of the depth node: plays the segmentation node and the depth camera."""
-
-    def __init__(self, domain: int, process: NodeProcess) -> None:
-        super().__init__(domain, process, "ssap_depth")
-        self.domain = domain
-        create = self.node.create_publisher
-        self.masks = create(Image, "ssap/instances", 100)
-        self.detections = create(Detection2DArray, "ssap/detections", 100)
-        self.label_info = create(
-            messages.label_info(Header(), NAMES, 0.4).__class__, "ssap/label_info", qos.latched()
-        )
-        self.depth = create(Image, "depth", 100)
-        self.camera_info = create(CameraInfo, "camera_info", 100)
-        self.open()
-
-    def connect(self) -> None:
-        parts = (self.masks, self.detections, self.label_info, self.depth, self.camera_info)
-        self.wait(lambda: all(p.get_subscription_count() for p in parts), "subscriptions")
-
-    def name_classes(self) -> None:
-        self.label_info.publish(messages.label_info(Header(), NAMES, 0.4))
-
-    def hear(self, *topics: str) -> dict[str, list[Any]]:
-        """Listen to outputs, connected when this returns."""
-        got = {topic: self.listen(OUTPUTS[topic], f"/ssap_depth/{topic}", 100) for topic in topics}
-        for topic in topics:
-            self.wait(lambda t=topic: self.node.count_publishers(f"/ssap_depth/{t}"), topic)
-        time.sleep(0.5)  # for the other side to notice
-        return got
-
-    def send(
-        self,
-        scene: DepthScene = SCENE,
-        depth: np.ndarray | Image | None = None,
-        info: CameraInfo | None = None,
-        depth_header: Header | None = None,
-        ids: tuple[int, ...] = (),
-    ) -> Header:
-        """Send a frame, depth and camera_info first as on a robot; its header."""
-        header = self.header()
-        other = depth_header or header
-        if not isinstance(depth, Image):
-            depth = messages.depth_image(other, scene.depth if depth is None else depth)
-        depth.header = other
-        info = info or calibration()
-        info.header = other
-        self.camera_info.publish(info)
-        self.depth.publish(depth)
-        self.masks.publish(messages.label_image(header, scene.labels))
-        self.detections.publish(messages.detections(header, scene.instances, ids))
-        return header
-
-    def until(self, sent: Callable[[], Header], got: list[Any]) -> tuple[Header, Any]:
-        """Send frames until one has this output; its header and the message."""
-        headers: list[Header] = []
-        sent_s = 0.0
-
-        def came() -> Any:
-            nonlocal sent_s
-            if time.monotonic() - sent_s > 1:
-                headers.append(sent())
-                sent_s = time.monotonic()
-            return next((m for m in got if m.header in headers), None)
-
-        self.wait(came, "output")
-        found = came()
-        return found.header, found
-
-    def rejection(self, sent: Callable[[], object], state: str = "rejected") -> str:
-        """What the diagnostics say after such frames."""
-
-        def told() -> DiagnosticStatus | None:
-            sent()
-            status, values = self.status()
-            return status if values["state"] == state else None
-
-        deadline = time.monotonic() + 30
-        while (status := told()) is None:
-            assert time.monotonic() < deadline, self.status()
-        return str(status.message)
-
-
-def calibration(k: tuple[float, ...] = K, **fields: Any) -> CameraInfo:
-    return CameraInfo(**{"height": SIZE[0], "width": SIZE[1], "k": list(k), **fields})
-
-
-@pytest.fixture
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., DepthClient]]:
-    clients: list[DepthClient] = []
-
-    def run(**parameters: object) -> DepthClient:
-        domain = 101 + os.getpid() % 100
-        log = tmp_path_factory.mktemp("depth") / "log.txt"
-        process = NodeProcess(domain, log, ("-m", "ssap_ros.node.depth"), parameters)
-        clients.append(DepthClient(domain, process))
-        return clients[-1]
-
-    yield run
-    for client in clients:
-        end(client)
-
-
-def test_objects_in_space_are_those_of_the_masks(start: Callable[..., DepthClient]) -> None:
-    client = start()
+def test_objects_in_space_are_those_of_the_masks(start_depth: StartDepth) -> None:
+    client = start_depth()
     client.connect()
     client.name_classes()
     got = client.hear("detections_3d", "debug/detections_3d_ms")
@@ -199,14 +80,13 @@ def rotated(turn: tuple[float, ...], vector: tuple[float, ...]) -> np.ndarray:
     return vector + 2 * np.cross(axis, np.cross(axis, vector) + w * np.array(vector))
 
 
-def test_points_static_depth_and_markers(start: Callable[..., DepthClient]) -> None:
-    client = start(static_dilation=3)
+def test_points_static_depth_and_markers(start_depth: StartDepth) -> None:
+    client = start_depth(static_dilation=3)
     client.connect()
     client.name_classes()
     got = client.hear("points", "depth/static", "markers")
     millimetres = np.round(1000 * SCENE.depth).astype(np.uint16)
     header, cloud = client.until(lambda: client.send(depth=millimetres), got["points"])
-    failed = client.counts()["failed"]  # a first frame may overtake its camera_info
     fields = {field.name: field.offset for field in cloud.fields}
     assert list(fields) == ["x", "y", "z", "rgb", "label", "class_id", "id"]
     kinds = dict(zip(fields, ("<f4", "<f4", "<f4", "<u4", "<u2", "<u2", "<i4"), strict=True))
@@ -249,14 +129,14 @@ def test_points_static_depth_and_markers(start: Callable[..., DepthClient]) -> N
     assert shown[1].text == "person 4.8 m"
     assert (shown[0].type, shown[1].type) == (Marker.CUBE, Marker.TEXT_VIEW_FACING)
     assert shown[0].scale.z == pytest.approx(1.8, abs=0.1)
-    assert client.counts()["failed"] == failed
+    assert client.counts()["failed"] == 0
     assert header in [m.header for m in got["points"]]
 
 
 def test_what_cannot_be_used_is_told_and_the_next_frame_is_processed(
-    start: Callable[..., DepthClient],
+    start_depth: StartDepth,
 ) -> None:
-    client = start()
+    client = start_depth()
     client.connect()
     got = client.hear("detections_3d", "depth/static")
     half = np.ascontiguousarray(SCENE.depth[::2, ::2])
@@ -287,9 +167,9 @@ def test_what_cannot_be_used_is_told_and_the_next_frame_is_processed(
 
 
 def test_depth_of_another_time_is_joined_only_within_the_tolerance(
-    start: Callable[..., DepthClient],
+    start_depth: StartDepth,
 ) -> None:
-    client = start()
+    client = start_depth()
     client.connect()
     got = client.hear("detections_3d")
 
@@ -311,8 +191,40 @@ def test_depth_of_another_time_is_joined_only_within_the_tolerance(
     assert balanced({name: int(values[name]) for name in COUNTS})
 
 
-def test_a_rectified_camera_takes_its_projection(start: Callable[..., DepthClient]) -> None:
-    client = start(rectified=True)
+def test_frames_that_overtake_camera_info_are_held_until_it_comes(
+    start_depth: StartDepth,
+) -> None:
+    client = start_depth(drop_policy="every", input_qos="reliable")
+    client.connect()
+    got = client.hear("detections_3d")
+    headers = [client.send(calibrated=False) for _ in range(5)]
+    client.wait_for_status(state="waiting", received=5, waiting=5)
+    assert client.status()[0].message == "no camera_info yet on /camera_info"
+    client.camera_info.publish(calibration(header=headers[0]))
+    client.wait(lambda: len(got["detections_3d"]) == 5, "all results")
+    assert [m.header for m in got["detections_3d"]] == headers
+    client.wait_for_status(received=5, processed=5, dropped=0, failed=0, waiting=0)
+
+
+def test_without_any_camera_info_it_is_told_and_frames_are_dropped(
+    start_depth: StartDepth,
+) -> None:
+    client = start_depth()
+    client.connect()
+    for _ in range(14):
+        client.send(calibrated=False)
+        time.sleep(0.05)
+    told, values = client.status()
+    assert (values["state"], told.message) == ("waiting", "no camera_info yet on /camera_info")
+    assert values["last_error"] == "masks dropped: no camera_info has come yet"
+    counts = {name: int(values[name]) for name in COUNTS}
+    assert counts["dropped"] >= 4
+    assert counts["failed"] == 0
+    assert balanced(counts)
+
+
+def test_a_rectified_camera_takes_its_projection(start_depth: StartDepth) -> None:
+    client = start_depth(rectified=True)
     client.connect()
     got = client.hear("detections_3d")
     p = [K[0], 0.0, K[2], -30.0, 0.0, K[4], K[5], 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -322,8 +234,8 @@ def test_a_rectified_camera_takes_its_projection(start: Callable[..., DepthClien
     np.testing.assert_allclose([centre.x, centre.y, centre.z], (-1, 0.6, 4.9), atol=0.15)
 
 
-def test_the_states_and_ways_out(start: Callable[..., DepthClient]) -> None:
-    client = start(autostart=False)
+def test_the_states_and_ways_out(start_depth: StartDepth) -> None:
+    client = start_depth(autostart=False)
     assert client.status()[1]["state"] == "unconfigured"
     assert not client.change_state(Transition.TRANSITION_ACTIVATE)
     for _ in range(2):
@@ -347,8 +259,8 @@ def test_the_states_and_ways_out(start: Callable[..., DepthClient]) -> None:
     assert "Traceback" not in client.process.log.read_text()
 
 
-def test_every_frame_in_order(start: Callable[..., DepthClient]) -> None:
-    client = start(drop_policy="every", input_qos="reliable")
+def test_every_frame_in_order(start_depth: StartDepth) -> None:
+    client = start_depth(drop_policy="every", input_qos="reliable")
     client.connect()
     got = client.hear("detections_3d")
     headers = [client.send() for _ in range(40)]
@@ -358,9 +270,9 @@ def test_every_frame_in_order(start: Callable[..., DepthClient]) -> None:
 
 
 def test_a_wrong_type_and_a_parameter_that_does_not_fit(
-    start: Callable[..., DepthClient],
+    start_depth: StartDepth,
 ) -> None:
-    client = start()
+    client = start_depth()
     with Connection("stranger", "", client.domain) as stranger:
         stranger.node.create_publisher(CameraInfo, "ssap/instances", 10)
         client.wait_for_status(state="wrong_type")
@@ -397,11 +309,11 @@ def test_in_a_target_frame_boxes_stand_upright() -> None:
         assert item.depth == pytest.approx(truth.centre[2], abs=1.5), "along the camera's axis"
 
 
-def test_without_tf2_a_target_frame_is_refused(start: Callable[..., DepthClient]) -> None:
+def test_without_tf2_a_target_frame_is_refused(start_depth: StartDepth) -> None:
     try:
         import tf2_ros  # noqa: F401
     except ImportError:
-        client = start(target_frame="map")
+        client = start_depth(target_frame="map")
         client.wait(lambda: client.status()[0].level == DiagnosticStatus.ERROR, "refusal")
         status, values = client.status()
         assert values["state"] == "unconfigured"

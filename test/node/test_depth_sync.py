@@ -13,12 +13,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
@@ -33,13 +34,22 @@ def header(ms: int) -> Header:
     return header
 
 
-class Joined:
-    """A synchroniser and what came out of it."""
+def stamp_ms(header: Header) -> int:
+    return int(header.stamp.sec * 1000 + header.stamp.nanosec // MS)
 
-    def __init__(self, tolerance_ms: int = 0) -> None:
+
+class Joined:
+    """A synchroniser that has had a camera_info, unless not wanted, and what came out of it."""
+
+    def __init__(self, tolerance_ms: int = 0, *, calibrated: bool = True) -> None:
         self.frames: list[DepthFrame] = []
         self.reasons: list[str] = []
         self.sync = FrameSync(self.frames.append, self.reasons.append, lambda: tolerance_ms * MS)
+        if calibrated:
+            self.camera_info(0)
+
+    def camera_info(self, ms: int) -> None:
+        self.sync.put_camera_info(CameraInfo(header=header(ms)))
 
     def masks(self, *stamps: int) -> None:
         for ms in stamps:
@@ -57,8 +67,7 @@ class Joined:
         """The stamps of masks and depth of every frame, in milliseconds."""
         for frame in self.frames:
             assert frame.detections.header == frame.masks.header
-        stamps = [(f.masks.header.stamp, f.depth.header.stamp) for f in self.frames]
-        return [tuple(s.sec * 1000 + s.nanosec // MS for s in pair) for pair in stamps]
+        return [(stamp_ms(f.masks.header), stamp_ms(f.depth.header)) for f in self.frames]
 
 
 def test_the_parts_may_come_in_any_order() -> None:
@@ -150,3 +159,76 @@ def test_it_says_when_more_would_be_too_many() -> None:
     assert not joined.sync.takes_depth()
     joined.masks(5)
     assert joined.sync.takes_depth()
+
+
+def test_frames_wait_for_the_first_camera_info_and_take_the_nearest() -> None:
+    joined = Joined(calibrated=False)
+    for ms in (0, 33):
+        joined.depth(ms)
+        joined.masks(ms)
+        joined.detections(ms)
+    assert joined.frames == []
+    assert joined.sync.n_pending == 2
+    joined.camera_info(5)
+    assert joined.pairs() == [(0, 0), (33, 33)]
+    joined.camera_info(66)
+    joined.depth(66)
+    joined.masks(66)
+    joined.detections(66)
+    stamps = [frame.camera_info.header.stamp.nanosec // MS for frame in joined.frames]
+    assert stamps == [5, 5, 66]
+    assert joined.reasons == []
+
+
+def test_masks_that_wait_for_a_camera_info_do_not_pile_up() -> None:
+    joined = Joined(calibrated=False)
+    for ms in range(9):
+        assert joined.sync.takes_masks() == (ms < 8), "eight may all be completed"
+        joined.depth(ms)
+        joined.detections(ms)
+        joined.masks(ms)
+    assert joined.reasons == ["no camera_info has come yet"]
+    joined.camera_info(0)
+    assert joined.pairs() == [(ms, ms) for ms in range(1, 9)]
+
+
+def arrivals(rng: np.random.Generator, tolerance_ms: int) -> list[tuple[str, int]]:
+    """Input and stamp of every message: three streams, each in order, some messages lost.
+
+    The stamps of masks and detections are equal, those of depth are off by up to two tolerances and
+    far from those of other frames, so that only one pairing is right.
+    """
+    entries = []
+    for name in ("masks", "detections", "depth"):
+        arrived = 0.0
+        for number in range(40):
+            arrived = max(arrived, 100 * number + float(rng.uniform(0, 300)))
+            stamp = 1000 + 100 * number
+            if name == "depth":
+                stamp += int(rng.integers(-2 * tolerance_ms, 2 * tolerance_ms + 1))
+            if rng.random() > 0.15:
+                entries.append((arrived, name, stamp))
+    return [(name, stamp) for _, name, stamp in sorted(entries)]
+
+
+@pytest.mark.parametrize("tolerance_ms", [0, 10])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_pairs_are_those_of_message_filters(seed: int, tolerance_ms: int) -> None:
+    filters = pytest.importorskip("message_filters", reason="message_filters is not installed")
+    inputs = {name: filters.SimpleFilter() for name in ("masks", "detections", "depth")}
+    theirs: list[tuple[int, int]] = []
+    if tolerance_ms:  # theirs are nearer than the slop, ours at most as far as the tolerance
+        slop_s = (tolerance_ms + 0.5) / 1000
+        other = filters.ApproximateTimeSynchronizer([*inputs.values()], 40, slop_s)
+    else:
+        other = filters.TimeSynchronizer([*inputs.values()], 40)
+    other.registerCallback(
+        lambda *parts: theirs.append(tuple(stamp_ms(parts[i].header) for i in (0, 2)))
+    )
+    joined = Joined(tolerance_ms)
+    for name, ms in arrivals(np.random.default_rng(seed), tolerance_ms):
+        getattr(joined, name)(ms)
+        inputs[name].signalMessage(Image(header=header(ms)))
+    joined.depth(9000)  # no nearer one follows the last
+    assert joined.pairs() == theirs
+    assert len(theirs) > 5

@@ -103,6 +103,19 @@ def test_a_node_with_several_inputs_tells_which_one_is_missing(clock: list[float
     assert camera.take_rate() == pytest.approx(1 / 3, rel=0.01)
 
 
+def test_an_input_of_which_one_message_is_enough_is_never_stale(clock: list[float]) -> None:
+    camera = CameraStatus()
+    camera.active({"depth": "/depth", "camera_info": "/info"}, once=("camera_info",))
+    camera.came("depth")
+    assert camera.summary() == (Level.WARN, "waiting", "no camera_info yet on /info")
+    camera.came("camera_info")
+    clock[0] += 3
+    camera.came("depth")
+    assert camera.summary()[1] == "active"
+    clock[0] += 3
+    assert camera.summary() == (Level.WARN, "stale", "no depth for 3 s on /depth")
+
+
 def test_over_budget_tells_how_often_and_how_much_since_the_last_report() -> None:
     camera = CameraStatus()
     camera.active({"image": "/image"})

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ import pytest
 
 from ssap_ros import _core
 from ssap_ros.errors import InputError
-from ssap_ros.stages import core
+from ssap_ros.stages import core, core_space
 from ssap_ros.stages.instances import extract_instances
 
 LABELS = np.array([[0, 1, 2]], np.int32)
@@ -29,12 +30,63 @@ CLASSES = np.array([[0, 1, 2]], np.uint8)
 PROBABILITIES = np.full((4, 1, 3), 0.25, np.float32)
 IMAGE, TENSOR = np.zeros((8, 6, 3), np.uint8), np.zeros((1, 3, 4, 4), np.float32)
 ONES = (1.0, 1.0, 1.0)
+MASKS, DEPTH = np.ones((2, 3), np.uint16), np.ones((2, 3), np.float32)
+POSE, FRAME = np.eye(3, 4, dtype=np.float32), np.eye(3, dtype=np.float32)
+TRUST = {
+    "erosion": 2, "max_samples": 99, "min_points": 20, "outlier_deviations": 3.5, "sure_m": 1.0,
+}  # fmt: skip
+TABLE = np.zeros(2, [(axis, np.float32) for axis in "xyz"])
 HUGE = np.broadcast_to(np.float32(0), (25, 2**14, 2**13))  # one number, in 134 million pixels
 
 
 @pytest.mark.parametrize(
     ("call", "arguments", "message"),
     [
+        (
+            core.look_up,
+            (MASKS, np.zeros(1, np.uint8)),
+            r"labels must be in \[0, 0\], got values in \[1, 1\]",
+        ),
+        (
+            core_space.surface_rows,
+            (MASKS, DEPTH, DEPTH[:1], DEPTH, POSE, TABLE),
+            r"ray_x must have shape \(2, 3\) like the image, got \(1, 3\)",
+        ),
+        (
+            core_space.surface_rows,
+            (MASKS, MASKS, DEPTH, DEPTH, POSE, TABLE),
+            "depth must be float32, got uint16",
+        ),
+        (
+            core_space.surface_rows,
+            (MASKS, DEPTH, DEPTH, DEPTH, POSE[:, :3], TABLE),
+            r"pose must have shape \(3, 4\), got \(3, 3\)",
+        ),
+        (
+            core_space.surface_rows,
+            (MASKS, DEPTH, DEPTH, DEPTH, POSE, TABLE[:1]),
+            r"labels must be in \[0, 0\], got values in \[1, 1\]",
+        ),
+        (
+            core_space.surface_rows,
+            (MASKS, DEPTH, DEPTH, DEPTH, POSE, TABLE[["y", "z"]]),
+            "table must be rows that begin with float32 x, y, z, got ",
+        ),
+        (
+            partial(core_space.place_objects, **TRUST),
+            (MASKS, [(0, 0, 3, 3)], DEPTH, DEPTH, DEPTH, FRAME),
+            r"box 1 must lie in the image of 3 x 2, got \(0, 0, 3, 3\)",
+        ),
+        (
+            partial(core_space.place_objects, **TRUST),
+            (MASKS, [(0, 0, 3, 2)], DEPTH, DEPTH, DEPTH, FRAME[:2]),
+            r"frame must have shape \(3, 3\), got \(2, 3\)",
+        ),
+        (
+            partial(core_space.place_objects, **{**TRUST, "min_points": 1}),
+            (MASKS, [(0, 0, 3, 2)], DEPTH, DEPTH, DEPTH, FRAME),
+            "min_points must be at least 0, 1 and 2, got 2, 99 and 1",
+        ),
         (
             core.count_votes,
             (LABELS, np.uint8([[0, 1, 200]]), PROBABILITIES, (1, 3)),

@@ -20,7 +20,7 @@ from ssap_ros.stages.depth import (
     CameraRays,
     depth_in_metres,
     locate,
-    surface_points,
+    surface_rows,
     without_classes,
 )
 from support.depth_scenes import SIZE, Box, K, render
@@ -126,12 +126,29 @@ def test_static_depth_has_no_people(dtype):
 
 def test_points_lie_in_their_pixels():
     scene = render([PERSON, CAR])
-    (x, y, z), pixels = surface_points(scene.labels, scene.depth, RAYS)
-    rows, columns = np.divmod(pixels, SIZE[1])
-    assert len(pixels) == (scene.labels > 0).sum()
-    np.testing.assert_allclose(z, scene.depth[rows, columns])
+    table = np.zeros(3, [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("label", "<u2"), ("id", "<i4")])
+    table["label"], table["id"] = np.arange(3), (0, 70, -9)
+    points = surface_rows(scene.labels, scene.depth, RAYS, table)
+    rows, columns = np.nonzero(scene.labels)
+    x, y, z = points["x"], points["y"], points["z"]
+    np.testing.assert_array_equal(z, scene.depth[rows, columns])
     np.testing.assert_allclose(K[0] * x / z + K[2], columns, atol=1e-2)
     np.testing.assert_allclose(K[4] * y / z + K[5], rows, atol=1e-2)
+    np.testing.assert_array_equal(points["label"], scene.labels[rows, columns])
+    np.testing.assert_array_equal(points["id"], table["id"][points["label"]])
+
+
+def test_points_in_another_frame_and_those_without_depth():
+    scene = render([PERSON, CAR])
+    scene.depth[scene.labels == 2] = 0
+    table = np.zeros(3, [("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
+    here = surface_rows(scene.labels, scene.depth, RAYS, table)
+    assert len(here) == (scene.labels == 1).sum()
+    pose = np.float32([[0, -1, 0, 2], [1, 0, 0, 0], [0, 0, 1, -5]])
+    there = surface_rows(scene.labels, scene.depth, RAYS, table, pose)
+    np.testing.assert_allclose(there["x"], 2 - here["y"], atol=1e-6)
+    np.testing.assert_allclose(there["y"], here["x"])
+    np.testing.assert_allclose(there["z"], here["z"] - 5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +158,8 @@ def test_points_lie_in_their_pixels():
 def test_distortion_is_undone(model, distortion):
     rays = CameraRays(K, SIZE, distortion, model)
     rows, columns = np.array([20, 120, 200]), np.array([30, 160, 290])
-    points = rays.points(rows * SIZE[1] + columns, np.full(3, 4.0, np.float32)).T.astype(np.float64)
+    x, y = rays.x[rows, columns], rays.y[rows, columns]
+    points = 4.0 * np.stack([x, y, np.ones(3)], axis=1).astype(np.float64)
     matrix, zero = np.reshape(K, (3, 3)), np.zeros(3)
     project = cv2.projectPoints if model == "plumb_bob" else cv2.fisheye.projectPoints
     arguments = (points[:, None], zero, zero, matrix, np.array(distortion))

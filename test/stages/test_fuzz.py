@@ -26,7 +26,7 @@ import pytest
 
 from ssap_ros import partition
 from ssap_ros.errors import InputError
-from ssap_ros.stages import core
+from ssap_ros.stages import core, core_space
 from ssap_ros.stages.partition import CascadeReport
 
 CASES = int(os.environ.get("SSAP_FUZZ_CASES", "3000"))
@@ -233,6 +233,77 @@ def call_area_resize(rng: np.random.Generator) -> None:
     assert (tensor == -1).sum() == tensor.size - inside.size
 
 
+def call_look_up(rng: np.random.Generator) -> None:
+    labels = rng.integers(0, rng.choice([1, 4, 9, 2**16]), shape(rng)).astype(np.uint16)
+    value = rng.integers(0, 256, rng.choice([0, 8, 9, 2**16])).astype(np.uint8)
+    labels, value = disguised(rng, labels), disguised(rng, value)
+    np.testing.assert_array_equal(core.look_up(labels, value), value[labels])
+
+
+def depth_view(rng: np.random.Generator, size: tuple[int, int]) -> list[Any]:
+    """Depth and rays; sometimes other numbers than those of a camera."""
+    images = np.abs(rng.normal(0, 2, (3, *size))).astype(np.float32)
+    images[0][rng.random(size) < 0.3] = 0
+    if rng.random() < 0.3:
+        images[rng.integers(3)] = values(rng, size)
+    return [disguised(rng, image) if rng.random() < 0.2 else image for image in images]
+
+
+def call_surface_rows(rng: np.random.Generator) -> None:
+    size = shape(rng)
+    labels = rng.integers(0, rng.choice([1, 2, 9]), size).astype(np.uint16)
+    labels[rng.random(size) < rng.choice([0.0, 0.9])] = 0
+    labels, (depth, x, y) = disguised(rng, labels), depth_view(rng, size)
+    kind = [(axis, np.float32) for axis in "xyz"] + [("label", np.uint8)] * int(rng.integers(2))
+    table = np.zeros(rng.choice([0, 1, 2, 9, 9, 9]), kind)
+    if len(kind) > 3:
+        table["label"] = np.arange(len(table))
+    pose = rng.normal(size=(3, 4)).astype(np.float32)
+    rows = core_space.surface_rows(labels, depth, x, y, disguised(rng, pose), table)
+    seen = (labels > 0) & (depth > 0)
+    points = np.stack([x * depth, y * depth, depth, np.ones(size)], axis=-1)[seen] @ pose.T
+    found = np.stack([rows[axis] for axis in "xyz"], axis=1)
+    usual = np.abs(points).max(axis=1, initial=0) < 1e3
+    np.testing.assert_allclose(found[usual], points[usual], atol=1e-2)
+    if len(kind) > 3:
+        np.testing.assert_array_equal(rows["label"], labels[seen])
+
+
+def call_place_objects(rng: np.random.Generator) -> None:
+    size = shape(rng)
+    labels = rng.integers(0, rng.choice([2, 2, 9]), size).astype(np.uint16)
+    labels[rng.random(size) < rng.choice([0.0, 0.3])] = 1
+    depth, x, y = depth_view(rng, size)
+    corner = rng.integers(0, size[::-1], (rng.integers(0, 4), 2))
+    boxes = [(*xy, *rng.integers(1, size[::-1] - xy + 1)) for xy in corner]
+    if rng.random() < 0.1:
+        boxes.append(tuple(rng.choice([-1, 0, 1, 40, 2**40], 4)))
+    boxes = [tuple(map(int, box)) for box in boxes]
+    frame = np.linalg.qr(rng.normal(size=(3, 3)))[0].astype(np.float32)
+    placed = core_space.place_objects(
+        disguised(rng, labels),
+        boxes,
+        depth,
+        x,
+        y,
+        disguised(rng, frame),
+        erosion=int(rng.choice([0, 0, 1, 2, 10**9])),
+        max_samples=int(rng.choice([1, 30, 10**6])),
+        min_points=int(rng.integers(1, 20)),
+        outlier_deviations=rng.choice([0.5, 3.5]),
+        sure_m=rng.choice([0.0, 0.5]),
+    )
+    for item in placed:
+        width, height = boxes[item.label - 1][2:]
+        assert item.depth > 0
+        assert 2 <= item.n_points <= width * height
+        assert 0 <= item.angle < np.pi / 2
+        if all(np.abs(image).max() < 100 for image in (depth, x, y)):
+            assert all(low <= high for low, high in zip(item.low, item.high, strict=True))
+            covariance = np.reshape(item.covariance, (3, 3))
+            assert np.linalg.eigvalsh(covariance).min() >= -1e-6 * np.abs(covariance).max()
+
+
 CALLS: dict[Callable[[np.random.Generator], None], set[str]] = {
     call_cascade: {"cascaded_graph_partition"},
     call_edge_costs: {"edge_costs"},
@@ -244,14 +315,18 @@ CALLS: dict[Callable[[np.random.Generator], None], set[str]] = {
     call_thing_classes: {"thing_classes"},
     call_softmax: {"softmax"},
     call_area_resize: {"area_resize"},
+    call_look_up: {"look_up"},
+    call_surface_rows: {"surface_rows"},
+    call_place_objects: {"place_objects"},
 }
 
 
 def test_every_function_of_the_door_is_called() -> None:
     own = {
         name
-        for name, value in vars(core).items()
-        if getattr(value, "__module__", None) == core.__name__
+        for door in (core, core_space)
+        for name, value in vars(door).items()
+        if getattr(value, "__module__", None) == door.__name__
         and (inspect.isfunction(value) or inspect.isclass(value))
         and not name.startswith("_")
     }

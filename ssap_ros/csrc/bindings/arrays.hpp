@@ -47,3 +47,4 @@ void with_linkage(const std::string& name, Visit&& visit) {
 void bind_cascade(py::module_& module);
 void bind_graph(py::module_& module);
 void bind_pixels(py::module_& module);
+void bind_space(py::module_& module);

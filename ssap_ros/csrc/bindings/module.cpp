@@ -9,8 +9,9 @@
 // either express or implied. See the License for the specific language governing permissions
 // and limitations under the License.
 
-// The module ssap_ros._core: arrays in, arrays out, nothing else. `stages/core.py` has checked
-// shapes, dtypes, layout and values before it calls; the work itself runs without the GIL.
+// The module ssap_ros._core: arrays in, arrays out, nothing else. `stages/core.py` or
+// `core_space.py` has checked shapes, dtypes, layout and values before it calls; the work itself
+// runs without the GIL.
 #include "bindings/arrays.hpp"
 
 // Calls share nothing but a locked pool, so newer versions of pybind11 may load this into a Python
@@ -20,8 +21,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
 #else
 PYBIND11_MODULE(_core, module) {
 #endif
-  module.doc() = "Compiled core of ssap_ros; ssap_ros.stages.core alone calls it.";
+  module.doc() = "Compiled core of ssap_ros; ssap_ros.stages.core and core_space alone call it.";
   bind_cascade(module);
   bind_graph(module);
   bind_pixels(module);
+  bind_space(module);
 }

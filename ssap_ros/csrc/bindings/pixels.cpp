@@ -22,6 +22,7 @@
 #include "pixel/area_resize.hpp"
 #include "pixel/class_maps.hpp"
 #include "pixel/label_runs.hpp"
+#include "pixel/look_up.hpp"
 #include "pixel/upsample.hpp"
 
 namespace {
@@ -71,6 +72,17 @@ Array<std::uint16_t> paint(const ssap::LabelRuns& runs, const Array<std::uint16_
     return table[index];
   };
   runs.paint(value_of, out);
+  return image;
+}
+
+// The image, in which label k has become value[k].
+Array<std::uint8_t> look_up(const Array<std::uint16_t>& labels, const Array<std::uint8_t>& value) {
+  Array<std::uint8_t> image({labels.shape(0), labels.shape(1)});
+  const std::uint16_t* const in = labels.data();
+  const std::uint8_t* const table = value.data();
+  std::uint8_t* const out = image.mutable_data();
+  const py::gil_scoped_release no_gil;
+  ssap::look_up(in, static_cast<std::size_t>(labels.size()), table, out);
   return image;
 }
 
@@ -142,6 +154,7 @@ void bind_pixels(py::module_& module) {
              py::arg("width"), py::arg("scale"));
   module.def("upsampled_runs", &upsampled_runs, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
+  module.def("look_up", &look_up, py::arg("labels"), py::arg("value"));
   module.def("best_class", &best_class, py::arg("maps"), py::arg("name"));
   module.def("softmax", &softmax, py::arg("maps"), py::arg("chosen"));
   module.def("count_votes", &count_votes, py::arg("labels"), py::arg("classes"),

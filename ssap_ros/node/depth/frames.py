@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 from scipy.spatial.transform import Rotation
@@ -28,6 +29,9 @@ try:
     import tf2_ros
 except ImportError:  # there are no wheels of it; a distribution has it
     tf2_ros = None
+
+_WAIT = Duration(seconds=0.2)
+"""How long a frame waits for its transform, which a localization sends later than the depth."""
 
 
 class TargetFrame:
@@ -49,11 +53,11 @@ class TargetFrame:
     def of(self, header: Header) -> tuple[Header, NDArray[np.float64], NDArray[np.float64]]:
         """The header of the frame, rotation (3, 3) and shift (3,) that lead into it.
 
-        Raises InputError if tf2 cannot tell them for the time of the header.
+        Raises InputError if tf2 cannot tell them for the time of the header, within 0.2 s.
         """
         try:
             found: Any = self._buffer.lookup_transform(
-                self._name, header.frame_id, Time.from_msg(header.stamp)
+                self._name, header.frame_id, Time.from_msg(header.stamp), _WAIT
             ).transform
         except tf2_ros.TransformException as error:
             raise InputError(

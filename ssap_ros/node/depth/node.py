@@ -27,7 +27,6 @@ from ssap_ros import messages
 from ssap_ros.errors import InputError, MessageError
 from ssap_ros.messages.space import Labelled
 from ssap_ros.node import qos
-from ssap_ros.node.camera_info import CameraInfos
 from ssap_ros.node.depth.frames import TargetFrame
 from ssap_ros.node.depth.publishers import DepthOutputs, FrameArrays
 from ssap_ros.node.depth.sync import DepthFrame, FrameSync
@@ -70,7 +69,6 @@ class DepthNode(FrameNode):
         self._last_error, self._n_unmatched = "", 0
         self._inputs = Subscriptions(self, self._status)
         self._kinds: dict[str, type] = {}
-        self._camera_infos = CameraInfos()
         self._names: dict[int, str] = {}
         self._rays: tuple[Any, CameraRays] | None = None
         self._outputs: DepthOutputs | None = None
@@ -125,21 +123,20 @@ class DepthNode(FrameNode):
             ("masks", Image, "ssap/instances", sync.put_masks, sync.takes_masks),
             ("detections", Detection2DArray, "ssap/detections", sync.put_detections, None),
             ("depth", Image, "depth", sync.put_depth, sync.takes_depth),
+            ("camera_info", CameraInfo, "camera_info", sync.put_camera_info, None),
         ):
+            profile = qos.camera_info_qos(settings) if kind is CameraInfo else joined
             waits = self._while_taken(takes) if takes and settings.drop_policy == "every" else None
-            topics[name] = add(kind, topic, self._receiver(name, put), joined, waits)
+            topics[name] = add(kind, topic, self._receiver(name, put), profile, waits)
             self._kinds[name] = kind
-        put_info, info_qos = self._camera_infos.put, qos.camera_info_qos(settings)
-        self._info_topic = add(CameraInfo, "camera_info", put_info, info_qos)
         add(LabelInfo, "ssap/label_info", self._on_label_info, qos.latched())
-        self._status.active(topics)
+        self._status.active(topics, once=("camera_info",))
 
     def unsubscribe(self, *, enabled: bool = True) -> None:
         """Receive nothing."""
         self._inputs.clear()
         for _ in range(self._sync.clear()):
             self._queue.refuse(_CAMERA)
-        self._camera_infos.clear()
         self._status.inactive(enabled=enabled)
 
     def release(self) -> None:
@@ -208,10 +205,7 @@ class DepthNode(FrameNode):
                 f"labels must be at most {len(labelled.boxes)}, one per detection, "
                 f"got {labels.max()}"
             )
-        info = self._camera_infos.nearest(frame.depth.header)
-        if info is None:
-            raise InputError(f"no camera_info yet on {self._info_topic}")
-        rays = self._rays_of(info)
+        rays = self._rays_of(frame.camera_info)
         check_sizes(labels, depth, rays)
         header = frame.masks.header
         return FrameArrays(

@@ -30,16 +30,17 @@ from visualization_msgs.msg import MarkerArray
 from ssap_ros import messages
 from ssap_ros.config import DepthConfig
 from ssap_ros.errors import InputError
-from ssap_ros.messages.space import Labelled, detections_3d, markers, point_cloud
+from ssap_ros.messages.space import Labelled, detections_3d, markers, point_cloud, point_table
 from ssap_ros.node import qos
 from ssap_ros.node.lazy_publishers import LazyPublishers
 from ssap_ros.stages.depth import (
+    CAMERA_POSE,
     CAMERA_UP,
     CameraRays,
     Object3D,
     depth_in_metres,
     locate,
-    surface_points,
+    surface_rows,
     without_classes,
 )
 from ssap_ros.types import FloatArray
@@ -75,6 +76,13 @@ class FrameArrays:
     def out_header(self) -> Header:
         """Of what is published in space."""
         return self.target[0] if self.target else self.header
+
+    @property
+    def pose(self) -> FloatArray:
+        """Rotation and shift of the points, float32 (3, 4)."""
+        if self.target is None:
+            return CAMERA_POSE
+        return np.column_stack(self.target[1:]).astype(np.float32)
 
     @cached_property
     def metres(self) -> FloatArray:
@@ -131,11 +139,9 @@ class DepthOutputs(LazyPublishers):
         return markers(frame.out_header, frame.objects, frame.labelled, texts)
 
     def _points(self, frame: FrameArrays) -> PointCloud2:
-        points, pixels = surface_points(frame.labels, frame.metres, frame.rays)
-        if frame.target:
-            _, rotation, shift = frame.target
-            points = rotation.astype(np.float32) @ points + shift.astype(np.float32)[:, None]
-        return point_cloud(frame.out_header, points, frame.labels.take(pixels), frame.labelled)
+        table = point_table(frame.labelled)
+        rows = surface_rows(frame.labels, frame.metres, frame.rays, table, frame.pose)
+        return point_cloud(frame.out_header, rows)
 
     def _static(self, frame: FrameArrays, names: Mapping[int, str], settings: DepthConfig) -> Image:
         if not names:

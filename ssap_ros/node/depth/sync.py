@@ -9,7 +9,11 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Joins the messages of a frame, which come on topics of their own, by their stamps."""
+"""Joins the messages of a frame, which come on topics of their own, by their stamps.
+
+A join of our own, as those of message_filters drop in silence: they neither count what found no
+partner nor say why, and take the first depth within the tolerance where a nearer one may follow.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,11 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
 
 from ssap_ros.messages import stamp_nanoseconds
+from ssap_ros.node.camera_info import CameraInfos
 
 _Message = TypeVar("_Message")
 
@@ -31,11 +36,15 @@ _KEPT_DETECTIONS = 200  # they are small
 
 
 class DepthFrame(NamedTuple):
-    """Masks, detections and depth of one moment, and when they were complete (perf_counter)."""
+    """Masks, detections and depth of one moment, and when they were complete (perf_counter).
+
+    camera_info: the one that is nearest to the depth in time.
+    """
 
     masks: Image
     detections: Detection2DArray
     depth: Image
+    camera_info: CameraInfo
     complete_s: float
 
 
@@ -43,8 +52,9 @@ class FrameSync:
     """Joins masks and detections of equal stamps with the depth image nearest in time.
 
     A depth image of the same stamp is taken at once; another one, if it is near enough, as soon as
-    a later one shows that no nearer follows. Masks whose frame does not become complete are dropped
-    when a later frame does, or when too many wait. Its methods may be called by several threads.
+    a later one shows that no nearer follows. Frames wait for the first camera_info. Masks whose
+    frame does not become complete are dropped when a later frame does, or when too many wait. Its
+    methods may be called by several threads.
 
     Where nothing may be lost, `takes_masks` and `takes_depth` say when the next ones may come.
 
@@ -62,6 +72,7 @@ class FrameSync:
         self._masks: dict[int, Image] = {}
         self._detections: dict[int, Detection2DArray] = {}
         self._depth: dict[int, Image] = {}
+        self._infos = CameraInfos()
         self._latest_masks = -1
         self._lock = threading.Lock()
 
@@ -105,12 +116,19 @@ class FrameSync:
             _keep(self._depth, stamp_nanoseconds(msg.header.stamp), msg, _KEPT)
             self._join()
 
+    def put_camera_info(self, msg: CameraInfo) -> None:
+        """A camera_info has come."""
+        with self._lock:
+            self._infos.put(msg)
+            self._join()
+
     def clear(self) -> int:
         """Forget everything; how many masks waited."""
         with self._lock:
             waited = len(self._masks)
             for kept in (self._masks, self._detections, self._depth):
                 kept.clear()
+            self._infos.clear()
             self._latest_masks = -1
             return waited
 
@@ -119,14 +137,15 @@ class FrameSync:
             if stamp not in self._masks or stamp not in self._detections:
                 continue
             depth = self._nearest_depth(stamp)
-            if depth is None:
+            info = self._infos.nearest(depth.header) if depth is not None else None
+            if depth is None or info is None:
                 continue
             for earlier in tuple(self._masks):
                 if earlier == stamp:
                     break
                 self._give_up(earlier)
             masks, detections = self._masks.pop(stamp), self._detections.pop(stamp)
-            self._put(DepthFrame(masks, detections, depth, time.perf_counter()))
+            self._put(DepthFrame(masks, detections, depth, info, time.perf_counter()))
 
     def _nearest_depth(self, stamp: int) -> Image | None:
         if stamp in self._depth:
@@ -140,6 +159,8 @@ class FrameSync:
         """Whether later ones have come of what is missing."""
         if stamp not in self._detections:
             return max(self._detections, default=0) > stamp
+        if self._nearest_depth(stamp) is not None:
+            return False  # only camera_info is missing, and that is no matter of stamps
         return max(self._depth, default=0) > stamp + self._tolerance_ns()
 
     def _give_up(self, stamp: int) -> None:
@@ -150,6 +171,8 @@ class FrameSync:
         if stamp not in self._detections:
             return "no detections came with the stamp of the masks"
         limit = f"within {1e-6 * self._tolerance_ns():g} ms (sync_tolerance_ms) of the masks"
+        if self._nearest_depth(stamp) is not None:
+            return "no camera_info has come yet"
         if not self._depth:
             return f"no depth {limit}, there is none at all"
         nearest = min(abs(other - stamp) for other in self._depth)
