@@ -19,27 +19,29 @@
 
 namespace ssap {
 
-// Whether this label and the next three are 0, as in most of an image. n: how many labels there
-// are.
-inline bool four_without(const std::uint16_t* labels, std::size_t n) {
-  if (n < 4) return false;
-  std::uint64_t four = 0;
-  std::memcpy(&four, labels, sizeof four);
-  return four == 0;
+// Calls visit(i) for every label that is not 0, in order; most of an image has none.
+template <typename Visit>
+void for_each_labelled(const std::uint16_t* labels, std::size_t n, const Visit& visit) {
+  constexpr std::size_t kAtOnce = 4;
+  std::size_t i = 0;
+  for (; i + kAtOnce <= n; i += kAtOnce) {
+    std::uint64_t some = 0;
+    std::memcpy(&some, labels + i, sizeof some);
+    if (some == 0) continue;
+    for (std::size_t k = i; k < i + kAtOnce; ++k) {
+      if (labels[k] != 0) visit(k);
+    }
+  }
+  for (; i < n; ++i) {
+    if (labels[i] != 0) visit(i);
+  }
 }
 
 // out: value[k] for label k.
 inline void look_up(const std::uint16_t* labels, std::size_t n, const std::uint8_t* value,
                     std::uint8_t* out) {
   std::fill_n(out, n, value[0]);
-  for (std::size_t i = 0; i < n;) {
-    if (four_without(labels + i, n - i)) {
-      i += 4;
-    } else {
-      out[i] = value[labels[i]];
-      ++i;
-    }
-  }
+  for_each_labelled(labels, n, [&](std::size_t i) { out[i] = value[labels[i]]; });
 }
 
 }  // namespace ssap

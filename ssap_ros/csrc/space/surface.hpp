@@ -52,24 +52,18 @@ inline std::size_t count_surface(const std::uint16_t* labels, const float* depth
 // pose: rotation and shift, (3, 4) row by row, that every point is moved by.
 inline void surface_rows(const std::uint16_t* labels, const DepthView& view, std::size_t n_pixels,
                          const float* pose, const RowTable& table, std::uint8_t* out) {
-  for (std::size_t i = 0; i < n_pixels;) {
-    if (four_without(labels + i, n_pixels - i)) {
-      i += 4;
-      continue;
+  for_each_labelled(labels, n_pixels, [&](std::size_t i) {
+    if (!(view.depth[i] > 0)) return;
+    const auto [x, y, z] = view.point(i);
+    std::array<float, 3> moved;
+    for (std::size_t k = 0; k < 3; ++k) {
+      const float* const row = pose + 4 * k;
+      moved[k] = row[0] * x + row[1] * y + row[2] * z + row[3];
     }
-    if (labels[i] != 0 && view.depth[i] > 0) {
-      const auto [x, y, z] = view.point(i);
-      std::array<float, 3> moved;
-      for (std::size_t k = 0; k < 3; ++k) {
-        const float* const row = pose + 4 * k;
-        moved[k] = row[0] * x + row[1] * y + row[2] * z + row[3];
-      }
-      std::memcpy(out, table.rows + labels[i] * table.row_bytes, table.row_bytes);
-      std::memcpy(out, moved.data(), sizeof moved);
-      out += table.row_bytes;
-    }
-    ++i;
-  }
+    std::memcpy(out, table.rows + labels[i] * table.row_bytes, table.row_bytes);
+    std::memcpy(out, moved.data(), sizeof moved);
+    out += table.row_bytes;
+  });
 }
 
 }  // namespace ssap
