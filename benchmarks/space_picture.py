@@ -11,7 +11,8 @@
 
 """The picture of the README: masks, boxes in space, and what a mapper is left with.
 
-    python benchmarks/space_picture.py docs/space.png [--seed 41]
+    python benchmarks/space_picture.py docs/space.png
+    python benchmarks/space_picture.py docs/street.png --seed SEED --masks-only
 
 A procedural street goes through the shipped model; the depth is the street's own. Nothing is drawn
 by hand.
@@ -46,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=41)
+    parser.add_argument("--masks-only", action="store_true")
     options = parser.parse_args()
     scene = street_scene(options.seed, SIZE)
     pipeline = SsapPipeline.from_model(str(default_model_path()))
@@ -70,6 +72,7 @@ def main() -> None:
     ]
     drawn = [titled(*panel) for panel in panels]
     picture = np.vstack([np.hstack(drawn[:2]), np.hstack(drawn[2:])])
+    picture = overlay if options.masks_only else picture
     png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
     write_output(options.out, png.tobytes())
 

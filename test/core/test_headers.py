@@ -25,8 +25,9 @@ BELOW = {
     "util": set(),
     "pixel": {"util"},
     "graph": {"util"},
+    "space": {"pixel"},
     "cascade": {"util", "pixel", "graph"},
-    "bindings": {"util", "pixel", "graph", "cascade"},
+    "bindings": {"util", "pixel", "graph", "space", "cascade"},
 }
 SOURCES = [path for path in sorted(CORE.rglob("*")) if path.suffix in (".hpp", ".cpp")]
 
