@@ -12,7 +12,7 @@
 """The picture of the README: masks, boxes in space, and what a mapper is left with.
 
     python benchmarks/space_picture.py docs/space.png
-    python benchmarks/space_picture.py docs/street.png --seed SEED --masks-only
+    python benchmarks/space_picture.py docs/street.png --seed 5011 --masks-only
 
 A procedural street goes through the shipped model; the depth is the street's own. Nothing is drawn
 by hand.

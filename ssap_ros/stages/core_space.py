@@ -41,12 +41,12 @@ def surface_rows(
         (3, 4), rotation and shift.
     """
     labels = arguments.grid("labels", labels, (np.uint16,), 2)
-    images = _depth_view(labels, depth, ray_x, ray_y)
+    depth, ray_x, ray_y = _depth_view(labels, depth, ray_x, ray_y)
     pose = arguments.matrix("pose", pose, (3, 4))
     table = arguments.point_rows("table", table)
     arguments.require_at_most("labels", labels, len(table) - 1)
     rows = table.view(np.uint8).reshape(len(table), table.itemsize)
-    cloud = _core.surface_rows(arguments.dense(labels), *images, pose, rows)
+    cloud = _core.surface_rows(arguments.dense(labels), depth, ray_x, ray_y, pose, rows)
     return cloud.reshape(-1).view(table.dtype)
 
 
@@ -81,7 +81,7 @@ def place_objects(
         sure_m: Not farther from the median depth than this is no outlier, in metres.
     """
     labels = arguments.grid("labels", labels, (np.uint16,), 2)
-    images = _depth_view(labels, depth, ray_x, ray_y)
+    depth, ray_x, ray_y = _depth_view(labels, depth, ray_x, ray_y)
     arguments.require_boxes(boxes, labels)
     frame = arguments.matrix("frame", frame, (3, 3))
     if erosion < 0 or max_samples < 1 or min_points < 2:
@@ -92,7 +92,9 @@ def place_objects(
     return _core.place_objects(
         arguments.dense(labels),
         boxes,
-        *images,
+        depth,
+        ray_x,
+        ray_y,
         frame,
         min(erosion, max(labels.shape)),
         max_samples,
