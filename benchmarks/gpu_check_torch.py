@@ -11,7 +11,7 @@
 
 """Checks and times the GPU path without TensorRT: the kernels, and the network in PyTorch in FP16.
 
-It needs CuPy, PyTorch and ONNX Runtime; gpu_check.sh calls it. Every part adds its findings to one
+It needs CuPy, PyTorch and ONNX Runtime; gpu_check.sh calls it. Every part adds its results to one
 JSON file as soon as it has them, the most wanted first.
 """
 

@@ -42,9 +42,13 @@ GOALS = {
 class Report:
     """Runs the parts one by one; what each found is on disk before the next begins.
 
-    path: the file, `{"parts": {name: findings}, "seconds": {name: s}, "goals": {...}}`; parts that
-        it already holds stay there until they are run again. seconds: after these no part begins.
-    failed: names of the parts that raised an error or found `"ok": False`.
+    Args:
+        path: The file, `{"parts": {name: results}, "seconds": {name: s}, "goals": {...}}`; parts
+            that it already holds stay there until they are run again.
+        seconds: After these no part begins.
+
+    Attributes:
+        failed: Names of the parts that raised an error or found `"ok": False`.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:

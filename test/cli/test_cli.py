@@ -194,12 +194,12 @@ def test_doctor(toy_model_path, tmp_path):
     assert result.returncode == int(not all(result["ok"] for result in results.values()))
 
     result = ssap("doctor", "--model", toy_model_path)
-    told, _, steps = result.stdout.partition("\n\nnext:\n")
-    assert told.splitlines()[-1] == "the node can run"
+    reported, _, steps = result.stdout.partition("\n\nnext:\n")
+    assert reported.splitlines()[-1] == "the node can run"
     assert "ssap predict PICTURE_OR_VIDEO --out out/look" in steps
     assert "ssap doctor --topic TOPIC" in steps
     result = ssap("doctor", "--model", tmp_path / "none.onnx")
-    assert result.stdout.splitlines()[-1].startswith("next: mend what is marked with !!")
+    assert result.stdout.splitlines()[-1].startswith("next: fix what is marked with !!")
     assert result.returncode == 1
     assert "!! model" in result.stdout
 

@@ -229,7 +229,7 @@ def test_no_lock_is_left(tmp_path):
         ["replay", "pictures/frame_1.png", "--out", "pictures"],
         ["replay", "scenes:1", "--max-frames", "2", "--out", "pictures"],
         ["replay", "scenes:1", "--max-frames", "2", "--out", "mine.mcap"],
-        ["replay", "fleet", "--out", "fleet"],
+        ["replay", "drives", "--out", "drives"],
         ["replay", "--compare", "run", "run", "--out", "mine.json"],
         ["make-bag", "scenes:1", "mine.mcap", "--frames", "2"],
         ["make-bag", "scenes:1", "linked.mcap", "--frames", "2"],
@@ -255,8 +255,8 @@ def test_no_command_touches_what_is_not_its_own(tmp_path, command):
     for name in (
         "set/annotations.json",
         "worst/worst_01_x.png",
-        "fleet/a/metadata.yaml",
-        "fleet/b.mcap",
+        "drives/a/metadata.yaml",
+        "drives/b.mcap",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(MINE)

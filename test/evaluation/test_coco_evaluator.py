@@ -178,7 +178,7 @@ def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> 
     assert "it has no file_name" in error_of(folder.dataset)
 
 
-def test_a_class_that_is_written_otherwise_is_told(
+def test_a_class_that_is_written_otherwise_is_reported(
     folder: Folder, toy_model_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.add([(CAR, LEFT)], [("car", LEFT)])

@@ -190,7 +190,7 @@ def test_all_tricks_leave_exact_answers_as_they_are(
 
 
 def test_the_level_shift_keeps_displacements(toy_backend: OnnxRuntimeBackend) -> None:
-    """The double-size view alone answers at each level what the image does, one level lower."""
+    """The double-size view alone predicts at each level what the image does, one level lower."""
     instances = objects([(0, 0, 128, 192), (128, 0, 128, 192)])
     image = paint(instances, [PERSON, PERSON])
     backend = TestTimeBackend(toy_backend, flip=False, scales=(1.0, 2.0))

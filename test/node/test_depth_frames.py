@@ -11,7 +11,7 @@
 
 """The transform into a target frame.
 
-tf2 has no wheels: a stand-in answers as its Python API does.
+tf2 has no wheels: a stand-in responds as its Python API does.
 """
 
 from __future__ import annotations

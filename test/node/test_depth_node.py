@@ -131,13 +131,13 @@ class DepthClient(NodeEnd):
     def rejection(self, sent: Callable[[], object], state: str = "rejected") -> str:
         """What the diagnostics say after such frames."""
 
-        def told() -> DiagnosticStatus | None:
+        def reported() -> DiagnosticStatus | None:
             sent()
             status, values = self.status()
             return status if values["state"] == state else None
 
         deadline = time.monotonic() + 30
-        while (status := told()) is None:
+        while (status := reported()) is None:
             assert time.monotonic() < deadline, self.status()
         return str(status.message)
 
@@ -273,11 +273,11 @@ def test_what_cannot_be_used_is_told_and_the_next_frame_is_processed(
         ({"info": calibration(d=[0.1] * 3, distortion_model="plumb_bob")}, "'plumb_bob' with 3"),
     ]
     for arguments, words in cases:
-        told = client.rejection(lambda a=arguments: client.send(**a))
-        assert words in told, arguments
-    lonely = DepthScene(SCENE.labels, SCENE.depth, SCENE.instances[:1])
-    told = client.rejection(lambda: client.send(lonely))
-    assert "labels must be at most 1, one per detection, got 2" in told
+        reported = client.rejection(lambda a=arguments: client.send(**a))
+        assert words in reported, arguments
+    single = DepthScene(SCENE.labels, SCENE.depth, SCENE.instances[:1])
+    reported = client.rejection(lambda: client.send(single))
+    assert "labels must be at most 1, one per detection, got 2" in reported
     client.name_classes()
     client.until(client.send, got["depth/static"])
     client.wait_for_status(state="active")
@@ -300,8 +300,10 @@ def test_depth_of_another_time_is_joined_only_within_the_tolerance(
         later.stamp.nanosec = 2_999_937
         return client.send(depth_header=later)
 
-    told = client.rejection(late, "unmatched")
-    assert told.endswith("within 0 ms (sync_tolerance_ms) of the masks, the nearest is 3.0 ms away")
+    reported = client.rejection(late, "unmatched")
+    assert reported.endswith(
+        "within 0 ms (sync_tolerance_ms) of the masks, the nearest is 3.0 ms away"
+    )
     assert not got["detections_3d"]
     assert client.set_parameter("sync_tolerance_ms", 5.0).successful
     client.until(late, got["detections_3d"])

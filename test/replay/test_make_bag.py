@@ -23,18 +23,12 @@ from ssap_ros.cli.command_line import main
 from ssap_ros.data.scenes.street import CLASSES, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
+from ssap_ros.replay.bag_sources import BagSource, open_bag_source, truth_of
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED, GroundTruth
 from ssap_ros.replay.bags.messages import read_labels
 from ssap_ros.replay.bags.reader import BagReader
-from ssap_ros.replay.make_bag import (
-    IMAGE_TOPIC,
-    TRUTH,
-    BagSource,
-    make_bag,
-    open_bag_source,
-    truth_of,
-)
+from ssap_ros.replay.make_bag import IMAGE_TOPIC, TRUTH, make_bag
 
 CLASS_NAMES = dict(enumerate(CLASSES))
 

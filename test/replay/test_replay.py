@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Replay: the books balance, nothing is lost or doubled, and real recordings give known scores."""
+"""Replay: the counters balance, nothing is lost or doubled, real recordings give known scores."""
 
 import json
 import os
@@ -42,11 +42,13 @@ from support.toy_model import paint
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from ssap_ros.cli.command_line import main
+from ssap_ros.common.outputs import RECORD
 from ssap_ros.errors import InputError, ModelError, NodeError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.writer import BagWriter
 from ssap_ros.replay.compare import Run, Tolerance, compare
+from ssap_ros.replay.frames import Frame
 from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.parameters import checked_parameters
 from ssap_ros.replay.play.play import PlayOptions, camera_names
@@ -55,7 +57,6 @@ from ssap_ros.replay.replay import ReplayOptions, replay
 from ssap_ros.replay.report.frame_writer import FrameWriter
 from ssap_ros.replay.report.sample_frames import FrameSelection
 from ssap_ros.replay.review.digest import frame_digest, run_digest
-from ssap_ros.replay.sources import Frame
 from ssap_ros.replay.summary import ReplaySummary
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
@@ -118,9 +119,9 @@ def test_clip_through_the_node(clip, toy_model_path, tmp_path):
     assert cv2.imread(str(pictures[0])).shape == (128, 192, 3)
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
     assert sum(1 for _ in iter(video.grab, False)) == 6
-    told = ReplaySummary.from_dict(summary).describe(out)
-    assert "person 1.0" in told
-    assert str(out) in told
+    reported = ReplaySummary.from_dict(summary).describe(out)
+    assert "person 1.0" in reported
+    assert str(out) in reported
 
 
 def test_scores_of_a_bag(scored):
@@ -141,7 +142,7 @@ def test_scores_of_a_bag(scored):
     assert all((row["tp"], row["fp"], row["fn"]) == (2, 0, 0) for row in rows)
 
 
-def test_events_in_the_stamps_are_told(scored):
+def test_events_in_the_stamps_are_reported(scored):
     summary = scored[2]
     counts = summary["events"]["counts"]
     assert counts == {"duplicate_stamp": 1, "out_of_order": 2}
@@ -191,8 +192,7 @@ def test_two_replays_are_identical_and_another_storage_changes_nothing(
     recordings = [folder / "recording.mcap" for folder in (out, tmp_path / "again")]
     assert recordings[0].read_bytes() == recordings[1].read_bytes()
     result = compare(Run.load(out), Run.load(tmp_path / "again"))
-    assert result["identical"]
-    assert result["failures"] == []
+    assert result.changed == result.failures == []
 
 
 def test_several_cameras(toy_model_path, tmp_path):
@@ -333,13 +333,14 @@ def test_model_that_the_node_rejects(clip, tmp_path):
         replay(str(clip), tmp_path / "out", every(model))
 
 
-def test_node_that_dies_is_told(clip, toy_model_path, tmp_path, monkeypatch):
+def test_node_that_dies_is_reported(clip, toy_model_path, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(NodeError, match="exit code 1"):
         replay(str(clip), tmp_path / "out", every(toy_model_path))
 
 
-def test_interrupt(toy_model_path, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt(toy_model_path, tmp_path, how):
     # a shell's background job, as these tests may be, has its children ignore the signal
     signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = ["scenes", "--out", tmp_path, "--model", toy_model_path, "--max-frames", "2000"]
@@ -350,11 +351,13 @@ def test_interrupt(toy_model_path, tmp_path):
     )
     while f"/replay_{process.pid}" not in _command_lines():
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    assert list(tmp_path.glob(".ssap-*"))
+    process.send_signal(how)
     _, errors = process.communicate(timeout=100)
     # a shell says 130 for both: Python may end by the signal itself if it was importing just then
-    assert process.returncode in (130, -signal.SIGINT)
+    assert process.returncode in (128 + how, -signal.SIGINT)
     assert "Traceback" not in errors
+    assert sorted(os.listdir(tmp_path)) == [RECORD, "node.log"]
     deadline = time.monotonic() + 15
     while f"/replay_{process.pid}" in _command_lines():  # the node ends, too
         assert time.monotonic() < deadline

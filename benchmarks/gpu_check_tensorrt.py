@@ -11,7 +11,7 @@
 
 """Checks and times the GPU path where there is a GPU; gpu_check.sh prepares and calls it.
 
-Every part adds its findings to one JSON file, so that parts can be run one by one. A part that
+Every part adds its results to one JSON file, so that parts can be run one by one. A part that
 fails says why there and the next one goes on.
 """
 
@@ -101,10 +101,10 @@ def times(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def network(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
-    """The network alone, for one whose logits make no sense to the partition."""
+    """The network alone, for one whose logits the partition cannot use."""
     backend, config = _load(model, cache, size)
     tensor, _ = backend.preprocess(street_frames(size)[:1], max(size))
-    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    levels = backend.info.levels_from(config.initial_level)
     values = []
     for _ in range(NETWORK_RUNS):
         backend.infer(tensor, levels)
@@ -180,16 +180,16 @@ def _load(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> tup
     return TensorRTBackend(plan, info, config.gpu_id, size), config
 
 
-_last_said = ""
+_last_report = ""
 
 
 def _progress(text: str) -> None:
-    """Tell what goes on, without the seconds that a build counts."""
-    global _last_said
+    """Report how it goes on, without the seconds that a build counts."""
+    global _last_report
     words = text.partition(",")[0]
-    if words != _last_said:
+    if words != _last_report:
         tell(text)
-    _last_said = words
+    _last_report = words
 
 
 def _written(model: Path) -> Path:
