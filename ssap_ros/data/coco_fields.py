@@ -40,8 +40,8 @@ def file_name(entry: dict[str, Any]) -> str:
         The path, with slashes.
 
     Raises:
-        TypeError: The entry is no dictionary.
-        KeyError: It has no path.
+        KeyError: It has none.
+        TypeError: It is no path.
     """
     name = entry["file_name"]
     if not isinstance(name, str) or not name or "\0" in name:
@@ -56,8 +56,8 @@ def is_crowd(entry: dict[str, Any]) -> int:
         0 or 1.
 
     Raises:
-        ValueError: It is another number.
-        TypeError: It is no number.
+        ValueError: It is another value.
+        TypeError: It is no number and no text.
     """
     crowd = entry.get("iscrowd") or 0
     crowd = int(crowd) if isinstance(crowd, bool) else whole_number(crowd)
@@ -73,8 +73,8 @@ def whole_number(value: Any) -> int:
         The number.
 
     Raises:
-        ValueError: It is none, or has more than 63 bits.
-        TypeError: It is none.
+        ValueError: It is another number or text, or has more than 63 bits.
+        TypeError: It is no number and no text.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError(f"expected a whole number, got {value!r}"[:100])

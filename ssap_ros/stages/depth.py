@@ -323,7 +323,7 @@ def _heading(ground: FloatArray) -> float:
     area would lie along the diagonal as well as along the sides.
 
     Returns:
-        The angle in radians, from 0 to 90 degrees.
+        The angle in radians, 0 to pi / 2.
     """
     sample = ground[:, :: math.ceil(ground.shape[1] / _HEADING_SAMPLES)]
     distances = []

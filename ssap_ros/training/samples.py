@@ -56,8 +56,12 @@ def stuff_segment(class_id: int) -> int:
 def soft_label(class_id: NDArray[Any], level: NDArray[Any]) -> LabelArray:
     """Label pixels of no annotated object that are of a class with a probability, else of class 0.
 
+    Args:
+        class_id: Integers of any shape.
+        level: Of the probability, 0 to SOFT_LEVELS - 1 for 0 to 1, of the same shape.
+
     Returns:
-        The labels; level 0 to SOFT_LEVELS - 1 stands for 0 to 1.
+        The labels, int32 of that shape.
     """
     return (_SOFT - SOFT_LEVELS * class_id.astype(np.int32) - level).astype(np.int32)
 

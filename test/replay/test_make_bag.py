@@ -68,7 +68,7 @@ def test_scenes(tmp_path):
 
 
 def test_clips_of_scenes_follow_each_other(monkeypatch):
-    monkeypatch.setattr("ssap_ros.replay.make_bag._CLIP_FRAMES", 2)
+    monkeypatch.setattr("ssap_ros.replay.bag_sources._CLIP_FRAMES", 2)
     frames = list(open_bag_source("scenes:7", 5, size=(48, 64)).frames)
     assert np.ptp(np.diff([frame.time for frame in frames])) <= 1
     second = next(iter(street_video(8, 1, (48, 64))))

@@ -89,7 +89,7 @@ class CityscapesAveragePrecision(ImageRecords[list[_Matches]]):
             truth: A label map, 0 = void.
 
         Raises:
-            ValueError: The sizes differ, or the truth is no label map.
+            ValueError: The truth is no label map, or the sizes differ.
         """
         if truth.ids.ndim == 3:
             raise ValueError("the truth must be a label map, got masks that may overlap")

@@ -95,7 +95,7 @@ class CameraRecord:
         """Record the output for the last frame.
 
         Args:
-            frame: It has the header of the recording.
+            frame: Of the source.
             output: The masks and detections.
             overlay: RGB uint8 (H, W, 3).
             drawn: The instances in it.

@@ -48,7 +48,7 @@ class FlickerMeter:
         between the stamps allows.
 
         Args:
-            shown: The instances.
+            shown: The instances above the score threshold.
             stamp: In nanoseconds.
 
         Returns:

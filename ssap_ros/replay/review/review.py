@@ -244,10 +244,10 @@ def row_of(entry: Entry) -> Row:
     """Start the row of a frame for frames.json; the keys of an output and of a score come later.
 
     Returns:
-        The keys `answered`: whether masks and detections came; `latency_ms`: from image to masks;
-        `digest`, `instances`, `flicker`: see there, None without an output; `objects`: placed in
-        space, with depth; `centre_errors_m`: of those that match the truth; `tp`, `fp`, `fn`,
-        `iou`, `quality`, `truth`: with truth.
+        `answered` is whether masks and detections came, `latency_ms` from image to masks, None
+        without; `digest`, `instances` and `flicker` are None until there is an output. Later come
+        with depth `objects`, how many were placed in space, and `centre_errors_m` of those that
+        match the truth; with truth `tp`, `fp`, `fn`, `iou`, `quality` and `truth`.
     """
     latency = entry.latency_ms
     return {
