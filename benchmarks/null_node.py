@@ -61,7 +61,7 @@ class NullBackend(CpuPyramids):
         """See InferenceBackend; the output for a size is made once."""
         if tensor.shape not in self._outputs:
             height, width = tensor.shape[2:]
-            self._outputs[tensor.shape] = _answer(
+            self._outputs[tensor.shape] = _output(
                 affinity_scene(1, (height // 4, width // 4), 0.25)
             )
         output, n = self._outputs[tensor.shape], len(levels)
@@ -71,7 +71,7 @@ class NullBackend(CpuPyramids):
         """See InferenceBackend."""
 
 
-def _answer(scene: AffinityScene) -> NetworkOutput:
+def _output(scene: AffinityScene) -> NetworkOutput:
     return NetworkOutput(
         tuple(_semantic(classes) for classes in scene.classes),
         tuple(np.asarray(logits, np.float32) for logits in scene.logits),

@@ -89,7 +89,7 @@ class Tracker:
         cells = _cells_by_label(grid, len(instances))
         matches = self._match(grid, cells, instances, stride)
         tracks = [
-            self._seen(instance, cells[k], matches.get(k)) for k, instance in enumerate(instances)
+            self._moved(instance, cells[k], matches.get(k)) for k, instance in enumerate(instances)
         ]
         matched = {id(track) for track in matches.values()}
         missed = [
@@ -134,7 +134,7 @@ class Tracker:
             if similarity[row, k] >= _MIN_SIMILARITY
         }
 
-    def _seen(self, instance: Instance, cells: NDArray[np.int32], track: _Track | None) -> _Track:
+    def _moved(self, instance: Instance, cells: NDArray[np.int32], track: _Track | None) -> _Track:
         """The track of an instance as it is now: the one given, moved on, or a new one."""
         box, now_s = np.array(instance.bbox, float), self._time_s
         if track is None:

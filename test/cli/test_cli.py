@@ -135,7 +135,7 @@ def test_training_commands_need_their_input(arguments):
         (["evaluate", "--format", "scenes"], "pycocotools", "requirements.txt"),
     ],
 )
-def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package, command):
+def test_missing_packages_are_reported_before_the_work(tmp_path, arguments, package, command):
     for module in {"replay": ["rclpy"], "export": ["torch", "onnx", "tensorboard"]}.get(
         arguments[0], []
     ):
@@ -172,7 +172,7 @@ def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package,
         ["build-engine", "--out", "out"],
     ],
 )
-def test_a_full_device_is_told_before_the_work(tmp_path, arguments):
+def test_a_full_device_is_reported_before_the_work(tmp_path, arguments):
     """The limit on the size of a file stands for a device that takes no more."""
     pytest.importorskip("rclpy")
     result = subprocess.run(

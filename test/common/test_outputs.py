@@ -133,7 +133,7 @@ def test_input_is_refused_though_it_is_our_own(tmp_path, monkeypatch):
         claim_folder(tmp_path, ["*.json"], [path])
 
 
-def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
+def test_what_cannot_be_written_is_reported_before_the_work(tmp_path):
     (tmp_path / "file").write_text(MINE)
     for path in (tmp_path, tmp_path / "file" / "a.json"):
         with pytest.raises(InputError):

@@ -76,7 +76,7 @@ def test_a_quarter_turn_and_two_metres(tf2: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("tf2")
-def test_no_transform_is_told_in_one_line() -> None:
+def test_no_transform_is_reported_in_one_line() -> None:
     words = "no transform from 'camera' to 'map': extrapolation into the past"
     with pytest.raises(InputError, match=words):
         frames.TargetFrame(None, "map").of(header(4))

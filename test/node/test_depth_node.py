@@ -254,7 +254,7 @@ def test_points_static_depth_and_markers(start: Callable[..., DepthClient]) -> N
     assert header in [m.header for m in got["points"]]
 
 
-def test_what_cannot_be_used_is_told_and_the_next_frame_is_processed(
+def test_what_cannot_be_used_is_reported_and_the_next_frame_is_processed(
     start: Callable[..., DepthClient],
 ) -> None:
     client = start()

@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_reported(folder, arguments, environment, words):
     assert "/project/src" not in line
 
 
-def test_names_that_nothing_reads_are_told_with_the_nearest(folder):
+def test_names_that_nothing_reads_are_reported_with_the_nearest(folder):
     arguments = ["-p", "score_treshold:=0.5", "-p", "zebra:=1", "-p", "use_sim_time:=false"]
     arguments += ["-p", "Score_Threshold:=0.5", "-p", "autostart:=false"]
     node = start(folder, arguments)

@@ -101,7 +101,7 @@ def test_a_slow_camera_with_a_foreign_encoding() -> None:
     assert found["QoS"].text.endswith("fits input_qos best_effort and reliable")
 
 
-def test_a_silent_camera_is_told_from_none() -> None:
+def test_a_silent_camera_is_distinguished_from_none() -> None:
     context = Context()
     rclpy.init(context=context)
     node = rclpy.create_node("driver", context=context)

@@ -124,7 +124,7 @@ def test_events_in_the_stamps_are_reported(scored):
     }  # fmt: skip
 
 
-def test_recording_is_the_bag_of_the_answers(scored):
+def test_recording_is_the_bag_of_the_outputs(scored):
     """At the times of the input, under the stamps of the input, in the node's own messages."""
     bag, out, _ = scored
     with BagReader(out / "recording.mcap") as reader, BagReader(bag) as source:

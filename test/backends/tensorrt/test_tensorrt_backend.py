@@ -83,7 +83,7 @@ def picture(shift: int = 0, size: tuple[int, int] = (192, 256)) -> np.ndarray:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_the_answer_is_that_of_the_cpu(
+def test_the_output_is_that_of_the_cpu(
     release: str, monkeypatch: pytest.MonkeyPatch, toy_backend: OnnxRuntimeBackend
 ) -> None:
     toy_gpu(monkeypatch, release)
