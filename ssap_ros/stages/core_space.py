@@ -35,11 +35,7 @@ def surface_rows(
     pose: FloatArray,
     table: NDArray[np.void],
 ) -> NDArray[np.void]:
-    """See `ssap_ros.stages.depth.surface_rows`.
-
-    ray_x, ray_y: float32 (H, W), x and y of the point at depth 1 that a pixel shows. pose: float32
-        (3, 4), rotation and shift.
-    """
+    """See `ssap_ros.stages.depth.surface_rows`; the rays are float32 (H, W) like the depth."""
     labels = arguments.grid("labels", labels, (np.uint16,), 2)
     depth, ray_x, ray_y = _depth_view(labels, depth, ray_x, ray_y)
     pose = arguments.matrix("pose", pose, (3, 4))
@@ -64,7 +60,7 @@ def place_objects(
     outlier_deviations: float,
     sure_m: float,
 ) -> list[PlacedObject]:
-    """The objects of a label image in space, those that have depth; see `ssap_ros.stages.depth`.
+    """Place the objects of a label image in space; see `ssap_ros.stages.depth.locate`.
 
     Args:
         labels: uint16 (H, W), k = the instance of `boxes[k - 1]`.
@@ -79,6 +75,12 @@ def place_objects(
         outlier_deviations: How far from the median depth an outlier is, in standard deviations,
             estimated by the median deviation.
         sure_m: Not farther from the median depth than this is no outlier, in metres.
+
+    Returns:
+        Those that have depth, in the order of their labels.
+
+    Raises:
+        InputError: An argument is not like that.
     """
     labels = arguments.grid("labels", labels, (np.uint16,), 2)
     depth, ray_x, ray_y = _depth_view(labels, depth, ray_x, ray_y)

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from autoware_internal_debug_msgs.msg import Float64Stamped
-from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
@@ -114,18 +113,19 @@ class DepthClient(NodeEnd):
         found = came()
         return found.header, found
 
-    def rejection(self, sent: Callable[[], object], state: str = "rejected") -> str:
-        """What the diagnostics say after such frames."""
+    def send_until_rejected(
+        self, sent: Callable[[], object], words: str, state: str = "rejected"
+    ) -> None:
+        """Send such frames until the diagnostics report them with these words."""
 
-        def told() -> DiagnosticStatus | None:
+        def reported() -> bool:
             sent()
             status, values = self.status()
-            return status if values["state"] == state else None
+            return values["state"] == state and words in status.message
 
         deadline = time.monotonic() + 30
-        while (status := told()) is None:
-            assert time.monotonic() < deadline, self.status()
-        return str(status.message)
+        while not reported():
+            assert time.monotonic() < deadline, (words, self.status())
 
 
 def calibration(k: tuple[float, ...] = K, **fields: Any) -> CameraInfo:
