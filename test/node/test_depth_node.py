@@ -205,7 +205,7 @@ def test_frames_that_overtake_camera_info_are_held_until_it_comes(
     client.wait_for_status(received=5, processed=5, dropped=0, failed=0, waiting=0)
 
 
-def test_without_any_camera_info_it_is_told_and_frames_are_dropped(
+def test_without_any_camera_info_it_is_reported_and_frames_are_dropped(
     start_depth: StartDepth,
 ) -> None:
     client = start_depth()
@@ -213,8 +213,8 @@ def test_without_any_camera_info_it_is_told_and_frames_are_dropped(
     for _ in range(14):
         client.send(calibrated=False)
         time.sleep(0.05)
-    told, values = client.status()
-    assert (values["state"], told.message) == ("waiting", "no camera_info yet on /camera_info")
+    status, values = client.status()
+    assert (values["state"], status.message) == ("waiting", "no camera_info yet on /camera_info")
     assert values["last_error"] == "masks dropped: no camera_info has come yet"
     counts = {name: int(values[name]) for name in COUNTS}
     assert counts["dropped"] >= 4
