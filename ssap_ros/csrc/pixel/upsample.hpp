@@ -55,31 +55,50 @@ inline std::vector<AxisSample> sample_axis(std::ptrdiff_t n_out, std::ptrdiff_t 
   return samples;
 }
 
+// Output columns up to `end`, all between the same two columns of cells.
+struct ColumnGap {
+  std::ptrdiff_t before;
+  std::ptrdiff_t after;
+  std::size_t end;
+};
+
+inline std::vector<ColumnGap> column_gaps(const std::vector<AxisSample>& columns) {
+  std::vector<ColumnGap> gaps;
+  for (std::size_t x = 0; x < columns.size(); ++x) {
+    if (gaps.empty() || gaps.back().before != columns[x].before) {
+      gaps.push_back({columns[x].before, columns[x].after, x});
+    }
+    gaps.back().end = x + 1;
+  }
+  return gaps;
+}
+
 // Output columns up to `end` with their four cells: above left, above right, below left and right.
 struct Block {
   std::array<std::int32_t, 4> cells;
   std::size_t end;
 
   bool is_plain() const {
-    return cells[0] == cells[1] && cells[0] == cells[2] && cells[0] == cells[3];
+    return (cells[0] == cells[1]) & (cells[0] == cells[2]) & (cells[0] == cells[3]);
   }
 };
 
-inline std::vector<Block> blocks_between(const std::int32_t* above, const std::int32_t* below,
-                                         const std::vector<AxisSample>& columns) {
-  std::vector<Block> blocks;
-  for (std::size_t x = 0; x < columns.size();) {
-    const AxisSample& column = columns[x];
-    while (x < columns.size() && columns[x].before == column.before) ++x;
-    const Block block{
-        {above[column.before], above[column.after], below[column.before], below[column.after]}, x};
-    if (!blocks.empty() && block.is_plain() && blocks.back().cells == block.cells) {
-      blocks.back().end = x;
+// The blocks between two rows of cells.
+inline void cut_blocks(const std::int32_t* above, const std::int32_t* below,
+                       const std::vector<ColumnGap>& gaps, std::vector<Block>& blocks) {
+  blocks.clear();
+  bool follows_plain = false;
+  for (const ColumnGap& gap : gaps) {
+    const Block block{{above[gap.before], above[gap.after], below[gap.before], below[gap.after]},
+                      gap.end};
+    const bool is_plain = block.is_plain();
+    if (is_plain && follows_plain && blocks.back().cells[0] == block.cells[0]) {
+      blocks.back().end = gap.end;
     } else {
       blocks.push_back(block);
     }
+    follows_plain = is_plain;
   }
-  return blocks;
 }
 
 // The labels of one row of a block: in each pixel the one with the largest summed weight of the
@@ -119,14 +138,15 @@ inline LabelRuns upsample_labels(const std::int32_t* labels, GridSize cells, Gri
                                  double scale) {
   const auto rows = detail::sample_axis(size.height, cells.height, scale);
   const auto columns = detail::sample_axis(size.width, cells.width, scale);
+  const auto gaps = detail::column_gaps(columns);
   LabelRuns runs(size);
   std::vector<detail::Block> blocks;
   std::ptrdiff_t before = -1;
   for (const detail::AxisSample& row : rows) {
     if (row.before != before) {
       before = row.before;
-      blocks = detail::blocks_between(labels + row.before * cells.width,
-                                      labels + row.after * cells.width, columns);
+      detail::cut_blocks(labels + row.before * cells.width, labels + row.after * cells.width, gaps,
+                         blocks);
     }
     std::size_t begin = 0;
     for (const detail::Block& block : blocks) {
