@@ -72,7 +72,8 @@ class OpenVinoBackend(CpuBackend):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": num_threads,
             "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-            "ENABLE_CPU_PINNING": False,  # several processes would be pinned to the same cores
+            # of several processes with a share of the cores, all would be pinned to the same ones
+            "ENABLE_CPU_PINNING": num_threads == 0,
         }
         if self._cache_folder and _writable(self._cache_folder):
             self._properties["CACHE_DIR"] = str(self._cache_folder)
