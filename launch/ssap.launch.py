@@ -27,7 +27,7 @@ from launch.actions import (
 )
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from ssap_ros.node.transport import profile_variable
@@ -100,7 +100,11 @@ END_WITH_LAUNCH = "setpriv --pdeathsig TERM"
 
 
 def ssap_node(context: LaunchContext) -> list[Action]:
-    """The node; it configures and activates itself unless its parameter `autostart` is false."""
+    """The node; it configures and activates itself unless its parameter `autostart` is false.
+
+    A Node, not a LifecycleNode: for that the launch would take part in DDS itself, and a launch
+    that gets SIGTERM leaves its shared memory behind.
+    """
 
     def value(argument: str) -> str:
         return LaunchConfiguration(argument).perform(context)
@@ -119,7 +123,7 @@ def ssap_node(context: LaunchContext) -> list[Action]:
     if cameras:
         overrides["cameras"] = cameras
     return [
-        LifecycleNode(
+        Node(
             package="ssap_ros",
             executable="ssap_node",
             name="ssap",
