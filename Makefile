@@ -7,7 +7,10 @@ OUT ?= out/demo
 ROS ?= kilted
 VENV := $(if $(filter kilted,$(ROS)),.venv,.venv-$(ROS))
 SETUP := @ROS="$(ROS)" PYTHON="$(PYTHON)" environment/setup.sh
-TOUCHES_ROS := test/messages test/node test/replay test/test_launch.py test/test_package.py
+TOUCHES_ROS := test/messages test/node test/replay test/prediction/test_replay_labels.py \
+	test/test_launch.py test/test_package.py
+# The tests of the node mostly wait: two files at a time, each by one process with its own DDS domain.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test sanitize test-aarch64 test-tensorrt-8 lint format clean setup-all
 .DEFAULT_GOAL := help
@@ -29,9 +32,9 @@ demo: setup  ## masks on real video, through the ROS 2 node [SOURCE=video, image
 test: setup-all  ## all tests [ROS=jazzy: those of what touches ROS]
 ifeq ($(ROS),kilted)
 	@environment/tensorrt_api.sh
-	@.venv/bin/python -m pytest
+	@.venv/bin/python $(PYTEST)
 else
-	@$(VENV)/bin/python -m pytest $(TOUCHES_ROS)
+	@$(VENV)/bin/python $(PYTEST) $(TOUCHES_ROS)
 endif
 
 test-tensorrt-8: setup-all  ## what we call of TensorRT 8.5 [PYTHON310=python3.10]; downloads 549 MB

@@ -29,10 +29,11 @@ _WINDOW = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
 class AffinityScene:
     """Affinities of one image on five levels (strides 1, 2, 4, 8 and 16 of the finest).
 
-    ids: the truth at the finest level, int32 (h, w); 0 = background, 1..N.
-    logits: per level, float16 (25, h, w), directed, row-major over the 5x5 window.
-    classes: per level, uint8 (h, w); 0 = background.
-    scores: class distribution over the object classes at the finest level, float32 (8, h, w).
+    Attributes:
+        ids: The truth at the finest level, int32 (h, w); 0 = background, 1..N.
+        logits: Per level, float16 (25, h, w), directed, row-major over the 5x5 window.
+        classes: Per level, uint8 (h, w); 0 = background.
+        scores: Class distribution over the object classes at the finest level, float32 (8, h, w).
     """
 
     ids: NDArray[np.int32]
@@ -45,11 +46,12 @@ class AffinityScene:
 class Noise:
     """How a network errs; fractions are of the affected places, lengths are in cells.
 
-    shift: amplitude of the smooth displacement of all outlines, drawn again for every level.
-    blur: standard deviation of the uncertainty across a boundary.
-    missed, phantom: share of the image in which boundaries are not seen, or seen without cause.
-    flips: share of single affinities that say the opposite.
-    spread: standard deviation of the logits' noise, half of it correlated over a few cells.
+    Attributes:
+        shift: Amplitude of the smooth displacement of all outlines, drawn again for every level.
+        blur: Standard deviation of the uncertainty across a boundary.
+        missed, phantom: Share of the image in which boundaries are missed, or found without cause.
+        flips: Share of single affinities that say the opposite.
+        spread: Standard deviation of the logits' noise, half of it correlated over a few cells.
     """
 
     shift: float = 0.7
@@ -84,10 +86,13 @@ def affinity_scene(
 def instance_map(
     rng: np.random.Generator, size: tuple[int, int], foreground: float
 ) -> tuple[NDArray[np.int32], ClassArray]:
-    """Overlapping ellipses and boxes, larger towards the bottom: ids (h, w) and class of each id.
+    """Draw overlapping ellipses and boxes, larger towards the bottom.
 
     Standing ones (people) and lying ones (vehicles), many of them touching, until they cover the
     share `foreground` of the image.
+
+    Returns:
+        Ids, int32 (h, w), 0 = background, and the class of each id.
     """
     height, width = size
     ids = np.zeros(size, np.int32)

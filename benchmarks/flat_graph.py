@@ -27,7 +27,13 @@ _Slices = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class FlatGraph:
-    """nodes: node of each pixel, (h, w), -1 = none. uv_ids: (E, 2) int64. costs: (E,) float64."""
+    """A graph of the pixels that have a class.
+
+    Attributes:
+        nodes: Node of each pixel, (h, w), -1 = none.
+        uv_ids: (E, 2) int64.
+        costs: (E,) float64.
+    """
 
     nodes: NDArray[np.int64]
     uv_ids: NDArray[np.int64]
@@ -60,9 +66,14 @@ class FlatGraph:
 
 
 def flat_graph(costs: FloatArray, classes: ClassArray) -> FlatGraph:
-    """The graph of the pixels with a class, in raster order.
+    """Build one graph of the pixels that have a class.
 
-    costs: (12, h, w) float32. classes: (h, w) uint8, 0 = no object.
+    Args:
+        costs: (12, h, w) float32.
+        classes: (h, w) uint8, 0 = no object.
+
+    Returns:
+        The graph, its nodes in raster order.
     """
     nodes = np.full(classes.shape, -1, np.int64)
     nodes[classes > 0] = np.arange(np.count_nonzero(classes))

@@ -121,7 +121,7 @@ def coded_files() -> list[bytes]:
 
 
 def run(n_messages: int, seed: int) -> dict[str, Any]:
-    """Send the messages through the node's callback and compare its books with the truth."""
+    """Send the messages through the node's callback and compare its counters with the truth."""
     rng, files = random.Random(seed), coded_files()
     settings = {"autostart": False, "drop_policy": "every", "input_long_side": 64}
     overrides = [Parameter(name, value=value) for name, value in settings.items()]

@@ -101,5 +101,5 @@ if [[ ! -f $resnet ]]; then
     env -u PYTHONHOME -u LD_LIBRARY_PATH PYTHONPATH="$root" "${TORCH_PYTHON:-python3}" \
         benchmarks/write_resnet50.py "$resnet" >"$work/resnet50.log" 2>&1 &
 fi
-exec "$python" benchmarks/gpu_check.py --json "$json" --cache "$work/engines" --resnet50 "$resnet" \
+exec "$python" benchmarks/gpu_check_tensorrt.py --json "$json" --cache "$work/engines" --resnet50 "$resnet" \
     "${options[@]}" "${parts[@]}"

@@ -41,7 +41,7 @@ def street_frames(size: tuple[int, int]) -> list[ImageArray]:
 def compare(backend: Any, reference: Any, config: SsapConfig, size: tuple[int, int]) -> Any:
     """Logits and labels of a backend that has `fetch` against those of ONNX Runtime in FP32."""
     reference.info = backend.info
-    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    levels = backend.info.levels_from(config.initial_level)
     errors, classes, labels = {}, [], []
     for frame in street_frames(size)[:2]:
         ours, theirs = (SsapPipeline(b, config) for b in (backend, reference))
@@ -63,9 +63,11 @@ def compare(backend: Any, reference: Any, config: SsapConfig, size: tuple[int, i
 
 
 def stage_times(backend: Any, config: SsapConfig, size: tuple[int, int]) -> dict[str, Any]:
-    """Milliseconds of every stage, by the GPU's events and by the wall clock, frame by frame.
+    """Measure every stage, frame by frame.
 
-    And frames per second where one is seen while another is segmented, as in the node.
+    Returns:
+        Milliseconds by the GPU's events and by the wall clock, and the frames per second where one
+        is predicted while another is segmented, as in the node.
     """
     pipeline, frames = SsapPipeline(backend, config), street_frames(size)
     device: dict[str, list[float]] = {}
@@ -87,7 +89,7 @@ def stage_times(backend: Any, config: SsapConfig, size: tuple[int, int]) -> dict
 
 
 def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
-    """Frames per second through the node's worker, which sees one while it segments another."""
+    """Frames per second through the node's worker, which predicts one while it segments another."""
     queue: FrameQueue[Any] = FrameQueue([""], "every")
     room = threading.Semaphore(2)
     errors: list[Exception] = []
@@ -118,7 +120,7 @@ def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
 
 
 def worst_batch_agreement(pipeline: SsapPipeline, images: list[ImageArray]) -> float:
-    """How many pixels carry the same object where images are seen together and one by one."""
+    """How many pixels carry the same object where images are predicted together and one by one."""
     alone = [pipeline(image).labels for image in images]
     together = [pipeline.segment(prediction).labels for prediction in pipeline.predict(images)]
     return min(same_pixels(a, b) for a, b in zip(alone, together, strict=True))

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.backends.tensorrt.kernels import EPS, GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.gpu_kernels import EPS, GpuKernels, partition_classes
 from ssap_ros.backends.tensorrt.layout import FrameLayout
 from ssap_ros.stages.affinity import content_cells
 from ssap_ros.types import ModelInfo

@@ -11,13 +11,12 @@
 
 """Checks and times the GPU path without TensorRT: the kernels, and the network in PyTorch in FP16.
 
-It needs CuPy, PyTorch and ONNX Runtime; gpu_check.sh calls it. Every part adds its findings to one
+It needs CuPy, PyTorch and ONNX Runtime; gpu_check.sh calls it. Every part adds its results to one
 JSON file as soon as it has them, the most wanted first.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 import onnx
 import onnxruntime
-from gpu_report import Part, Report, memcheck, tell, this_machine
+from gpu_report import Part, Report, chosen, log, memcheck, report_parser, this_machine
 
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.backends.resources import default_model_path
@@ -191,8 +190,7 @@ def plan(report: Report, default: Default) -> dict[str, Part]:
 
 def main() -> int:
     """Run the parts asked for; 0 if all of them went well."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, required=True, help="the file that grows")
+    parser = report_parser(__doc__, REPORT_SECONDS)
     parser.add_argument("--checkpoint", type=Path, help="instead of the default model")
     parser.add_argument(
         "--config",
@@ -200,18 +198,12 @@ def main() -> int:
         default=HERE.parent / "config" / "train_street_lean.yaml",
         help="the training that the default model comes of; it says which network that is",
     )
-    parser.add_argument(
-        "--seconds", type=float, default=REPORT_SECONDS, help="after these no part begins"
-    )
-    parser.add_argument("parts", nargs="*", help="first words of the parts; default: all")
     options = parser.parse_args()
     report = Report(options.json, options.seconds)
     with tempfile.TemporaryDirectory() as folder:
         default = Default(options.config, options.checkpoint, Path(folder))
-        wanted = options.parts
-        parts = plan(report, default)
-        report.run({n: p for n, p in parts.items() if not wanted or n.split()[0] in wanted})
-    tell("done")
+        report.run(chosen(plan(report, default), options.parts))
+    log("done")
     return 1 if report.failed else 0
 
 

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -42,9 +43,13 @@ GOALS = {
 class Report:
     """Runs the parts one by one; what each found is on disk before the next begins.
 
-    path: the file, `{"parts": {name: findings}, "seconds": {name: s}, "goals": {...}}`; parts that
-        it already holds stay there until they are run again. seconds: after these no part begins.
-    failed: names of the parts that raised an error or found `"ok": False`.
+    Args:
+        path: The file, `{"parts": {name: results}, "seconds": {name: s}, "goals": {...}}`; parts
+            that it already holds stay there until they are run again.
+        seconds: After these no part begins.
+
+    Attributes:
+        failed: Names of the parts that raised an error or found `"ok": False`.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
@@ -66,7 +71,7 @@ class Report:
             start = time.monotonic()
             found: dict[str, Any] = {"ok": False, "error": "not begun: the time was up"}
             if self.seconds_left > 0:
-                tell(name)
+                log(name)
                 try:
                     found = part()
                 except Exception as error:
@@ -84,6 +89,42 @@ class Report:
         growing = self._path.with_suffix(".growing")
         growing.write_text(json.dumps(self._content, indent=2) + "\n")
         os.replace(growing, self._path)
+
+
+def report_parser(description: str | None, seconds: float) -> argparse.ArgumentParser:
+    """A parser with the options of every program that writes a report.
+
+    Args:
+        description: Of the program.
+        seconds: The default of `--seconds`.
+
+    Returns:
+        The parser; its options are `json`, `seconds` and `parts`, see `chosen`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, required=True, help="the file that grows")
+    parser.add_argument("--seconds", type=float, default=seconds, help="after these no part begins")
+    parser.add_argument(
+        "parts", nargs="*", help="parts by the words that a name must have, WORD,WORD; default: all"
+    )
+    return parser
+
+
+def chosen(parts: dict[str, Part], wanted: list[str]) -> dict[str, Part]:
+    """Choose the parts whose names have all words of one of `wanted`.
+
+    Returns:
+        These parts; all if nothing is wanted.
+
+    Raises:
+        SystemExit: There are none (2).
+    """
+    words = [set(entry.split(",")) for entry in wanted]
+    found = {n: p for n, p in parts.items() if any(w <= set(n.split()) for w in words)}
+    if wanted and not found:
+        print(f"gpu_check: error: no such part; there are: {'; '.join(parts)}", file=sys.stderr)
+        sys.exit(2)
+    return found or parts
 
 
 def goals(parts: dict[str, Any]) -> dict[str, Any]:
@@ -115,12 +156,12 @@ def this_machine() -> dict[str, Any]:
     """Date, GPU, driver and versions, as far as they can be asked without touching the GPU."""
     return {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "gpu": said("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
+        "gpu": output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "commit": said("git", "rev-parse", "HEAD"),
+        "commit": output_of("git", "rev-parse", "HEAD"),
     }
 
 
@@ -149,7 +190,7 @@ def percentiles(values: list[float]) -> dict[str, float]:
     return {f"p{p}": float(np.percentile(values, p)) for p in (50, 95, 99)}
 
 
-def said(*command: str) -> str:
+def output_of(*command: str) -> str:
     """What a command prints, "unknown" where there is none."""
     if shutil.which(command[0]) is None:
         return "unknown"
@@ -159,6 +200,6 @@ def said(*command: str) -> str:
 _start = time.monotonic()
 
 
-def tell(text: str) -> None:
+def log(text: str) -> None:
     """One line of progress with the seconds since the start."""
     print(f"gpu_check: {time.monotonic() - _start:5.1f} s: {text}", file=sys.stderr, flush=True)

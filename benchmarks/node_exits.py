@@ -92,10 +92,10 @@ class Asker(Connection):
     def state(self) -> int:
         """The state of the node."""
         deadline = time.monotonic() + PATIENCE_S
-        while (answer := self._ask(self._get_state, GetState.Request())) is None:
+        while (response := self._ask(self._get_state, GetState.Request())) is None:
             if time.monotonic() > deadline:
                 raise NodeError("the node does not tell its state")
-        return int(answer.current_state.id)
+        return int(response.current_state.id)
 
     def begin(self, transition: int) -> None:
         """Ask for a transition, and do not wait for it."""
@@ -114,7 +114,7 @@ class Asker(Connection):
             publisher.publish(message)
 
     def _ask(self, client: Any, request: Any) -> Any:
-        """The answer of the node; None if it was lost, as may happen while they find each other."""
+        """The response of the node; None if it was lost, as happens while they find each other."""
         self._wait(client.service_is_ready)
         future = client.call_async(request)
         self._wait(future.done)

@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""The other end of the node under test: sends images at a rate, notes when the answers come."""
+"""The other end of the node under test: sends images at a rate, notes when the outputs come."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ from ssap_ros.types import ImageArray
 
 @dataclass
 class SentFrame:
-    """Times in seconds of a monotonic clock; parts: how much of the answer is still missing.
+    """An image that was sent. Times are in seconds of a monotonic clock.
 
-    answered_s: when the later one of masks and detections came, 0 if none did.
+    Attributes:
+        parts: How much of the output is still missing.
+        answered_s: When the later one of masks and detections came, 0 if none did.
     """
 
     sent_s: float
@@ -40,8 +42,12 @@ class SentFrame:
 class NodeLink:
     """Connected to the node `ssap` in the namespace /bench.
 
-    size: (width, height) of the image, which is the same random one every time. stages: of which
-    the times are listened to. frames: what `play` sent the last time, by stamp in nanoseconds.
+    Args:
+        size: (width, height) of the image, which is the same random one every time.
+        stages: Of which the times are listened to.
+
+    Attributes:
+        frames: What `play` sent the last time, by stamp in nanoseconds.
     """
 
     def __init__(self, domain: int, size: tuple[int, int], stages: Sequence[str]) -> None:
@@ -63,17 +69,21 @@ class NodeLink:
         self._client.__exit__()
 
     def wait_until_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
-        """Until an image is answered. Raises NodeError if none is."""
+        """Send images until one has an output.
+
+        Raises:
+            NodeError: None has after `timeout_s` seconds.
+        """
         deadline = time.monotonic() + timeout_s
         while not any(frame.answered_s for frame in self.frames.values()):
             check()
             if time.monotonic() > deadline:
-                raise NodeError(f"the node did not answer an image within {timeout_s:.0f} s")
+                raise NodeError(f"the node had no output for an image within {timeout_s:.0f} s")
             self._send()
             time.sleep(0.2)
 
     def play(self, rate_hz: int, seconds: float, drain_s: float) -> None:
-        """Send images at a fixed rate and wait for late answers."""
+        """Send images at a fixed rate and wait for late outputs."""
         self.frames = {}
         start_s = time.monotonic()
         for index in range(int(rate_hz * seconds)):

@@ -11,7 +11,7 @@
 
 """The node with a network that costs nothing, to measure all the rest.
 
-Every picture gets the same answer: the affinities of a procedural street scene.
+Every picture gets the same output: the affinities of a procedural street scene.
 """
 
 from __future__ import annotations
@@ -51,27 +51,27 @@ class NullBackend(CpuPyramids):
             input_size=None,
             long_side=long_side,
         )
-        self._answers: dict[tuple[int, ...], NetworkOutput] = {}
+        self._outputs: dict[tuple[int, ...], NetworkOutput] = {}
 
     def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[FloatArray, float]:
         """See InferenceBackend."""
         return preprocess(images[0], self.info, long_side)
 
     def infer(self, tensor: FloatArray, levels: Sequence[int]) -> list[NetworkOutput]:
-        """See InferenceBackend; the answer to a size is made once."""
-        if tensor.shape not in self._answers:
+        """See InferenceBackend; the output for a size is made once."""
+        if tensor.shape not in self._outputs:
             height, width = tensor.shape[2:]
-            self._answers[tensor.shape] = _answer(
+            self._outputs[tensor.shape] = _output(
                 affinity_scene(1, (height // 4, width // 4), 0.25)
             )
-        answer, n = self._answers[tensor.shape], len(levels)
-        return [NetworkOutput(answer.semantic[:n], answer.affinities[:n])]
+        output, n = self._outputs[tensor.shape], len(levels)
+        return [NetworkOutput(output.semantic[:n], output.affinities[:n])]
 
     def close(self) -> None:
         """See InferenceBackend."""
 
 
-def _answer(scene: AffinityScene) -> NetworkOutput:
+def _output(scene: AffinityScene) -> NetworkOutput:
     return NetworkOutput(
         tuple(_semantic(classes) for classes in scene.classes),
         tuple(np.asarray(logits, np.float32) for logits in scene.logits),

@@ -28,9 +28,12 @@ def panoptic_quality(labels: NDArray[np.int32], truth: NDArray[np.int32]) -> flo
 
 
 def adapted_rand_error(labels: NDArray[np.int32], truth: NDArray[np.int32]) -> float:
-    """1 - F1 of the pixel pairs within one segment, over the pixels of true objects; 0 is perfect.
+    """Compare pixel pairs, over the pixels of true objects.
 
     Every background pixel of `labels` counts as a segment of its own.
+
+    Returns:
+        1 - F1 of the pixel pairs within one segment; 0 is perfect.
     """
     overlap = _overlap(labels, truth)[:, 1:].astype(np.float64)
     together = float((overlap[1:] ** 2).sum() + overlap[0].sum())

@@ -52,12 +52,13 @@ def measure(
     repeats: int,
     peers: Sequence[str],
 ) -> dict[str, Any]:
-    """Every solver on the scenes of one size and share of foreground.
+    """Run every solver on the scenes of one size and share of foreground.
 
-    Returns `size`, `foreground` in percent and `solvers`: per solver the medians of `ms` (CPU) and
-    `objective` (on the flat graph), the means of `pq` and `rand_error`; for cascades the medians of
-    the stages `costs_ms`, `graph_ms`, `solve_ms`, `labels_ms` (wall), and `workspace_mb` of the
-    first scene.
+    Returns:
+        `size`, `foreground` in percent and `solvers`: per solver the medians of `ms` (CPU) and
+        `objective` (on the flat graph), the means of `pq` and `rand_error`; for cascades the
+        medians of the stages `costs_ms`, `graph_ms`, `solve_ms`, `labels_ms` (wall), and
+        `workspace_mb` of the first scene.
     """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for n, stride in enumerate(STRIDES, start=1):

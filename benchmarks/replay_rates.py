@@ -14,8 +14,8 @@
     replay_rates.py OUT.json VIDEO --run NAME=MODEL[,PARAM:=VALUE...] [--run ...] [--rounds N]
 
 Every round replays the video once for each run and policy, one after the other, so that what else
-the machine does meets all alike. Policy `every` tells how many frames a second the node answers at
-most, `latest` at the video's own rate how many are answered and how late. Medians over the rounds.
+the machine does meets all alike. Policy `every` shows how many frames a second the node processes,
+`latest` at the video's own rate how many are processed and how late. Medians over the rounds.
 """
 
 from __future__ import annotations

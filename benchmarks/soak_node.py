@@ -14,7 +14,7 @@
     .venv/bin/python benchmarks/soak_node.py --frames 50000 --json benchmarks/results/node_soak.json
 
 The node runs as a process of its own, with a network that costs nothing. The publisher is destroyed
-and made anew every few hundred frames, each time with another image size and encoding; one message
+and made again every few hundred frames, each time with another image size and encoding; one message
 in a hundred is broken; the lazy outputs are subscribed now and then. Delivery is reliable, so that
 the node must have counted every single frame right. Exit code 1 if it leaks or miscounts.
 """

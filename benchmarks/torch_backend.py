@@ -29,7 +29,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ssap_ros.backends.tensorrt.kernels import GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.gpu_kernels import GpuKernels, partition_classes
 from ssap_ros.backends.tensorrt.layout import FrameLayout
 from ssap_ros.network.ssap import SsapNetwork
 from ssap_ros.stages.affinity import AffinityPyramid, content_cells
@@ -45,7 +45,8 @@ _FRAMES_IN_USE = 4  # the pyramids of so many frames stay valid
 def fold_batch_norms(network: SsapNetwork) -> list[nn.Conv2d]:
     """Make every batch norm part of the convolution before it, as the export to ONNX does.
 
-    Returns the convolutions in the order in which they run.
+    Returns:
+        The convolutions in the order in which they run.
     """
     order: list[tuple[str, nn.Module]] = []
     hooks = [
@@ -73,7 +74,10 @@ def fold_batch_norms(network: SsapNetwork) -> list[nn.Conv2d]:
 def load_onnx_weights(network: SsapNetwork, model: onnx.ModelProto) -> None:
     """Give `network` the weights of the ONNX file that was once exported from its like.
 
-    Its batch norms are folded. Raises ValueError if the convolutions are others.
+    Its batch norms are folded.
+
+    Raises:
+        ValueError: The convolutions are others.
     """
     arrays = {tensor.name: tensor for tensor in model.graph.initializer}
     theirs = [node.input for node in model.graph.node if node.op_type == "Conv"]
@@ -105,8 +109,11 @@ def pinned(n_bytes: int) -> Tensor:
 class TorchBackend:
     """An InferenceBackend that keeps everything between the pixels and the edge costs on the GPU.
 
-    network: in single precision, batch norms folded; it is changed to half precision, in place.
-    device_ms: milliseconds of the last run of each stage on the GPU, by its own clock.
+    Args:
+        network: In single precision, batch norms folded; it is changed to half precision, in place.
+
+    Attributes:
+        device_ms: Milliseconds of the last run of each stage on the GPU, by its own clock.
     """
 
     name = "torch fp16"

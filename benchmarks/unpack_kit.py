@@ -29,7 +29,11 @@ from pathlib import Path
 
 
 def unpack(pieces: Path, folder: Path) -> None:
-    """Put the content of the kit into `folder`. Raises ValueError for a piece that is damaged."""
+    """Put the content of the kit into `folder`.
+
+    Raises:
+        ValueError: A piece is damaged.
+    """
     chunks: list[Path] = []
     for line in (pieces / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()

@@ -26,6 +26,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ssap_ros.node.launch import END_WITH_LAUNCH
+
 SHARE = Path(get_package_share_directory("ssap_ros"))
 
 # Those of ssap.launch.py are taken as well; only rviz_config has another default here.
@@ -82,7 +84,7 @@ def depth_node(context: LaunchContext) -> list[Action]:
             package="ssap_ros",
             executable="ssap_depth_node",
             exec_name="ssap_depth_node",
-            prefix="setpriv --pdeathsig TERM",  # a launch that gets SIGTERM leaves it behind
+            prefix=END_WITH_LAUNCH,
             name="ssap_depth",
             namespace=LaunchConfiguration("namespace"),
             parameters=[LaunchConfiguration("depth_params_file"), overrides],

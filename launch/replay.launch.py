@@ -9,11 +9,11 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Plays a bag through the SSAP node and scores the answers, as `ssap replay` does.
+"""Plays a bag through the SSAP node and scores the outputs, as `ssap replay` does.
 
 ros2 launch ssap_ros replay.launch.py bag:=drive.mcap out:=drive_replay
 
-The folder `out` then holds report.html and recording.mcap, the answers for RViz or Foxglove. The
+The folder `out` then holds report.html and recording.mcap, the outputs for RViz or Foxglove. The
 node runs apart from all others; to watch a bag being played, start ssap.launch.py beside
 `ros2 bag play`.
 """
@@ -22,6 +22,8 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
+
+from ssap_ros.node.launch import END_WITH_LAUNCH
 
 # launch argument: option of `ssap replay`, default, description
 OPTIONS = {
@@ -53,7 +55,7 @@ def _replay(context: LaunchContext) -> list[ExecuteProcess]:
     return [
         ExecuteProcess(
             cmd=[*command, LaunchConfiguration("bag"), *options],
-            prefix="setpriv --pdeathsig TERM",  # a launch that gets SIGTERM leaves it behind
+            prefix=END_WITH_LAUNCH,
             name="ssap",
             output="screen",
             on_exit=Shutdown(),

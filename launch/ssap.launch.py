@@ -30,6 +30,7 @@ from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ssap_ros.node.launch import END_WITH_LAUNCH
 from ssap_ros.node.transport import profile_variable
 
 SHARE = Path(get_package_share_directory("ssap_ros"))
@@ -94,9 +95,6 @@ PROFILE = profile_variable()
 TRANSPORT = SetEnvironmentVariable(
     PROFILE, EnvironmentVariable(PROFILE, default_value=str(SHARE / "config" / "fastdds_shm.xml"))
 )
-
-# A launch that gets SIGTERM leaves its processes behind: they get it from the kernel then.
-END_WITH_LAUNCH = "setpriv --pdeathsig TERM"
 
 
 def ssap_node(context: LaunchContext) -> list[Action]:

@@ -30,7 +30,11 @@ def _setting(default: Any, description: str, **metadata: Any) -> Any:
 
 @dataclass(frozen=True)
 class SsapConfig:
-    """Settings of the pipeline. Raises InputError on construction when a value is out of range."""
+    """Settings of the pipeline.
+
+    Raises:
+        InputError: A value is out of range.
+    """
 
     model_file_path: str = _setting(
         "", "ONNX model; empty means the default model shipped with the package"
@@ -99,7 +103,11 @@ class SsapConfig:
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """Settings that both nodes have. Raises InputError like SsapConfig."""
+    """Settings that both nodes have.
+
+    Raises:
+        InputError: A value is out of range.
+    """
 
     autostart: bool = _setting(True, "configure and activate without a lifecycle manager")
     input_qos: str = _setting(
@@ -131,9 +139,12 @@ class StreamConfig:
 
 @dataclass(frozen=True)
 class NodeConfig(StreamConfig):
-    """Settings of the ROS node that the pipeline does not know. Raises InputError like SsapConfig.
+    """Settings of the ROS node that the pipeline does not know.
 
     A camera called "" is the only one, and its topics have no prefix.
+
+    Raises:
+        InputError: A value is out of range.
     """
 
     cameras: tuple[str, ...] = _setting(
@@ -178,7 +189,11 @@ class NodeConfig(StreamConfig):
 
 @dataclass(frozen=True)
 class DepthConfig(StreamConfig):
-    """Settings of the node that joins masks and depth. Raises InputError like SsapConfig."""
+    """Settings of the node that joins masks and depth.
+
+    Raises:
+        InputError: A value is out of range.
+    """
 
     sync_tolerance_ms: float = _setting(
         0.0,
@@ -211,7 +226,14 @@ class DepthConfig(StreamConfig):
 
 
 def class_scores(config: SsapConfig) -> dict[str, float]:
-    """`class_score_thresholds` by class name. Raises InputError if an entry is no name: score."""
+    """Read `class_score_thresholds`.
+
+    Returns:
+        The least score by class name.
+
+    Raises:
+        InputError: An entry is not `name: score`.
+    """
     scores = {}
     for entry in filter(None, config.class_score_thresholds):
         name, _, text = entry.rpartition(":")

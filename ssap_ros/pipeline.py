@@ -108,6 +108,9 @@ class SsapPipeline:
             config: Settings, the defaults of the node if None; `path` replaces its
                 `model_file_path`.
 
+        Returns:
+            The pipeline, ready for images.
+
         Raises:
             ModelError: The model is missing or incompatible.
             DeviceError: The GPU that `config` asks for cannot be used.
@@ -155,6 +158,9 @@ class SsapPipeline:
         Args:
             images: 1 to `max_batch` images of one size, RGB, uint8 (H, W, 3).
 
+        Returns:
+            What the network predicts, per image.
+
         Raises:
             InputError: These are no such images.
         """
@@ -172,7 +178,7 @@ class SsapPipeline:
         timer.stop("preprocess")
 
         # network input -> class and affinity logits at 1/4, 1/8, ... down to the initial level
-        levels = [level for level in backend.info.levels if level <= config.initial_level]
+        levels = backend.info.levels_from(config.initial_level)
         logits = backend.infer(tensor, levels)
         timer.stop("inference")
 

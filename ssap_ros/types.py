@@ -53,6 +53,10 @@ class ModelInfo:
     long_side: int
     score_logistic: tuple[float, float] = (1.0, 0.0)
 
+    def levels_from(self, initial_level: int) -> tuple[int, ...]:
+        """Strides of the levels of a cascade that begins at `initial_level`, finest first."""
+        return tuple(level for level in self.levels if level <= initial_level)
+
 
 @dataclass(frozen=True)
 class NetworkOutput:

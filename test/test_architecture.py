@@ -27,11 +27,12 @@ PACKAGE = ROOT / "ssap_ros"
 # The rooms, upper floors first: a module imports from its own floor and from those below.
 FLOORS = (
     "cli",
-    "replay prediction",
+    "prediction",
+    "replay",
     "replay.review",
     "replay.report",
     "replay.play",
-    "replay.sources replay.summary replay.video_clock",
+    "replay.frames replay.sources replay.summary replay.video_clock",
     "replay.bags",
     "node evaluation training",
     "messages visualization network",

@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, requires
 from pathlib import Path
 
 import pytest
@@ -174,6 +174,10 @@ def test_ros_is_found_without_sourcing_anything():
         bare = dict(os.environ)
     done = subprocess.run([sys.executable, "-c", program], env=bare, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_colcon_test_finds_that_the_tests_are_those_of_pytest():
+    assert 'pytest; extra == "test"' in (requires("ssap_ros") or [])
 
 
 def collect(missing: str, module: str) -> subprocess.CompletedProcess:

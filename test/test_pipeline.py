@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Pictures whose answer is known exactly, through the whole pipeline with the toy network."""
+"""Pictures whose instances are known exactly, through the whole pipeline with the toy network."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ _GPU_PRECISIONS = ("auto", "fp32", "fp16", "int8")
 class BackendChoice:
     """What is to run the network, "TensorRT", "OpenVINO" or "ONNX Runtime", and why, in words.
 
-    gpu: What TensorRT runs on, None for the others.
+    Attributes:
+        gpu: What TensorRT runs on, None for the others.
     """
 
     runtime: str
@@ -64,6 +65,9 @@ def load_backend(config: SsapConfig, on_progress: OnProgress = lambda _: None) -
     Args:
         config: The settings.
         on_progress: Called with which backend was chosen and why, and how a build goes on.
+
+    Returns:
+        The backend, ready to run.
 
     Raises:
         ModelError: The model is missing or incompatible.
@@ -104,12 +108,15 @@ def _prepare(backend: AnyBackend, config: SsapConfig) -> None:
     """Have the input of the usual camera, 4:3, compiled before its first image waits for it."""
     long_side = config.input_long_side or backend.info.long_side
     image = np.zeros((3 * long_side // 4, long_side, 3), np.uint8)
-    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    levels = backend.info.levels_from(config.initial_level)
     backend.infer(backend.preprocess([image], long_side)[0], levels)
 
 
 def choose_backend(config: SsapConfig) -> BackendChoice:
-    """The backend of `config`; "auto" is the first of TensorRT, OpenVINO, ONNX Runtime that serves.
+    """Choose the backend of `config`, without loading it.
+
+    Returns:
+        The one that is named; for "auto" the first of TensorRT, OpenVINO, ONNX Runtime that serves.
 
     Raises:
         DeviceError: A backend is named that lacks a package, a driver or the precision.
@@ -156,9 +163,13 @@ def _openvino(config: SsapConfig) -> BackendChoice:
 
 
 def model_path(config: SsapConfig) -> Path:
-    """The model file that `config` means: its own or the one shipped with the package.
+    """Find the model file that `config` means.
 
-    Raises ModelError if it does not exist.
+    Returns:
+        Its own, or the one shipped with the package.
+
+    Raises:
+        ModelError: The file does not exist.
     """
     named = config.model_file_path
     path = Path(named).expanduser() if named else default_model_path()

@@ -28,7 +28,7 @@ Tensor = TypeVar("Tensor")
 Logits = TypeVar("Logits")
 
 OnProgress = Callable[[str], None]
-"""Is told what goes on while a backend is being loaded, e.g. "building engine, 41 s".
+"""Gets what goes on while a backend is being loaded, such as "building engine, 41 s".
 
 Called from the thread that called `load_backend`, and about once a second while an engine is being
 built; that is done by another process, so this one's threads run freely. What it raises ends the
@@ -43,9 +43,10 @@ class InferenceBackend(Protocol[Tensor, Logits]):
     next and is valid until the first is called again; the pyramids stay valid. Tensor and Logits
     are what the backend keeps the network's input and output in.
 
-    name: what runs the network, for reports.
-    info: what the model file says about itself; an engine built for one input size says that.
-    max_batch: most images that one pass takes.
+    Attributes:
+        name: What runs the network, for reports.
+        info: What the model file says about itself; an engine built for one input size says that.
+        max_batch: Most images that one pass takes.
     """
 
     name: str
@@ -55,8 +56,12 @@ class InferenceBackend(Protocol[Tensor, Logits]):
     def preprocess(self, images: Sequence[ImageArray], long_side: int) -> tuple[Tensor, float]:
         """Fit images of one size into the network input; see `stages.preprocess.preprocess`.
 
-        images: uint8 (H, W, 3) RGB each, 1 to `max_batch` of them.
-        Returns the network input (n, 3, h, w) and the scale, network pixels per source pixel.
+        Args:
+            images: uint8 (H, W, 3) RGB each, 1 to `max_batch` of them.
+            long_side: Longer side of the images in network pixels.
+
+        Returns:
+            The network input (n, 3, h, w) and the scale, network pixels per source pixel.
         """
         ...
 

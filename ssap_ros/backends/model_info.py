@@ -24,15 +24,26 @@ METADATA_KEY = "ssap_ros"
 
 
 def model_info_to_json(info: ModelInfo) -> str:
-    """`info` as one JSON object with the field names as keys. Raises ValueError if invalid."""
+    """Write a ModelInfo for the metadata of an ONNX model.
+
+    Returns:
+        One JSON object with the field names as keys.
+
+    Raises:
+        ValueError: No network can have these values.
+    """
     _check(info)
     return json.dumps(dataclasses.asdict(info))
 
 
 def model_info_of(properties: Mapping[str, str]) -> ModelInfo:
-    """The ModelInfo among the metadata of an ONNX model.
+    """Read what a model says about itself from its ONNX metadata.
 
-    Raises ValueError if there is none, and as `model_info_from_json`.
+    Returns:
+        The ModelInfo.
+
+    Raises:
+        ValueError: There is none, or it is invalid; see `model_info_from_json`.
     """
     if METADATA_KEY not in properties:
         raise ValueError(f"not an SSAP model, its metadata lack the key {METADATA_KEY!r}")
@@ -40,10 +51,14 @@ def model_info_of(properties: Mapping[str, str]) -> ModelInfo:
 
 
 def model_info_from_json(text: str) -> ModelInfo:
-    """The ModelInfo of one JSON object.
+    """Read a ModelInfo from one JSON object.
 
-    Raises ValueError, saying what was expected and what came, if `text` is no JSON object, lacks a
-    key or has an unknown one, or holds a value that no network can have.
+    Returns:
+        The ModelInfo.
+
+    Raises:
+        ValueError: `text` is no JSON object, lacks a key, has an unknown one, or holds a value that
+            no network can have. The message says what was expected and what came.
     """
     try:
         fields = json.loads(text)

@@ -112,7 +112,10 @@ class OpenVinoBackend(CpuBackend):
 
 
 def processor() -> tuple[str, tuple[str, ...]]:
-    """The name of the processor, and the precisions that OpenVINO computes in there.
+    """Describe the processor.
+
+    Returns:
+        Its name, and the precisions that OpenVINO computes in on it.
 
     Raises:
         DeviceError: OpenVINO does not serve this processor.
@@ -128,10 +131,13 @@ def processor() -> tuple[str, tuple[str, ...]]:
 
 
 def choose_precision(wanted: str) -> str:
-    """The precision of whatever is not in int8 already: "fp32", "fp16" or "bf16".
+    """Choose the precision of the layers that are not in int8 already.
 
     Args:
         wanted: One of those; "auto" and "int8" take bf16 where the processor has it, else fp32.
+
+    Returns:
+        "fp32", "fp16" or "bf16".
 
     Raises:
         DeviceError: The processor lacks the precision, or OpenVINO does not serve it.

@@ -19,10 +19,11 @@ DEFAULT_MODEL = "ssap_street.onnx"
 
 
 def share_path(relative: str) -> Path:
-    """The shipped file `relative`, for instance `config/ssap.yaml`.
+    """Find the shipped file `relative`, for instance `config/ssap.yaml`.
 
-    In a source checkout it lies beside the package, in an installation in `share/ssap_ros` of the
-    prefix. Where it is in neither, the path of the checkout is returned, for an error to name.
+    Returns:
+        Its path beside the package in a source checkout, in `share/ssap_ros` of the prefix in an
+        installation. Where it is in neither, the path of the checkout, for an error to name.
     """
     folders = list(Path(__file__).resolve().parents)[2:]
     candidates = [folders[0], *(folder / "share" / "ssap_ros" for folder in folders)]

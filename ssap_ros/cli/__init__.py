@@ -23,7 +23,10 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code, see `ssap_ros.cli.command_line.main`."""
-    quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}  # errors are told by us
+    quiet = {
+        "OPENCV_LOG_LEVEL": "SILENT",
+        "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    }  # we report errors
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
     from ssap_ros.cli.command_line import main as run

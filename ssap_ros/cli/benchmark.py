@@ -132,8 +132,8 @@ def _cell(milliseconds: float | None) -> str:
 def _measure_node(images: Sequence[ImageArray], config: SsapConfig, frames: int) -> Speed:
     """The node as a process of its own, fed as fast as it takes the images."""
     from ssap_ros.evaluation.speed import Speed
+    from ssap_ros.replay.frames import Frame, FrameSource
     from ssap_ros.replay.play.play import PlayOptions, play
-    from ssap_ros.replay.sources import Frame, FrameSource
 
     def frame(index: int) -> Frame:
         stamp = round(index * 1e9 / 30)

@@ -16,7 +16,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -36,6 +38,7 @@ from ssap_ros.cli import (
 from ssap_ros.errors import DeviceError, InputError, ModelError, NodeError, one_line
 
 _NODE_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_TERMINATED = 128 + signal.SIGTERM
 
 _COMMANDS = {
     "doctor": doctor,
@@ -71,21 +74,30 @@ _EXAMPLES = """examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells a wrong command line in one line."""
+    """Reports a wrong command line in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(_BAD_INPUT, f"ssap: error: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code.
+    """Run the command line.
 
-    0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad input (one line
-    on stderr), 130 interrupted.
+    Args:
+        arguments: Without the name of the program; None means those of this process.
+
+    Returns:
+        The exit code: 0 all went well, 1 the node or the GPU failed or a check did not pass, 2 bad
+        input (one line on stderr), 130 interrupted.
+
+    Raises:
+        SystemExit: The command line is wrong (2), or SIGTERM came (143). Like an interrupt, it
+            leaves no unfinished files behind.
+        ModuleNotFoundError: The package itself is incomplete.
     """
     options = _parser().parse_args(arguments)
     try:
-        with _logging_to_stderr():
+        with _logging_to_stderr(), _ending_on_sigterm():
             return int(_COMMANDS[options.command].run(options))
     except (InputError, ModelError) as error:
         return _tell(error, _BAD_INPUT)
@@ -123,6 +135,24 @@ def _logging_to_stderr() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """SIGTERM raises SystemExit meanwhile, so that what is half written is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one does not disturb the removal
+    sys.exit(_TERMINATED)
 
 
 def _tell(error: Exception, code: int) -> int:

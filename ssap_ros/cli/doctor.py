@@ -21,7 +21,7 @@ from ssap_ros.cli.options import add_model, positive, require_ros
 
 HELP = "what is installed, and what is missing"
 DETAILS = """Looks at ROS 2, the messages, the compiled core, the GPU, the engine cache, the model
-and the transport of large images, and says how to mend what is wrong. With --topic it also listens
+and the transport of large images, and says how to fix what is wrong. With --topic it also listens
 to a camera for some seconds: does its quality of service fit, does it come at the expected rate,
 can its images be read? The last lines say what to type next. Exit code 0 if the node can run,
 else 1."""
@@ -58,12 +58,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def next_steps(ok: bool, topic: str | None) -> str:
-    """What to type next, commands that run on this machine.
+    """Say what to type next.
 
-    ok: whether the node can run. topic: the camera's, if it is known.
+    Args:
+        ok: Whether the node can run.
+        topic: The camera's, if it is known.
+
+    Returns:
+        Commands that run on this machine, one a line.
     """
     if not ok:
-        return "next: mend what is marked with !! and run ssap doctor again"
+        return "next: fix what is marked with !! and run ssap doctor again"
     image = topic or "TOPIC"
     if shutil.which("ros2"):
         launch = "ros2 launch ssap_ros"

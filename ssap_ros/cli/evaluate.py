@@ -25,7 +25,7 @@ HELP = "score the masks on annotated images"
 DETAILS = """Runs the pipeline, without ROS, on annotated images and writes the scores as JSON:
 
   coco            instances (JSON)              AP, AP50, per class
-  coco_panoptic   segments (JSON and PNG)       the same, PQ/SQ/RQ of things and stuff, mIoU
+  coco_panoptic   segments (JSON and PNG)       the same, PQ/SQ/RQ of thing and stuff classes, mIoU
   cityscapes      leftImg8bit/, gtFine/         the same, AP as Cityscapes defines it; with
                                                 disparity/ and camera/ also AP100m and AP50m
   scenes          the procedural street         as coco_panoptic

@@ -32,7 +32,7 @@ Annotated sources get ground truth, too:
 
 With --depth, which procedural scenes have:
   /camera/depth, /camera/camera_info     16UC1 in millimetres, aligned to the image
-  /camera/gt/detections_3d               the true boxes of what is seen
+  /camera/gt/detections_3d               the true boxes of what is visible
 
 SOURCE is a video, an image or a folder of images (with --annotations: of COCO), a bag, the folder
 of Cityscapes with leftImg8bit/ and gtFine/, or scenes[:SEED], the procedural street."""
@@ -72,8 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ssap_ros.common.outputs import claim_file, claim_folder
     from ssap_ros.common.progress import progress
+    from ssap_ros.replay.bag_sources import open_bag_source
     from ssap_ros.replay.bags.coco_export import ANNOTATIONS, IMAGES, NUMBERED
-    from ssap_ros.replay.make_bag import make_bag, open_bag_source
+    from ssap_ros.replay.make_bag import make_bag
     from ssap_ros.replay.sources import bag_of
 
     if options.out.suffix != ".mcap":

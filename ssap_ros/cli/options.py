@@ -63,7 +63,14 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def image_set(options: argparse.Namespace) -> ImageSet:
-    """Where the annotated images are. Raises InputError for what a format lacks."""
+    """Read where the annotated images are.
+
+    Returns:
+        The set.
+
+    Raises:
+        InputError: The format lacks an option.
+    """
     from ssap_ros.evaluation.evaluators import ImageSet
 
     files = ["annotations", "images"]
@@ -152,7 +159,18 @@ def parameter(text: str) -> tuple[str, Any]:
 
 
 def pipeline_config(model: str, given: Mapping[str, Any]) -> SsapConfig:
-    """The settings of a pipeline. Raises InputError for an unknown name or a wrong value."""
+    """Check the settings of a pipeline.
+
+    Args:
+        model: Path of the ONNX file, or empty.
+        given: Values by name.
+
+    Returns:
+        The settings; those not given have their defaults.
+
+    Raises:
+        InputError: A name is unknown or a value wrong.
+    """
     from ssap_ros.replay.play.parameters import checked_parameters
 
     known = {field.name for field in dataclasses.fields(SsapConfig)} - {"model_file_path"}

@@ -171,7 +171,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
     from ssap_ros.prediction.formats import OutputOptions
-    from ssap_ros.replay.labels import claim_labels, export_labels
+    from ssap_ros.prediction.replay_labels import claim_labels, export_labels
     from ssap_ros.replay.replay import replay
 
     source, labels = options.source[0], options.export_labels
@@ -187,7 +187,8 @@ def _single(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]
 
 def _batch(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
     from ssap_ros.evaluation.workers import parse_workers
-    from ssap_ros.replay.batch import bags_of, describe, replay_batch
+    from ssap_ros.replay.batch import bags_of, replay_batch
+    from ssap_ros.replay.replay import REPORT
 
     if options.export_labels:
         raise InputError("--export-labels is for one SOURCE, without --workers")
@@ -195,7 +196,7 @@ def _batch(options: argparse.Namespace, how: Any) -> tuple[dict[str, Any], str]:
         raise InputError("--depth-topic is for one SOURCE, without --workers")
     workers = parse_workers(options.workers or "1")
     summary = replay_batch(bags_of(options.source), options.out, how, workers)
-    return summary, describe(summary, options.out)
+    return summary.as_dict(), summary.describe(options.out / REPORT)
 
 
 def _several(options: argparse.Namespace) -> bool:
@@ -210,7 +211,7 @@ def _several(options: argparse.Namespace) -> bool:
 
 def _compare(options: argparse.Namespace) -> int:
     from ssap_ros.common.outputs import claim_folder, write_json
-    from ssap_ros.replay.compare import Run, Tolerance, compare, describe, write_comparison
+    from ssap_ros.replay.compare import Run, Tolerance, compare, write_comparison
 
     if options.source:
         raise InputError("--compare takes two folders and no SOURCE")
@@ -220,14 +221,14 @@ def _compare(options: argparse.Namespace) -> int:
         claim_folder(options.out, ["comparison.*"])
     result = compare(before, after, tolerances)
     if options.out is not None:
-        write_json(options.out / "comparison.json", result)
+        write_json(options.out / "comparison.json", result.as_dict())
         write_comparison(options.out / "comparison.html", before, after, result)
-    print(describe(result), file=sys.stderr)
+    print(result.describe(), file=sys.stderr)
     if options.json:
-        print(json.dumps(result, indent=2))
-    for failure in result["failures"]:
+        print(json.dumps(result.as_dict(), indent=2))
+    for failure in result.failures:
         print(f"ssap: error: {failure}", file=sys.stderr)
-    return 1 if result["failures"] else 0
+    return 1 if result.failures else 0
 
 
 def _rate(text: str) -> float:

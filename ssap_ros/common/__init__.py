@@ -9,4 +9,4 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""What several rooms share and none of them owns: files, statistics, progress."""
+"""What several packages share and none of them owns: files, statistics, progress."""

@@ -27,10 +27,16 @@ _MARK = ".ssap-"  # in the name of what is being written
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` when the context is left without error.
+    """Write a file that takes the place of `path` when the context is left without error.
 
     A link is followed. The folder is made if need be. After an error nothing is left; what a killed
-    process left is removed by the next one that writes the file. Raises OSError.
+    process left is removed by the next one that writes the file.
+
+    Yields:
+        The file to write to.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +72,11 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file, text as UTF-8. Raises OSError."""
+    """Write a file, text as UTF-8.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     data = content.encode() if isinstance(content, str) else content
     with replacing(path) as part:
         part.write_bytes(data)

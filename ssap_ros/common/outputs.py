@@ -75,7 +75,11 @@ def claim_folder(folder: Path, patterns: Sequence[str], inputs: Iterable[Path | 
 
 
 def claim_tree(folder: Path) -> None:
-    """Make sure that `folder`, if it is there, holds nothing but outputs. Raises InputError."""
+    """Make sure that `folder`, if it is there, holds nothing but outputs.
+
+    Raises:
+        InputError: It holds a file of the user.
+    """
     if not folder.exists():
         return
     for file in [folder, *folder.rglob("*")]:
@@ -85,28 +89,34 @@ def claim_tree(folder: Path) -> None:
 
 @contextlib.contextmanager
 def output(path: Path) -> Iterator[Path]:
-    """A file to write to, which becomes `path` when the context is left without error.
+    """Write a file that becomes `path` when the context is left without error.
+
+    Yields:
+        The file to write to.
 
     Raises:
         InputError: There is a file of the user, or the file cannot be written.
     """
     _refuse_foreign(path)
-    with _told(path), replacing(path) as part:
+    with _as_input_error(path), replacing(path) as part:
         yield part
         _record(path.resolve(), part)
 
 
 @contextlib.contextmanager
 def output_folder(folder: Path, patterns: Sequence[str], keep: str) -> Iterator[Path]:
-    """A folder to write files into, which all move to `folder` at the end.
+    """Write files that all move to `folder` at the end.
 
     They take the place of the outputs there that match `patterns`. After an error only the file
     `keep` moves.
 
+    Yields:
+        The folder to write them into.
+
     Raises:
         InputError: A file cannot be written.
     """
-    with _told(folder), staging_folder(folder) as stage:
+    with _as_input_error(folder), staging_folder(folder) as stage:
         try:
             yield stage
         except BaseException:
@@ -130,21 +140,32 @@ def output_folder(folder: Path, patterns: Sequence[str], keep: str) -> Iterator[
 
 def adopt(path: Path) -> None:
     """Note a file that was recognised by its content as an output of an earlier run."""
-    with _told(path):
+    with _as_input_error(path):
         _record(path.resolve(), path)
 
 
 def growing_output(path: Path) -> Path:
-    """Mark `path` as an output that is appended to. Raises InputError for a file of the user."""
+    """Mark `path` as an output that is appended to.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: There is a file of the user, or the folder cannot be written to.
+    """
     _refuse_foreign(path)
-    with _told(path):
+    with _as_input_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _append(path.resolve(), _GROWING)
     return path
 
 
 def write_output(path: Path, content: bytes | str) -> None:
-    """Write an output, text as UTF-8. Raises InputError."""
+    """Write an output, text as UTF-8.
+
+    Raises:
+        InputError: There is a file of the user, or the file cannot be written.
+    """
     with output(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -152,7 +173,8 @@ def write_output(path: Path, content: bytes | str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write a JSON file: a list with one line per entry, anything else indented.
 
-    Raises InputError.
+    Raises:
+        InputError: There is a file of the user, or the file cannot be written.
     """
     if isinstance(values, list):
         text = "[\n" + ",\n".join(json.dumps(value) for value in values) + "\n]"
@@ -210,7 +232,7 @@ def _state(file: Path) -> str:
 
 
 def _claim_space(path: Path, folder: Path) -> None:
-    with _told(path):
+    with _as_input_error(path):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(bytes(_PROBE_BYTES))
@@ -218,7 +240,7 @@ def _claim_space(path: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_input_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -21,7 +21,12 @@ from ssap_ros.types import ImageArray
 
 
 class AnnotatedImage(NamedTuple):
-    """image: uint8 (H, W, 3) RGB. truth: its segments, things and stuff, as a label map."""
+    """A picture and what is known of it.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        truth: Its segments, thing and stuff classes, as a label map.
+    """
 
     image: ImageArray
     truth: Segments
@@ -30,8 +35,10 @@ class AnnotatedImage(NamedTuple):
 class AnnotatedSet(Protocol):
     """A list of annotated pictures.
 
-    classes: the names of the class ids. thing_ids: those that have instances.
-    distances: the truths hold the distances of the objects.
+    Attributes:
+        classes: The names of the class ids.
+        thing_ids: Those that have instances.
+        distances: The truths hold the distances of the objects.
     """
 
     @property
@@ -54,5 +61,9 @@ class AnnotatedSet(Protocol):
         ...
 
     def read(self, index: int) -> AnnotatedImage:
-        """Load one picture. Raises InputError if a file cannot be read or is not what it should."""
+        """Load one picture.
+
+        Raises:
+            InputError: A file cannot be read or is not what it should.
+        """
         ...

@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Cityscapes (Cordts et al., CVPR 2016) as it is unpacked: 19 classes, 8 of them things."""
+"""Cityscapes (Cordts et al., CVPR 2016) as it is unpacked: 19 classes, 8 of them thing classes."""
 
 from __future__ import annotations
 
@@ -57,12 +57,16 @@ _MIN_KNOWN = 0.5  # share of an object's pixels whose disparity must be known
 class CityscapesSet:
     """The pictures of one split, by city and name.
 
-    root: the folder with leftImg8bit/ and gtFine/, both unpacked; if disparity/ and camera/ lie
-        there too, the truths hold distances.
-
-    Truth: groups of things (persons, cars, ... that are not told apart) are crowds; what the
+    Truth: groups of objects (persons, cars, ... that are not told apart) are crowds; what the
     evaluation ignores is void, save instances of such classes (caravans, trailers), which are
-    segments of OTHER_CLASS. Raises InputError, naming the files expected, if any are missing.
+    segments of OTHER_CLASS.
+
+    Args:
+        root: The folder with leftImg8bit/ and gtFine/, both unpacked; if disparity/ and camera/ lie
+            there too, the truths hold distances.
+
+    Raises:
+        InputError: Files are missing; the message says what was expected.
     """
 
     classes, thing_ids = CLASSES, THING_IDS
@@ -139,11 +143,16 @@ class CityscapesSet:
 
 
 def segments_of(raw: NDArray[np.uint16], depth: NDArray[np.float64] | None = None) -> Segments:
-    """The segments of an instanceIds map (H, W).
+    """Read the segments of an instanceIds map.
 
-    depth: (H, W) metres, nan = unknown. The distance of an object is its median; it is unknown if
-    less than half of the object's pixels have one. (The public scripts take distances as given; the
-    benchmark's way of computing them is not published.)
+    Args:
+        raw: Integer (H, W), as in the file.
+        depth: (H, W) metres, nan = unknown. The distance of an object is its median; it is unknown
+            if less than half of the object's pixels have one. (The public scripts take distances as
+            given; the benchmark's way of computing them is not published.).
+
+    Returns:
+        The label map with its segments.
     """
     values, dense = np.unique(raw, return_inverse=True)
     ids = np.zeros(len(values), np.int32)

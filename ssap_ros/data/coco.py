@@ -29,12 +29,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
+from ssap_ros.data.coco_fields import entries_of, file_name, is_crowd, whole_number
+from ssap_ros.data.coco_masks import checked_code, compressed, decode_mask, encode_polygons
 from ssap_ros.data.image_files import MAX_PIXELS
 from ssap_ros.errors import InputError, one_line
 
 Annotation = dict[str, Any]
 _MAX_OUTLINE = 1_000_000  # pixels; pycocotools takes some 100 bytes for each
 _MAX_SIDE = 1 << 16  # of an image whose entry does not tell its size
+_AS_TEXT = "numbers written as text or with a point"
+_PARTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 
 
 class CocoAnnotations:
@@ -89,31 +93,52 @@ class CocoAnnotations:
         return ", ".join(f"{count} {what}" for what, count in self.repairs.items() if count)
 
     def objects(self, image_id: int) -> list[Annotation]:
-        """The annotations of an image, crowds among them, in the order of the file.
+        """Look up the annotations of an image, crowds among them.
 
-        Each has `category_id`, `iscrowd` (0 or 1), `bbox` (x, y, width, height) and a valid
-        `segmentation`: a list of polygons or a run-length code.
+        Returns:
+            In the order of the file; each has `category_id`, `iscrowd` (0 or 1), `bbox` (x, y,
+            width, height) and a valid `segmentation`: a list of polygons or a run-length code.
         """
         return list(self._objects.get(image_id, ()))
 
     def size(self, image_id: int) -> tuple[int, int]:
-        """(height, width) of an image. Raises InputError if the file does not tell."""
+        """Look up the size of an image.
+
+        Returns:
+            (height, width) in pixels.
+
+        Raises:
+            InputError: The file does not tell.
+        """
         image = self.images[image_id]
         if "height" not in image or "width" not in image:
             raise InputError(f"image {image_id} of {self._path}: it has no height and width")
         return image["height"], image["width"]
 
     def encode(self, annotation: Annotation) -> dict[str, Any]:
-        """The run-length code of an object. Raises InputError like `size`."""
+        """Encode the pixels of an object.
+
+        Returns:
+            Its run-length code, with `size` and `counts`.
+
+        Raises:
+            InputError: The file does not tell the size of the image.
+        """
         height, width = self.size(annotation["image_id"])
         shape = annotation["segmentation"]
         if isinstance(shape, list):
-            code: dict[str, Any] = rle.merge(rle.frPyObjects(shape, height, width))
-            return code
-        return _compressed(shape)
+            return encode_polygons(shape, (height, width))
+        return compressed(shape)
 
     def mask(self, annotation: Annotation) -> NDArray[np.bool_]:
-        """The pixels of an object, bool (H, W). Raises InputError like `encode`."""
+        """Paint an object.
+
+        Returns:
+            Its pixels, bool (H, W).
+
+        Raises:
+            InputError: The file does not tell the size of the image.
+        """
         return decode_mask(self.encode(annotation))
 
     def _add_category(self, entry: dict[str, Any]) -> None:
@@ -179,7 +204,7 @@ class CocoAnnotations:
         if shape is None or shape in ([], {}, ""):
             return []
         if isinstance(shape, dict):
-            return _run_length_code(shape, image)
+            return checked_code(shape, image)
         if not isinstance(shape, list):
             raise TypeError(f"expected polygons or a run-length code, got {shape!r}"[:100])
         return self._polygons(shape, image)
@@ -216,56 +241,6 @@ class CocoAnnotations:
         return kept
 
 
-def file_name(entry: dict[str, Any]) -> str:
-    """The path in an entry, with slashes. Raises TypeError or KeyError if it has none."""
-    name = entry["file_name"]
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise TypeError(f"its file_name must be a path, got {name!r}"[:100])
-    return name.replace("\\", "/")
-
-
-def is_crowd(entry: dict[str, Any]) -> int:
-    """0 or 1, also if it is written as a truth value, or left out. Raises ValueError, TypeError."""
-    crowd = entry.get("iscrowd") or 0
-    crowd = int(crowd) if isinstance(crowd, bool) else whole_number(crowd)
-    if crowd not in (0, 1):
-        raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
-    return crowd
-
-
-def whole_number(value: Any) -> int:
-    """A whole number, also if it is written as text or with a point.
-
-    Raises:
-        ValueError, TypeError: It is none, or has more than 63 bits.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError(f"expected a whole number, got {value!r}"[:100])
-    try:
-        number = int(value)
-        if isinstance(value, float) and number != value:
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise ValueError(f"expected a whole number, got {value!r}"[:100]) from None
-    if abs(number) >= 1 << 62:
-        raise ValueError("expected a number of 63 bits")
-    return number
-
-
-_AS_TEXT = "numbers written as text or with a point"
-_PARTS = {"categories": "category", "images": "image", "annotations": "annotation"}
-
-
-def entries_of(dataset: Any, part: str) -> list[dict[str, Any]]:
-    """A list of a COCO file. Raises TypeError if it is not there, or is none."""
-    if not isinstance(dataset, dict) or part not in dataset:
-        raise TypeError(f"it has no list of {part}")
-    entries = dataset[part]
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise TypeError(f"expected a list of {part}, each with its fields, got {entries!r}"[:150])
-    return entries
-
-
 def _has_pixels(corners: NDArray[np.float64], image: dict[str, Any]) -> bool:
     """Whether a polygon with corners (N, 2) encloses anything, and is in the image at all."""
     x, y = corners.T
@@ -288,59 +263,4 @@ def _box_around(shape: Any) -> list[float]:
         corners = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in shape])
         low, high = corners.min(axis=0), corners.max(axis=0)
         return [*low.tolist(), *(high - low).tolist()]
-    return [float(v) for v in rle.toBbox(_compressed(shape))]
-
-
-def decode_mask(code: dict[str, Any]) -> NDArray[np.bool_]:
-    """The pixels of a valid run-length code, compressed or not, bool (H, W)."""
-    return np.asarray(rle.decode(_compressed(code)), bool)
-
-
-def _compressed(code: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(code["counts"], list):
-        compressed: dict[str, Any] = rle.frPyObjects(code, *code["size"])
-        return compressed
-    return code
-
-
-def _run_length_code(code: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
-    """The code, if it is one of the image's size. Raises ValueError, TypeError or KeyError."""
-    size, counts = code["size"], code["counts"]
-    if not isinstance(size, list) or len(size) != 2 or not all(type(v) is int for v in size):
-        raise ValueError(f"the size of a run-length code must be two numbers, got {size!r}"[:100])
-    expected = [image.get("height", size[0]), image.get("width", size[1])]
-    if size != expected:
-        raise ValueError(f"the size of its run-length code is {size}, that of its image {expected}")
-    if not 0 <= size[0] * size[1] <= MAX_PIXELS or min(size) < 1:
-        raise ValueError(f"the size of a run-length code must be 1 to {MAX_PIXELS} pixels")
-    if isinstance(counts, str):
-        runs = _decompressed(counts)
-    elif isinstance(counts, list) and all(type(v) is int and abs(v) < 1 << 40 for v in counts):
-        runs = np.array(counts, np.int64)
-    else:
-        raise TypeError("the counts of a run-length code must be text or whole numbers")
-    if (runs < 0).any() or runs.sum() != size[0] * size[1]:
-        raise ValueError(f"its run-length code must cover {size[0] * size[1]} pixels")
-    return {"size": size, "counts": counts}
-
-
-def _decompressed(counts: str) -> NDArray[np.int64]:
-    """The runs of a compressed code: 5 bits a character, then differences to the run before last.
-
-    The format is that of `rleFrString` in maskApi.c of the COCO API.
-    """
-    data = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
-    if not len(data) or data.min() < 0 or data.max() > 63 or data[-1] & 32:
-        raise ValueError("its run-length code is cut off or has characters that it cannot have")
-    last = np.flatnonzero(data & 32 == 0)
-    first = np.append(0, last[:-1] + 1)
-    lengths = last - first + 1
-    if lengths.max() > 7:
-        raise ValueError("its run-length code has a number of more than 32 bits")
-    place = np.arange(len(data)) - np.repeat(first, lengths)
-    values = np.add.reduceat((data & 31) << (5 * place), first)
-    values -= (data[last] & 16 != 0) * (np.int64(1) << (5 * lengths))
-    runs = values.copy()
-    for start in (1, 2):
-        runs[start::2] = np.cumsum(values[start::2])
-    return runs
+    return [float(v) for v in rle.toBbox(compressed(shape))]

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedImage
-from ssap_ros.data.coco import entries_of, file_name, is_crowd, whole_number
+from ssap_ros.data.coco_fields import entries_of, file_name, is_crowd, whole_number
 from ssap_ros.data.image_files import read_image
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError, one_line
@@ -49,13 +49,16 @@ def _name(category: dict[str, Any]) -> str:
 class CocoPanopticSet:
     """The pictures of one annotation file, by rising id.
 
-    annotations: the JSON file. The PNGs lie in the folder of the same name without .json.
-    images: the folder of the pictures.
-    classes: names of the class ids, those of the categories if left out. A category that is not
-        among them is part of the class "background" if there is one, else of OTHER_CLASS.
+    Segments of one stuff class are one segment.
 
-    Segments of one stuff class are one segment. Raises InputError, naming what was expected, if
-    files are missing or incompatible.
+    Args:
+        annotations: The JSON file. The PNGs lie in the folder of the same name without .json.
+        images: The folder of the pictures.
+        classes: Names of the class ids, those of the categories if left out. A category that is not
+            among them is part of the class "background" if there is one, else of OTHER_CLASS.
+
+    Raises:
+        InputError: Files are missing or incompatible.
     """
 
     distances = False

@@ -85,11 +85,13 @@ def image_files(folder: Path, pattern: str = "*") -> list[Path]:
 def read_image(
     path: Path, size: tuple[int, int] | None = None, *, upright: bool = False
 ) -> ImageArray:
-    """An image file as RGB, uint8 (H, W, 3): the stored pixels, on which annotations are drawn.
+    """Read an image file: the stored pixels, on which annotations are drawn.
 
     With `upright` the picture is turned as the file says (EXIF), which a folder of photographs is.
-
     jpeg and png are decoded like those of a camera; of other formats OpenCV reads what it can.
+
+    Returns:
+        RGB, uint8 (H, W, 3).
 
     Raises:
         InputError: There is no readable, complete image, or it is not of the `size` (H, W).
@@ -103,14 +105,25 @@ def read_image(
 
 
 def require_files(paths: Iterable[Path]) -> None:
-    """Raises InputError, before the work, if there are files missing."""
+    """Make sure, before the work, that files are there.
+
+    Raises:
+        InputError: Some are missing.
+    """
     every = list(paths)
     if missing := [path for path in every if not os.path.isfile(path)]:
         raise InputError(f"{len(missing)} of {len(every)} images are missing, such as {missing[0]}")
 
 
 def write_image(path: Path, pixels: NDArray[Any]) -> Path:
-    """Write RGB uint8 (H, W, 3) or one channel (H, W) as the suffix says. Raises OSError."""
+    """Write RGB, uint8 (H, W, 3), or one channel (H, W) as the suffix says.
+
+    Returns:
+        `path`.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     _, data = cv2.imencode(path.suffix, stored)
     path.parent.mkdir(exist_ok=True)
@@ -145,9 +158,15 @@ def _size(data: bytes) -> tuple[int, int]:
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    """Width and height in the first chunk; all chunks must be there, as OpenCV takes memory first.
+    """Read the size in the first chunk; all chunks must be there, as OpenCV takes memory first.
 
     What follows the end of the image is of no account.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        MessageError: It is no complete PNG.
     """
     at, kind = len(PNG), b""
     while kind != _PNG_END and at + 12 <= len(data):
@@ -162,9 +181,15 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height in the frame header, the first segment of the kinds SOF0 to SOF15.
+    """Read the size in the frame header, the first segment of the kinds SOF0 to SOF15.
 
     What follows the end of the image (a camera's buffer, padding) is of no account.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        MessageError: It is no complete JPEG.
     """
     at, size = 2, None
     while at + 9 <= len(data) and data[at] == 0xFF:

@@ -28,16 +28,18 @@ IntArray = NDArray[np.int64]
 class Segments:
     """Segments with their classes, predicted or true.
 
-    ids: integer (H, W), 0 = none (in a truth: void), k = segment k; or bool (N, H, W), one mask per
-        segment, which may overlap.
-    class_ids: integer (N,), class of segment k at k - 1. OTHER_CLASS: a class that is not evaluated
-        though it is no void either (caravans of Cityscapes).
-    scores: float (N,), of predictions; ones if left out.
-    crowd: bool (N,), of truths: a group whose members are not told apart; none if left out.
-    distances: float (N,), of truths: metres from the camera, nan where unknown; all unknown if left
-        out.
+    Attributes:
+        ids: integer (H, W), 0 = none (in a truth: void), k = segment k; or bool (N, H, W), one mask
+            per segment, which may overlap.
+        class_ids: integer (N,), class of segment k at k - 1. OTHER_CLASS: a class that is not
+            evaluated though it is no void either (caravans of Cityscapes).
+        scores: float (N,), of predictions; ones if left out.
+        crowd: bool (N,), of truths: a group whose members are not told apart; none if left out.
+        distances: float (N,), of truths: metres from the camera, nan where unknown; all unknown if
+            left out.
 
-    Raises ValueError if the arrays do not fit each other.
+    Raises:
+        ValueError: The arrays do not fit each other.
     """
 
     ids: NDArray[np.integer] | NDArray[np.bool_]
@@ -123,10 +125,15 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def intersections(a: Segments, b: Segments) -> IntArray:
-    """Pixels that segment i of `a` and segment j of `b` share, (N_a + 1, N_b + 1); 0 = no segment.
+    """Count the pixels that segment i of `a` and segment j of `b` share.
 
-    Row and column 0 are there for label maps alone, zero for masks. Raises ValueError if the sizes
-    differ, and if both have masks that may overlap.
+    Row and column 0 are there for label maps alone, zero for masks.
+
+    Returns:
+        (N_a + 1, N_b + 1) pixels; 0 = no segment.
+
+    Raises:
+        ValueError: The sizes differ, or both have masks that may overlap.
     """
     if a.size != b.size:
         raise ValueError(f"segments of one image must have one size, got {a.size} and {b.size}")

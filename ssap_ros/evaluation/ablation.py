@@ -38,9 +38,10 @@ _LEVELS = (4, 8, 16, 32, 64)
 class Row:
     """One row of a table.
 
-    paper: the paper's scores on Cityscapes val, in percent, by the names of METRICS.
-    initial, used: the cascade starts at this stride; the coarser levels up to `used` enter its
-        first graph as sparse long-range edges.
+    Attributes:
+        paper: The paper's scores on Cityscapes val, in percent, by the names of METRICS.
+        initial, used: The cascade starts at this stride; the coarser levels up to `used` enter its
+            first graph as sparse long-range edges.
     """
 
     name: str
@@ -52,7 +53,12 @@ class Row:
 
 @dataclass(frozen=True)
 class RowResult:
-    """scores: over all images. partition_ms: of each image."""
+    """What a row came to.
+
+    Attributes:
+        scores: Over all images.
+        partition_ms: Of each image.
+    """
 
     row: Row
     scores: Scores
@@ -149,10 +155,18 @@ def partition_from(
     classes: Sequence[ClassArray],
     **settings: Any,
 ) -> LabelArray:
-    """The cascade over the finest `n_levels`, with the coarser ones as long-range edges.
+    """Partition the finest `n_levels`, with the coarser ones as long-range edges.
 
-    joint_finest: the last step partitions all classes together, as segmentation refinement does;
-        without it every step stays within the classes.
+    Args:
+        n_levels: Number of levels of the cascade.
+        joint_finest: The last step partitions all classes together, as segmentation refinement
+            does; without it every step stays within the classes.
+        costs: As of `cascaded_graph_partition`.
+        classes: As of `cascaded_graph_partition`.
+        **settings: Other arguments of `cascaded_graph_partition`.
+
+    Returns:
+        Labels of the finest level, int32 (h, w).
     """
     return cascaded_graph_partition(
         costs[:n_levels],
@@ -204,9 +218,10 @@ class RememberingBackend:
 
 
 def summarise(results: Sequence[RowResult], samples: int = 300) -> list[dict[str, Any]]:
-    """Per row: its scores, the 95 % interval of each, and of its difference to the first row.
+    """Score every row, with bootstrap intervals over the images, the same ones for all rows.
 
-    The intervals are of a bootstrap over the images, the same ones for all rows.
+    Returns:
+        Per row its scores, the 95 % interval of each, and that of its difference to the first row.
     """
     whole = [result.scores.result() for result in results]
     names = [name for name in METRICS if whole[0].get(name) is not None]

@@ -49,12 +49,13 @@ _LEAST_GAIN = 5e-4  # of the objective, for a step to be taken
 class Calibration:
     """What was fitted.
 
-    affinity_biases: by stride, added to the affinity logits of that level.
-    class_biases: by class name, added to the semantic logits of all levels.
-    score_logistic: slope and offset of the logistic that turns the logit of a score into the
-        probability that the instance overlaps an object of its class with IoU .5.
-    objective: mean over views of the mean AP of the classes, each weighted by the root of the
-        number of its objects, before and after.
+    Attributes:
+        affinity_biases: By stride, added to the affinity logits of that level.
+        class_biases: By class name, added to the semantic logits of all levels.
+        score_logistic: Slope and offset of the logistic that turns the logit of a score into the
+            probability that the instance overlaps an object of its class with IoU .5.
+        objective: Mean over views of the mean AP of the classes, each weighted by the root of the
+            number of its objects, before and after.
     """
 
     affinity_biases: dict[int, float]
@@ -66,7 +67,9 @@ class Calibration:
 class BiasedBackend(CpuPyramids):
     """A CPU backend whose logits are kept, and returned with biases added.
 
-    affinity_biases: by stride; class_biases: one per class. Both may be changed between calls.
+    Attributes:
+        affinity_biases: By stride.
+        class_biases: One per class. Both may be changed between calls.
     """
 
     max_batch = 1
@@ -114,11 +117,14 @@ def calibrate(
 
     Args:
         images: COCO instances; others are not told apart by class in the same way.
-        settings: of the plain view; its model is calibrated.
-        limit: the first images only.
+        settings: Of the plain view; its model is calibrated.
+        limit: The first images only.
+
+    Returns:
+        The biases and the scores.
 
     Raises:
-        InputError: the images are not in the COCO format, or there are none.
+        InputError: The images are not in the COCO format, or there are none.
     """
     if images.format != "coco":
         raise InputError(f"expected images in the format coco, got {images.format}")
@@ -161,7 +167,7 @@ def calibrate(
                 _LOG.info("%s %+.2f: %.4f", name, get(), value)
 
     biases = backend.affinity_biases
-    used = [level for level in backend.info.levels if level <= config.initial_level]
+    used = backend.info.levels_from(config.initial_level)
 
     def put_all(value: float) -> None:
         biases.update(dict.fromkeys(used, value))
@@ -193,13 +199,16 @@ def calibrate(
 
 
 def fit_logistic(scores: FloatArray, right: Any) -> tuple[float, float]:
-    """Slope and offset with which sigmoid(slope * logit(score) + offset) is the likeliest.
+    """Fit sigmoid(slope * logit(score) + offset) to the outcomes by maximum likelihood.
+
+    Source: Platt, Advances in Large Margin Classifiers, 1999.
 
     Args:
         scores: float (N,) in [0, 1].
-        right: bool (N,).
+        right: bool (N,), whether each is right.
 
-    Source: Platt, Advances in Large Margin Classifiers, 1999.
+    Returns:
+        Slope and offset.
     """
     p = np.clip(np.asarray(scores, np.float64), 1e-4, 1 - 1e-4)
     x, y = np.log(p / (1 - p)), np.asarray(right, np.float64)
@@ -217,7 +226,7 @@ def fit_logistic(scores: FloatArray, right: Any) -> tuple[float, float]:
 def _objects_per_class(evaluator: Any, count: int, classes: Sequence[str]) -> dict[str, int]:
     found = dict.fromkeys(classes, 0)
     for index in range(count):
-        things = evaluator.things(index)
+        things = evaluator.thing_segments(index)
         for class_id in things.class_ids[~things.crowd].tolist():
             found[classes[class_id]] += 1
     return found

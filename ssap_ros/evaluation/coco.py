@@ -32,11 +32,13 @@ from ssap_ros.types import ImageArray, ModelInfo
 class CocoEvaluator:
     """Average precision on the images of a COCO instance annotation file.
 
-    annotations: JSON with `images`, `annotations` and `categories`; categories and classes of the
-        model are matched by name, and what only one side knows is left out.
-    images: the folder that the `file_name`s are relative to.
+    Args:
+        annotations: JSON with `images`, `annotations` and `categories`; categories and classes of
+            the model are matched by name, and what only one side knows is left out.
+        images: The folder that the `file_name`s are relative to.
 
-    Raises InputError for files that are missing or incompatible, and if no class is known to both.
+    Raises:
+        InputError: Files are missing or incompatible, or no class is known to both.
     """
 
     def __init__(self, annotations: Path, images: Path, info: ModelInfo) -> None:
@@ -55,7 +57,7 @@ class CocoEvaluator:
         self._classes = {k: info.classes[k] for k in self._class_of.values()}
         self._ids = sorted(self._truth.images)
         for image_id in self._ids:
-            self._truth.size(image_id)  # what is wrong is told before the work
+            self._truth.size(image_id)  # what is wrong is reported before the work
         repairs = self._truth.describe_repairs()
         self.notes = [f"{annotations}: {repairs}"] if repairs else []
         own = {name.lower(): name for name in info.classes}
@@ -76,7 +78,7 @@ class CocoEvaluator:
         (path,) = self.files(index)
         return read_image(path, self._truth.size(self._ids[index]))
 
-    def things(self, index: int) -> Segments:
+    def thing_segments(self, index: int) -> Segments:
         """The true objects, as masks of the model's classes."""
         objects = self._objects(index)
         masks = np.zeros((len(objects), *self._truth.size(self._ids[index])), bool)

@@ -42,8 +42,10 @@ Format = Literal["coco", "coco_panoptic", "cityscapes", "scenes"]
 class ImageSet:
     """Where the annotated images are.
 
-    annotations, images: file and folder of the COCO formats. root, split: of Cityscapes.
-    first_seed, count: of the procedural scenes.
+    Attributes:
+        annotations, images: File and folder of the COCO formats.
+        root, split: Of Cityscapes.
+        first_seed, count: Of the procedural scenes.
     """
 
     format: Format
@@ -68,7 +70,7 @@ class Evaluator(Protocol):
 
     def image(self, index: int) -> ImageArray: ...
 
-    def things(self, index: int) -> Segments:
+    def thing_segments(self, index: int) -> Segments:
         """The true objects, with the class ids of the model."""
         ...
 
@@ -77,11 +79,16 @@ class Evaluator(Protocol):
 
 @lru_cache(maxsize=1)
 def open_evaluator(images: ImageSet, info: ModelInfo) -> Evaluator:
-    """The evaluator of a set of images for a model's classes, opened once per process.
+    """Open the evaluator of a set of images for a model's classes, once per process.
 
     Classes of the set and of the model are matched by name, and what only one side knows is left
-    out. Raises InputError for files that are missing or incompatible, and if no class is known
-    to both.
+    out.
+
+    Returns:
+        The evaluator.
+
+    Raises:
+        InputError: Files are missing or incompatible, or no class is known to both.
     """
     if images.format == "coco":
         return CocoEvaluator(images.annotations, images.images, info)
@@ -95,8 +102,9 @@ def open_evaluator(images: ImageSet, info: ModelInfo) -> Evaluator:
 class PanopticEvaluator:
     """Average precision, panoptic quality and mean IoU on a set whose every pixel is annotated.
 
-    cityscapes: average precision as Cityscapes defines it, with AP50m and AP100m where the set
-        holds distances; else as COCO does.
+    Args:
+        cityscapes: Average precision as Cityscapes defines it, with AP50m and AP100m where the set
+            holds distances; else as COCO does.
     """
 
     def __init__(self, images: AnnotatedSet, info: ModelInfo, cityscapes: bool = False) -> None:
@@ -127,7 +135,7 @@ class PanopticEvaluator:
     def image(self, index: int) -> ImageArray:
         return self._read(index).image
 
-    def things(self, index: int) -> Segments:
+    def thing_segments(self, index: int) -> Segments:
         truth = self._read(index).truth
         class_of = {own: model for model, own in enumerate(self._class_of.tolist())}
         kept = np.flatnonzero(np.isin(truth.class_ids, list(self._things)))

@@ -48,11 +48,21 @@ def evaluate_images(
     workers: Workers = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """The scores of the first `limit` images; they do not depend on the workers.
+    """Score the first `limit` images.
 
-    workers: see `map_items`; processes on this machine share its cores. progress: called with
-    (images done, images in all). Raises InputError for files that are missing or incompatible,
-    ModelError for the model.
+    Args:
+        images: Annotated.
+        settings: Of the prediction.
+        limit: None takes all.
+        workers: See `map_items`; processes on this machine share its cores.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        The scores; they do not depend on the workers.
+
+    Raises:
+        InputError: Files are missing or incompatible.
+        ModelError: The model cannot be used.
     """
     evaluator = open_evaluator(images, load_predictor(settings).info)
     for note in getattr(evaluator, "notes", ()):
@@ -102,7 +112,7 @@ def draw_worst(
             OverlayRenderer(predictor.info.classes).draw(
                 image, _frame(segments), range(1, len(segments.class_ids) + 1)
             )
-            for segments in (left, evaluator.things(int(index)))
+            for segments in (left, evaluator.thing_segments(int(index)))
         ]
         title = f"{evaluator.name(int(index))}   quality {scores.quality[index]:.2f}"
         path = folder / f"worst_{rank:02}_{evaluator.name(int(index))}.png"

@@ -26,13 +26,18 @@ MIN_STUFF_AREA = 2048
 def panoptic_segments(
     instances: Segments, classes: ClassArray, thing_ids: tuple[int, ...], min_stuff_area: int
 ) -> Segments:
-    """Instances first; of the other pixels those of one stuff class are one segment.
-
-    instances: label map of those that are to be shown, with class ids of the network.
-    classes: best class of each pixel, uint8 (H, W).
-    min_stuff_area: smaller stuff segments are left out, in pixels; they are mostly errors.
+    """Join instances and stuff: of the other pixels those of one stuff class are one segment.
 
     Thing pixels outside all instances are in no segment (Kirillov et al., CVPR 2019).
+
+    Args:
+        instances: Label map of those that are to be shown, with class ids of the network.
+        classes: Best class of each pixel, uint8 (H, W).
+        thing_ids: Ids of the thing classes.
+        min_stuff_area: Smaller stuff segments are left out, in pixels; they are mostly errors.
+
+    Returns:
+        The segments, instances first.
     """
     free = np.where(instances.ids == 0, classes, thing_ids[0])
     counts = np.bincount(free.ravel(), minlength=256)
@@ -50,10 +55,16 @@ def panoptic_segments(
 def full_resolution_classes(
     probabilities: FloatOrHalfArray, size: tuple[int, int], cells_per_pixel: float
 ) -> ClassArray:
-    """Best class of each image pixel, uint8 (H, W), from bilinear class probabilities.
+    """Take the best class of each image pixel, from bilinear class probabilities.
 
-    probabilities: float32 (n_classes, h, w) of the finest level. cells_per_pixel: its cells per
-        image pixel; the centres of pixel (y, x) and its cell lie as in `upsample_labels`.
+    Args:
+        probabilities: float32 (n_classes, h, w) of the finest level.
+        size: (H, W) of the image.
+        cells_per_pixel: Its cells per image pixel; the centres of pixel (y, x) and its cell lie as
+            in `upsample_labels`.
+
+    Returns:
+        Class ids, uint8 (H, W).
     """
     best: NDArray[np.float32] = np.full(size, -1, np.float32)
     classes = np.zeros(size, np.uint8)

@@ -43,13 +43,14 @@ Grouping = Literal["affinity", "components"]
 class PredictionSettings:
     """How images are to be segmented.
 
-    config: of the pipeline. Average precision is defined on the whole ranked list and ignores its
-        score_threshold; the panoptic map shows the instances above it.
-    grouping: "affinity" is the product; "components" is the baseline that takes each connected
-        region of one class as one instance, everything else being equal.
-    flip, scales: the views that test-time augmentation averages.
-    mirror: predict the mirrored image and mirror the result back.
-    min_stuff_area: of the panoptic map, in pixels.
+    Attributes:
+        config: Of the pipeline. Average precision is defined on the whole ranked list and ignores
+            its score_threshold; the panoptic map shows the instances above it.
+        grouping: "affinity" is the product; "components" is the baseline that takes each connected
+            region of one class as one instance, everything else being equal.
+        flip, scales: The views that test-time augmentation averages.
+        mirror: Predict the mirrored image and mirror the result back.
+        min_stuff_area: Of the panoptic map, in pixels.
     """
 
     config: SsapConfig = SsapConfig()
@@ -64,11 +65,12 @@ class PredictionSettings:
 class ImagePrediction:
     """What is said of one image.
 
-    instances: label map of all instances, whatever their score, in descending score.
-    shown_score: the score from which on they are shown.
-    partition_ms: how long the partition took.
-    classes: best class of each pixel, uint8 (H, W).
-    panoptic: the instances that are shown, and the stuff around them.
+    Attributes:
+        instances: Label map of all instances, whatever their score, in descending score.
+        shown_score: The score from which on they are shown.
+        partition_ms: How long the partition took.
+        classes: Best class of each pixel, uint8 (H, W).
+        panoptic: The instances that are shown, and the stuff around them.
     """
 
     instances: Segments
@@ -143,7 +145,14 @@ def _mirrored(prediction: ImagePrediction) -> ImagePrediction:
 
 @lru_cache(maxsize=1)
 def load_model(config: SsapConfig) -> AnyBackend:
-    """The model of these settings, loaded once per process. Raises ModelError."""
+    """Load the model of these settings, once per process.
+
+    Returns:
+        The backend.
+
+    Raises:
+        ModelError: The model is missing or incompatible.
+    """
     return load_backend(config)
 
 
@@ -157,9 +166,12 @@ def connected_components(
     classes: Sequence[ClassArray],
     **_options: object,
 ) -> LabelArray:
-    """The baseline partition: 8-connected regions of each class of the finest level.
+    """Group the 8-connected regions of each class of the finest level: the baseline partition.
 
-    Takes and returns what `cascaded_graph_partition` does; the costs do not matter here.
+    Takes what `cascaded_graph_partition` takes; the costs do not matter here.
+
+    Returns:
+        Labels of the finest level, int32 (h, w), 0 = background, 1..N.
     """
     labels = np.zeros(classes[0].shape, np.int32)
     n_labels = 0

@@ -35,8 +35,10 @@ class Metric(Protocol):
 class Scores:
     """Several metrics of the same images, and one number per image that says how good it is.
 
-    metrics: each has counted the same images. quality: per image in [0, 1], 1 = everything found
-    and nothing else; of the things alone.
+    Args:
+        metrics: Each has counted the same images.
+        quality: Per image in [0, 1], 1 = everything found and nothing else; of the thing classes
+            alone.
     """
 
     def __init__(self, metrics: Sequence[Metric], quality: Sequence[float]) -> None:
@@ -81,11 +83,18 @@ def merged(parts: Sequence[Scores]) -> Scores:
 def bootstrap(
     scores: Sequence[Scores], names: Sequence[str], samples: int = 500, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Scores of resampled sets of images: the same images for all of `scores`, so that differences
-    between them can be judged.
+    """Score resampled sets of images.
 
-    scores: several evaluations of the same images. Returns (samples, len(scores), len(names)), nan
-    where a sample has no truth.
+    They are the same ones for all of `scores`, so that differences can be tested.
+
+    Args:
+        scores: Several evaluations of the same images.
+        names: Of the scores that are wanted.
+        samples: Number of resampled sets.
+        seed: Of the resampling.
+
+    Returns:
+        float64 (samples, len(scores), len(names)), nan where a sample has no truth.
     """
     rng = np.random.default_rng(seed)
     n = len(scores[0].quality)

@@ -74,6 +74,9 @@ def measure_pipeline(images: Sequence[ImageArray], config: SsapConfig, frames: i
         config: The settings, `backend` among them.
         frames: How many to measure.
 
+    Returns:
+        Times, memory and what ran the network.
+
     Raises:
         ModelError: The model is missing or incompatible.
         DeviceError: The backend cannot run here.

@@ -36,9 +36,14 @@ class TestTimeBackend(CpuPyramids):
     probabilities are averaged level by level over the views that have the level; where a smaller
     view lacks the finest levels, its classes, enlarged, count all the same.
 
-    backend: what runs on the views; its logits are arrays of this machine (ONNX Runtime).
-    flip: also mirrored left to right. scales: powers of two, 1 among them; else ValueError.
-    Raises ModelError for a model of fixed input size, which has one scale.
+    Args:
+        backend: What runs on the views; its logits are arrays of this machine (ONNX Runtime).
+        flip: Also mirrored left to right.
+        scales: Powers of two, 1 among them.
+
+    Raises:
+        ValueError: Other scales.
+        ModelError: The model has a fixed input size and so one scale.
     """
 
     __test__ = False  # for the test runner: a name, not a test

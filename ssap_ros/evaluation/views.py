@@ -11,8 +11,8 @@
 
 """Scores on several views of the same images: their mean says more than any one of them.
 
-Whether a small object is found hangs on where the grid of cells falls on it. So a model is judged
-by the mean over the image as it is, mirrored, and a little smaller and larger.
+Whether a small object is found hangs on where the grid of cells falls on it. So a model is
+evaluated by the mean over the image as it is, mirrored, and a little smaller and larger.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ _INTERVAL = (2.5, 97.5)  # percentiles
 
 
 def four_views(settings: PredictionSettings, long_side: int) -> dict[str, PredictionSettings]:
-    """The settings of each view, by name.
+    """Make the settings of the four views of a picture.
 
     Args:
-        settings: of the plain view.
-        long_side: of the network input in that view, in pixels.
+        settings: Of the plain view.
+        long_side: Of the network input in that view, in pixels.
+
+    Returns:
+        The settings by the name of the view.
     """
 
     def scaled(side: int) -> PredictionSettings:
@@ -77,7 +80,7 @@ def mean_of_views(views: Mapping[str, Scores], samples: int = 200, seed: int = 0
 
     Args:
         views: scores of the same images, by the name of the view.
-        samples: how often the images are drawn anew, with repetition, for the intervals.
+        samples: how often the images are drawn again, with repetition, for the intervals.
         seed: of those draws.
 
     Returns:

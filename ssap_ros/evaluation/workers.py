@@ -34,9 +34,13 @@ _CONNECT_S = 10.0
 
 
 def parse_workers(text: str) -> Workers:
-    """The `--workers` argument: a number of processes, or the address of a Dask scheduler.
+    """Read the `--workers` argument.
 
-    Raises InputError for anything else, and if more than one is wanted where Dask is not installed.
+    Returns:
+        A number of processes, or the address of a Dask scheduler.
+
+    Raises:
+        InputError: It is neither, or Dask is wanted and not installed.
     """
     counted = text.isascii() and text.isdigit() and int(text) >= 1
     if not counted and not text.startswith(("tcp://", "tls://", "ucx://")):
@@ -54,15 +58,21 @@ def map_items(
     workers: Workers = 1,
     progress: Progress | None = None,
 ) -> list[Result]:
-    """`[function(item) for item in items]`, shared among workers; the results do not depend on how.
+    """Compute `[function(item) for item in items]`, shared among workers.
 
-    function: is sent to the workers by pickle, and may be called again for an item whose worker
-        died. The first exception that it raises ends the work and is raised here.
-    workers: processes on this machine, where 1 means this process itself; or the address
-        `tcp://host:port` of a Dask scheduler, whose workers have this package installed.
-    progress: called with (items done, items in all) after every item.
+    Args:
+        function: Sent to the workers by pickle; it may be called again for an item whose worker
+            died. The first exception that it raises ends the work and is raised here.
+        items: Sent by pickle as well.
+        workers: Processes on this machine, where 1 means this process itself; or the address
+            `tcp://host:port` of a Dask scheduler, whose workers have this package installed.
+        progress: Called with (items done, items in all) after every item.
 
-    Raises InputError if no scheduler responds, or if an item took several workers down.
+    Returns:
+        In the order of the items, whatever worker was the first.
+
+    Raises:
+        InputError: No scheduler responds, or an item took several workers down.
     """
     todo = list(items)
     if workers == 1 or not todo:

@@ -60,9 +60,13 @@ def compressed_to_rgb(msg: CompressedImage, significant_bits: int = 0) -> ImageA
 
 
 def bits_in_use(*msgs: Image | CompressedImage) -> int:
-    """How many significant bits images of 16 bits seem to have, of 10, 12, 14; else 0.
+    """Estimate the significant bits of images of 16 bits.
 
-    Raises MessageError for an image that cannot be read.
+    Returns:
+        10, 12 or 14; else 0.
+
+    Raises:
+        MessageError: An image cannot be read.
     """
     pixels = [checked_pixels(m) if isinstance(m, Image) else _decode(m) for m in msgs]
     used = max(int(p.max()) if p.itemsize == 2 else 0 for p in pixels).bit_length()

@@ -83,12 +83,15 @@ def labels_of(image: Image | CompressedImage) -> NDArray[np.uint16]:
 def detections(
     header: Header, instances: Sequence[Instance], ids: Sequence[int] = ()
 ) -> Detection2DArray:
-    """`~/detections`: one entry per instance, in the given order.
+    """Fill `~/detections`: one entry per instance, in the given order.
 
     The box (x, y, width, height) covers the pixels x .. x + width - 1, and pixel x reaches from x
     to x + 1, so that the published centre is x + width / 2: half integers for odd widths. The
     corners centre -+ size / 2 are integers again. `class_id` is the class index as a string, `id`
     the number of the track, or empty if there are no `ids`.
+
+    Returns:
+        The message.
     """
     names = [str(number) for number in ids] or [""] * len(instances)
     found = [_detection(header, *entry) for entry in zip(instances, names, strict=True)]

@@ -36,8 +36,9 @@ except ImportError:
 class _Encoding(NamedTuple):
     """How pixels lie in memory, and the OpenCV code that makes RGB of them (None: they are RGB).
 
-    chroma: (width, height) in pixels that share one colour sample; where the height is 2, the
-        samples follow the image as half as many rows again (YUV 4:2:0).
+    Attributes:
+        chroma: (width, height) in pixels that share one colour sample; where the height is 2, the
+            samples follow the image as half as many rows again (YUV 4:2:0).
     """
 
     channels: int
@@ -109,9 +110,13 @@ def image_to_rgb(msg: Image, significant_bits: int = 0) -> ImageArray:
 
 
 def to_rgb(pixels: NDArray[Any], encoding: str, significant_bits: int = 0) -> ImageArray:
-    """RGB uint8 (H, W, 3) from (rows, W[, C]) in `encoding`: first the colour, then the depth.
+    """Convert pixels in `encoding`, (rows, W[, C]), to RGB: first the colour, then the depth.
 
-    Raises MessageError for an unknown encoding.
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        MessageError: The encoding is unknown.
     """
     code = _encoding(encoding).code
     return to_8_bits(pixels if code is None else cv2.cvtColor(pixels, code), significant_bits)
@@ -124,9 +129,14 @@ def _encoding(name: str) -> _Encoding:
 
 
 def checked_pixels(msg: Image) -> NDArray[Any]:
-    """The data without padding, in native byte order, uint8 or uint16 (rows, W[, C]).
+    """Take the data of an image, without padding and in native byte order.
 
-    Raises MessageError like `image_to_rgb`.
+    Returns:
+        uint8 or uint16 (rows, W[, C]).
+
+    Raises:
+        MessageError: The image is empty, incomplete or of an unknown encoding, as for
+            `image_to_rgb`.
     """
     encoding = _encoding(msg.encoding)
     if msg.width == 0 or msg.height == 0:
@@ -157,9 +167,12 @@ def checked_pixels(msg: Image) -> NDArray[Any]:
 
 
 def _fits_cv_bridge(msg: Image) -> bool:
-    """Whether cv_bridge reads `msg` right: whole pixels per step, native byte order.
+    """Say whether cv_bridge reads `msg` right: whole pixels per step, native byte order.
 
     Where the order is foreign it uses what NumPy 2 no longer has, even if a pixel has one byte.
+
+    Returns:
+        False if it does not.
     """
     if msg.encoding not in CV_BRIDGE_ENCODINGS:
         return False
@@ -175,9 +188,10 @@ class LabelImageWriter:
         self._msg = Image()
 
     def __call__(self, header: Header, labels: NDArray[np.uint16]) -> Image:
-        """Labels uint16 (H, W) as mono16; 0 = no instance, k = `detections[k - 1]`.
+        """Fill `~/instances` with labels, uint16 (H, W); 0 = no instance, k = `detections[k - 1]`.
 
-        The message is overwritten by the next call.
+        Returns:
+            The message in mono16, which the next call overwrites.
         """
         if (self._msg.height, self._msg.width) != labels.shape:
             self._msg = label_image(header, labels)
@@ -222,11 +236,14 @@ def depth_of(msg: Image) -> NDArray[Any]:
 
 
 def plane(msg: Image, kind: str) -> NDArray[Any]:
-    """The pixels (H, W) of an image of one channel, in native byte order.
+    """Read the pixels of an image of one channel.
 
     Args:
         msg: Rows may be padded.
         kind: "u2" or "f4".
+
+    Returns:
+        (H, W) in native byte order.
 
     Raises:
         MessageError: It has no pixels, or is incomplete.

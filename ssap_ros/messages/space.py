@@ -54,7 +54,9 @@ _OPACITY = 0.45
 class Labelled(NamedTuple):
     """What the detections of a frame say, by label; entry k - 1 belongs to label k.
 
-    boxes: (x, y, width, height) in pixels. ids: of the tracker, 0 without one.
+    Attributes:
+        boxes: (x, y, width, height) in pixels.
+        ids: Of the tracker, 0 without one.
     """
 
     detections: Sequence[Detection2D]
@@ -64,7 +66,14 @@ class Labelled(NamedTuple):
 
     @classmethod
     def of(cls, detections: Sequence[Detection2D]) -> Labelled:
-        """Raises ValueError for an entry without a class, or with one that is no number."""
+        """Read what the detections of a frame say.
+
+        Returns:
+            Arrays by label.
+
+        Raises:
+            ValueError: An entry has no class, or one that is no number.
+        """
         boxes, class_ids, ids = [], [], []
         for entry in detections:
             if not entry.results:
@@ -84,10 +93,13 @@ class Labelled(NamedTuple):
 def detections_3d(
     header: Header, objects: Sequence[Object3D], labelled: Labelled
 ) -> Detection3DArray:
-    """`~/detections_3d`: the objects with their class, score and id of `~/detections`.
+    """Fill `~/detections_3d`: the objects with their class, score and id of `~/detections`.
 
-    The hypothesis has the pose of the box; the upper left block of its covariance is the scatter
-    of the visible surface in square metres, the rest is 0.
+    The hypothesis has the pose of the box; the upper left block of its covariance is the scatter of
+    the visible surface in square metres, the rest is 0.
+
+    Returns:
+        The message.
     """
     entries = []
     for item, pose in zip(objects, _poses(objects), strict=True):
@@ -107,9 +119,16 @@ def detections_3d(
 def markers(
     header: Header, objects: Sequence[Object3D], labelled: Labelled, texts: Sequence[str]
 ) -> MarkerArray:
-    """`~/markers`: a box and a text per object, in place of all that were shown before.
+    """Fill `~/markers`: a box and a text per object, in place of all that were shown before.
 
-    texts: by label, as `labelled`.
+    Args:
+        header: Of all markers.
+        objects: In metres, in the frame of the header.
+        labelled: The detections.
+        texts: By label, as `labelled`.
+
+    Returns:
+        The message.
     """
     shown = [Marker(header=header, action=Marker.DELETEALL)]
     identities = labelled.identities()
@@ -132,13 +151,16 @@ def markers(
 def point_cloud(
     header: Header, points: FloatArray, labels: NDArray[np.uint16], labelled: Labelled
 ) -> PointCloud2:
-    """`~/points`: x, y, z, rgb (the colour of the instance), label, class_id and id.
+    """Fill `~/points`: x, y, z, rgb (the colour of the instance), label, class_id and id.
 
     Args:
         header: Of the cloud.
         points: float32 (3, N) in metres.
         labels: (N,), the instance of every point, k = detections[k - 1].
         labelled: The detections.
+
+    Returns:
+        The message.
     """
     colours = [(r << 16) | (g << 8) | b for r, g, b in map(identity_colour, labelled.identities())]
     table = np.zeros(len(labelled.ids) + 1, _POINT)  # what all points of a label share

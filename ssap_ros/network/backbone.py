@@ -50,7 +50,9 @@ def load_folded_weights(backbone: Backbone, path: Path) -> None:
     Each convolution takes its weight, the batch norm that follows becomes a plain shift by the
     bias: scale 1, mean 0, variance 1 - eps. Such batch norms have no statistics of their own and
     must stay in evaluation mode while training, or be unfolded first (`unfold_batch_norms`).
-    Raises ValueError if a layer is missing or of another shape.
+
+    Raises:
+        ValueError: A layer is missing or of another shape.
     """
     arrays = np.load(path)
     state = backbone.state_dict()

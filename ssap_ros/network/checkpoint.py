@@ -24,12 +24,17 @@ from ssap_ros.network.ssap import NetworkConfig, SsapNetwork
 
 
 def load_network(*checkpoints: Path) -> tuple[SsapNetwork, dict[str, Any]]:
-    """The network of a training checkpoint with its averaged weights, and its configuration.
+    """Load the network of a training checkpoint with its averaged weights.
 
-    Of several checkpoints the mean of their weights and the configuration of the first: a "model
-    soup" (Wortsman et al., ICML 2022), often better than each of the fine-tuned models in it.
+    Of several checkpoints the mean of their weights and the configuration of the first are taken: a
+    "model soup" (Wortsman et al., ICML 2022), often better than each of the fine-tuned models in
+    it.
 
-    Raises InputError if a file cannot be read or is no checkpoint, or if their networks differ.
+    Returns:
+        The network and its configuration.
+
+    Raises:
+        InputError: A file cannot be read or is no checkpoint, or their networks differ.
     """
     loaded = [_load_checkpoint(path) for path in checkpoints]
     network, config = loaded[0]

@@ -44,19 +44,30 @@ def export_onnx(
     """Write the averaged weights of a training checkpoint as an ONNX file.
 
     Input `image`, float32 (1, 3, H, W), normalised, sides multiples of 64; outputs `semantic_<s>`
-    and `affinity_<s>` for each stride s, logits, float32. With `half` all weights and layers are
-    float16 and only the input and the outputs are float32. `long_side` overrides the side the
-    model asks its input to be scaled to. Two biases calibrate: `affinity_bias`, one number per
-    level, finest first, is added to the affinity logits (below 0 it separates, above 0 it joins),
-    `class_bias`, by class name, to the semantic logits of all levels (above 0 more pixels become of
-    that class). `semantic_from` is another checkpoint, whose semantics are taken while the
-    affinities are of the first (Table 3, learned separately). `average_with` are further
-    checkpoints, of runs that began with the same weights; the mean of all is taken.
+    and `affinity_<s>` for each stride s, logits, float32. The partition works on 5x5 windows: of
+    wider ones the middle is kept; in a narrower one the missing pairs get the logit 0, which
+    neither joins nor separates.
 
-    The partition works on 5x5 windows. Of wider ones the middle is kept; in a narrower one the
-    missing pairs get the logit 0, which neither joins nor separates.
+    Args:
+        checkpoint: Of the training.
+        out: The ONNX file.
+        half: All weights and layers are float16, only the input and the outputs float32.
+        long_side: The side in pixels that the model asks its input to be scaled to, if not that of
+            the training.
+        affinity_bias: One number per level, finest first, added to the affinity logits: below 0 it
+            separates, above 0 it joins.
+        class_bias: By class name, added to the semantic logits of all levels: above 0 more pixels
+            become of that class.
+        semantic_from: Another checkpoint, whose semantics are taken while the affinities are of the
+            first (Table 3, learned separately).
+        average_with: Further checkpoints, of runs that began with the same weights; the mean of all
+            is taken.
 
-    Raises InputError for an unknown class and if a checkpoint cannot be read.
+    Returns:
+        What the model says about itself.
+
+    Raises:
+        InputError: A class is unknown, or a checkpoint cannot be read.
     """
     if len(affinity_bias) != len(LEVELS):
         raise InputError(f"expected {len(LEVELS)} affinity biases, got {len(affinity_bias)}")

@@ -76,10 +76,13 @@ def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
 
 
 def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
-    """The names of the convolutions that stay in float.
+    """Find the convolutions that stay in float.
 
     They are the first one, those whose results are outputs of the graph, and the depthwise ones,
     whose few weights differ much from channel to channel: in 8 bits they cost person AP .014.
+
+    Returns:
+        Their names.
     """
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     outputs = {output.name for output in graph.output}

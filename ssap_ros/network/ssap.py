@@ -36,17 +36,18 @@ FEATURES = ("hierarchical", "single", "dilated")
 class NetworkConfig:
     """Shape of the network.
 
-    backbone: a key of `backbones.BACKBONES`.
-    decoder_width: channels of every decoder feature (256 in FPN; the small model uses less).
-    window: affinity window r, 3, 5, 7 or 9, with window**2 channels per affinity head; 0 = no
-        affinities at all (Table 2).
-    affinity_features: what the affinities of a level are learned from (Table 3): "hierarchical" =
-        the decoder feature of the level, "single" = the finest decoder feature, with a stride,
-        "dilated" = the same with convolutions as wide as the stride.
-    head_kernel: kernel size of the first convolution of each head (Table 6: 3 or 5).
-    separable: build fuse and heads of depthwise convolutions of head_kernel and 1x1 convolutions: a
-        third of the cost.
-    context: add image-level pooling to the stride-32 feature (as the DeepLab weights do).
+    Attributes:
+        backbone: A key of `backbones.BACKBONES`.
+        decoder_width: Channels of every decoder feature (256 in FPN; the small model uses less).
+        window: Affinity window r, 3, 5, 7 or 9, with window**2 channels per affinity head; 0 = no
+            affinities at all (Table 2).
+        affinity_features: What the affinities of a level are learned from (Table 3): "hierarchical"
+            = the decoder feature of the level, "single" = the finest decoder feature, with a
+            stride, "dilated" = the same with convolutions as wide as the stride.
+        head_kernel: Kernel size of the first convolution of each head (Table 6: 3 or 5).
+        separable: Build fuse and heads of depthwise convolutions of head_kernel and 1x1
+            convolutions: a third of the cost.
+        context: Add image-level pooling to the stride-32 feature (as the DeepLab weights do).
     """
 
     backbone: str = "resnet50"

@@ -17,7 +17,10 @@ Queue, worker, status and the like need no ROS: nothing is imported before it is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssap_ros.node.node import SsapNode
 
 __all__ = ["SsapNode", "main"]
 

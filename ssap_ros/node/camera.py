@@ -41,7 +41,9 @@ class ReceivedImage(NamedTuple):
 class Camera:
     """A camera called `name`; the topics of the one called "" have no prefix.
 
-    put: takes the frames. has_capacity: whether it can; while not, images stay with the middleware.
+    Args:
+        put: Takes the frames.
+        has_capacity: Whether it can; while not, images stay with the middleware.
     """
 
     def __init__(
@@ -94,7 +96,14 @@ class Camera:
         self.status.inactive(enabled=enabled)
 
     def to_rgb(self, msg: Image | CompressedImage) -> ImageArray:
-        """The picture in `msg`, uint8 (H, W, 3). Raises MessageError if it cannot be read."""
+        """Read the picture in a message.
+
+        Returns:
+            RGB, uint8 (H, W, 3).
+
+        Raises:
+            MessageError: It cannot be read.
+        """
         if isinstance(msg, CompressedImage):
             return messages.compressed_to_rgb(msg, self._significant_bits)
         return messages.image_to_rgb(msg, self._significant_bits)

@@ -52,9 +52,10 @@ class CameraInfos:
         return (latest[0].width, latest[0].height) if latest else (0, 0)
 
     def of(self, header: Header) -> CameraInfo | None:
-        """A copy, under the image's header, of the camera_info that is nearest to it in time.
+        """Find the camera_info nearest in time to an image; a driver gives both the same stamp.
 
-        None if none is within 5 ms; a driver gives both the same stamp.
+        Returns:
+            A copy under the image's header; None if none is within 5 ms.
         """
         nearest = self.nearest(header)
         if nearest is None:

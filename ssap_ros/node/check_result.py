@@ -22,7 +22,9 @@ from typing import Any
 class CheckResult:
     """One thing looked at.
 
-    ok: False if the node cannot run for it. hint: what to do about it; empty if nothing.
+    Attributes:
+        ok: False if the node cannot run for it.
+        hint: What to do about it; empty if nothing.
     """
 
     name: str

@@ -59,14 +59,14 @@ class FrameNode(LifecycleStates, Node):  # type: ignore[misc]
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         Node.__init__(self, name, **node_arguments)
-        # get_state and the others answer while a transition is under way
+        # get_state and the others respond while a transition is under way
         LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())  # type: ignore[call-arg]
         self.transition_error: Exception = RuntimeError("unknown")
         self._active, self._enabled, self._ending = False, True, False
         self._worker: FrameWorker[Any, Any]
 
     def serve(self, worker: FrameWorker[Any, Any], config: StreamConfig) -> None:
-        """Begin to report, to answer `~/enable` and, if wanted, to configure and activate."""
+        """Begin to report, to serve `~/enable` and, if wanted, to configure and activate."""
         self._worker, self._waits = worker, config.drop_policy == "every"
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self._diagnostics_pub = self.create_publisher(DiagnosticArray, "/diagnostics", 10)

@@ -46,7 +46,9 @@ class Job:
 class FrameProcessor:
     """Runs frames of several cameras through the model and publishes what comes out.
 
-    clock: the node's. report: called with what went wrong, and the error.
+    Args:
+        clock: The node's.
+        report: Called with what went wrong, and the error.
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class FrameProcessor:
     def predict(self, batch: Sequence[tuple[str, ReceivedImage]]) -> list[Job | Outcome]:
         """Read the images and run the network, on those of one size at once.
 
-        What `finish` is to get for each frame, or what became of it: dropped as too old, or failed.
+        Returns:
+            What `finish` is to get for each frame, or its outcome: dropped as too old, or failed.
         """
         results: list[Job | Outcome] = [
             self._read(self._cameras[name], frame) for name, frame in batch

@@ -21,7 +21,7 @@ class LifecycleStates(LifecycleNodeMixin):  # type: ignore[misc]
     """Refuses a transition that the state does not allow, and ends with the node.
 
     The rclpy of Jazzy and Humble raises then, which would end the node and leave whoever asked
-    without an answer; later ones refuse it themselves.
+    without a response; later ones refuse it themselves.
     """
 
     def destroy_node(self) -> None:

@@ -34,9 +34,13 @@ _POLL_S = 0.05
 class ModelHost:
     """Owns backend and pipeline between `load` and `close`.
 
-    load_backend: makes a backend; may take minutes.
-    status: what is reported of all this. info: what the model says about itself, None while none is
-        loaded. backend_name: what runs it, empty while none is loaded.
+    Args:
+        load_backend: Makes a backend; may take minutes.
+
+    Attributes:
+        status: What is reported of all this.
+        info: What the model says about itself, None while none is loaded.
+        backend_name: What runs it, empty while none is loaded.
     """
 
     def __init__(self, load_backend: Load) -> None:
@@ -68,9 +72,14 @@ class ModelHost:
         return self._thread is not None and self._thread.is_alive()
 
     def load(self, config: SsapConfig, wanted: Callable[[], bool]) -> bool:
-        """Load the model; False if that failed, as the status says, or is no longer wanted.
+        """Load the model.
 
-        wanted: asked all the time; once it says no, the thread that loads is left to itself.
+        Args:
+            config: The settings.
+            wanted: Polled meanwhile; once it says no, the thread that loads is left to itself.
+
+        Returns:
+            False if that failed, as the status says, or is no longer wanted.
         """
         errors: list[Exception] = []
 
@@ -92,7 +101,11 @@ class ModelHost:
         return True
 
     def configure(self, config: SsapConfig) -> None:
-        """Use other settings from the next frame on. Raises ValueError if the model cannot."""
+        """Use other settings from the next frame on.
+
+        Raises:
+            ValueError: The model cannot serve them.
+        """
         if self._pipeline is not None:
             self._pipeline.config = config
         self._config = config

@@ -35,16 +35,23 @@ class SsapNode(FrameNode):
     """Instance segmentation of one or several camera streams.
 
     Subscribes `image` (or `image/compressed`) and `camera_info`; publishes `~/instances`,
-    `~/detections`, `~/label_info` (latched) and the rest of publishers.py, each only while
-    somebody listens, and, in every state, `/diagnostics`. Several cameras have their names before
-    all of these. The parameters are the fields of SsapConfig and NodeConfig; `~/enable` switches
-    the subscriptions off and on.
+    `~/detections`, `~/label_info` (latched) and the rest of publishers.py, each only while somebody
+    listens, and, in every state, `/diagnostics`. Several cameras have their names before all of
+    these. The parameters are the fields of SsapConfig and NodeConfig; `~/enable` switches the
+    subscriptions off and on.
 
     Frames are processed by a thread of their own and the model is loaded by another, so that
-    services and diagnostics answer meanwhile; a frame that fails is counted and reported.
+    services and diagnostics respond meanwhile; a frame that fails is counted and reported.
 
-    load: makes the inference backend. cameras: by name. Raises ValueError or ParameterException if
-    a parameter is given a value that does not fit.
+    Args:
+        load: Makes the inference backend.
+
+    Attributes:
+        cameras: By name.
+
+    Raises:
+        ValueError: A parameter is given a value that does not fit.
+        ParameterException: A parameter is given a value of another type.
     """
 
     def __init__(self, load: Load = load_backend, **node_arguments: Any) -> None:

@@ -38,11 +38,15 @@ Settings = Mapping[type, Any]
 class Parameters:
     """Declares a parameter for every setting and keeps the settings up to date.
 
-    configs: the types of the settings. accept: raises ValueError if new settings cannot be used;
-        then the old ones stay, and whoever set the parameter learns the reason.
-    on_change: called after settings were changed.
+    Args:
+        configs: The types of the settings.
+        accept: Raises ValueError if new settings cannot be used; then the old ones stay, and
+            whoever set the parameter learns the reason.
+        on_change: Called after settings were changed.
 
-    Raises ValueError or ParameterException if a parameter is given a value that does not fit.
+    Raises:
+        ValueError: A parameter is given a value that does not fit.
+        ParameterException: A parameter is given a value of another type.
     """
 
     def __init__(
@@ -89,7 +93,11 @@ class Parameters:
 
 
 class NodeParameters(Parameters):
-    """Those of the segmentation node. accept: asked about the settings of the pipeline."""
+    """Those of the segmentation node.
+
+    Args:
+        accept: Asked about the settings of the pipeline.
+    """
 
     def __init__(
         self, node: Node, accept: Callable[[SsapConfig], None], on_change: Callable[[], None]

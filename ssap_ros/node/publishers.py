@@ -53,8 +53,12 @@ frame, after `wait`, and `pipeline_latency` with the stamp of the image."""
 class Outputs(LazyPublishers):
     """The publishers of one camera, from configure to cleanup.
 
-    prefix: of the topics, `<camera>/` or empty. info: of the loaded model.
-    png_bytes: sizes of the compressed masks.
+    Args:
+        prefix: Of the topics, `<camera>/` or empty.
+        info: Of the loaded model.
+
+    Attributes:
+        png_bytes: Sizes of the compressed masks.
     """
 
     def __init__(
@@ -96,8 +100,14 @@ class Outputs(LazyPublishers):
     ) -> None:
         """Publish a frame's results, all under the header of its image.
 
-        camera_info: that of the image, if there is one. choice: the classes of `result`. settings:
-            the live ones.
+        Args:
+            header: Of the image.
+            image: RGB, uint8 (H, W, 3).
+            prediction: What the network predicts for it.
+            result: Its instances.
+            camera_info: That of the image, if there is one.
+            choice: The classes of `result`.
+            settings: The live ones.
         """
         ids: Sequence[int] = ()
         if settings.tracking:

@@ -37,7 +37,8 @@ class Outcome(Enum):
 class FrameCounts:
     """What became of a camera's frames: received = processed + dropped + failed + waiting, always.
 
-    waiting: in the queue or being worked on.
+    Attributes:
+        waiting: In the queue or being worked on.
     """
 
     received: int = 0
@@ -50,11 +51,12 @@ class FrameCounts:
 class FrameQueue(Generic[Frame]):
     """Hands the frames of several cameras from one thread to another, to each camera its turn.
 
-    cameras: their names.
-    policy: "latest" holds one frame per camera, and a newer one takes its place; "every" holds some
-        and gives them out in order. Its producer waits for `has_capacity` before it puts.
-
     Starts closed.
+
+    Args:
+        cameras: Their names.
+        policy: "latest" holds one frame per camera, and a newer one takes its place; "every" holds
+            some and gives them out in order. Its producer waits for `has_capacity` before it puts.
     """
 
     def __init__(self, cameras: Sequence[str], policy: str) -> None:
@@ -106,9 +108,12 @@ class FrameQueue(Generic[Frame]):
             self._count(camera, received=1, dropped=1)
 
     def take(self, at_most: int = 1) -> list[tuple[str, Frame]]:
-        """Wait for frames and take up to so many, one per camera, those first that waited longest.
+        """Wait for frames and take some, one per camera, those first that waited longest.
 
-        Each is in work until `account`. The list is empty once the queue is closed.
+        Each is in work until `account`.
+
+        Returns:
+            The frames with the names of their cameras; empty once the queue is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._frames.values()) or not self._open)

@@ -38,9 +38,15 @@ _SWITCH_INTERVAL_S = 0.0005  # between Python threads: a frame in work waits les
 
 
 def run(program: str, make: Callable[[], FrameNode], args: Sequence[str] | None) -> int:
-    """Run a node until SIGINT or SIGTERM, then return 0; 2, with a line, if it cannot start.
+    """Run a node until SIGINT or SIGTERM.
 
-    program: its name in that line. make: makes it. args: of ROS, None = those of the process.
+    Args:
+        program: Its name in error lines.
+        make: Makes the node.
+        args: Of ROS, None = those of the process.
+
+    Returns:
+        The exit code: 0, or 2, with a line, if the node cannot start.
     """
     end_signals = EndSignals()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)

@@ -46,14 +46,22 @@ class StartError(InputError):
 
 
 def check_domain() -> None:
-    """Raises StartError for a ROS_DOMAIN_ID that is none."""
+    """Make sure that ROS_DOMAIN_ID can be used.
+
+    Raises:
+        StartError: It is no domain.
+    """
     text = os.environ.get("ROS_DOMAIN_ID", "")
     if text and not (text.isascii() and text.isdigit() and int(text) <= _MAX_DOMAIN):
         raise StartError(f"ROS_DOMAIN_ID must be from 0 to {_MAX_DOMAIN}, got {text!r}")
 
 
 def check_namespace(arguments: Sequence[str]) -> None:
-    """Raises StartError for a namespace that ends with a slash; Jazzy speaks of a number then."""
+    """Make sure that the namespace is valid; the message of Jazzy speaks of a number.
+
+    Raises:
+        StartError: It ends with a slash.
+    """
     for argument in arguments:
         name, _, value = argument.partition(":=")
         if name.endswith("__ns") and len(value) > 1 and value.endswith("/"):
@@ -61,7 +69,11 @@ def check_namespace(arguments: Sequence[str]) -> None:
 
 
 def check_arguments(left: Sequence[str]) -> None:
-    """Raises StartError for arguments that are not of ROS, `left` by it."""
+    """Make sure that ROS took all arguments; `left` are those that it did not.
+
+    Raises:
+        StartError: There are some.
+    """
     if left:
         raise StartError(f"unexpected argument {left[0]!r}; arguments of ROS follow --ros-args")
 

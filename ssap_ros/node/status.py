@@ -41,8 +41,9 @@ Summary = tuple[Level, str, str]
 class ModelStatus:
     """Remembers what became of the model.
 
-    last_error: the latest error, kept for reports after it was overcome.
-    backend_errors, recoveries: how often a pass failed, and how often one succeeded after that.
+    Attributes:
+        last_error: The latest error, kept for reports after it was overcome.
+        backend_errors, recoveries: How often a pass failed, and how often one succeeded after that.
     """
 
     def __init__(self) -> None:
@@ -109,11 +110,13 @@ class ModelStatus:
 class CameraStatus:
     """Remembers what happened to the frames of one camera.
 
-    topics: where each input comes from, by its name, while the node is active; empty while it is
-        not. last_error: why a frame could not be used, kept for reports after others could.
-    qos_problem: why nothing can be received from a publisher, with the hint; empty if nothing is
-        wrong.
-    n_incomplete: frames whose partition ran out of time.
+    Attributes:
+        topics: Where each input comes from, by its name, while the node is active; empty while it
+            is not.
+        last_error: Why a frame could not be used, kept for reports after others could.
+        qos_problem: Why nothing can be received from a publisher, with the hint; empty if nothing
+            is wrong.
+        n_incomplete: Frames whose partition ran out of time.
     """
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ except ImportError:  # its name in Humble
 
 
 class Subscriptions:
-    """Subscriptions of `node`; `status` is told of a publisher whose QoS does not fit."""
+    """Subscriptions of `node`; `status` reports a publisher whose QoS does not fit."""
 
     def __init__(self, node: LifecycleNodeMixin, status: CameraStatus) -> None:
         self._node, self._status = node, status

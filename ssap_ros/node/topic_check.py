@@ -39,7 +39,13 @@ _KEPT = 10  # images that are looked at; a single one may be dark
 def check_topic(topic: str, expected_hz: float = 0.0, seconds: float = 3.0) -> list[CheckResult]:
     """Listen to `topic` for some seconds as the node with its defaults would.
 
-    expected_hz: images per second that the camera should give; 0 = not known.
+    Args:
+        topic: Of the images.
+        expected_hz: Images per second that the camera should give; 0 = not known.
+        seconds: How long to listen.
+
+    Returns:
+        What was received, and hints for what was not.
     """
     with Connection("ssap_doctor") as connection:
         node = connection.node

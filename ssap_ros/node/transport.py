@@ -34,7 +34,14 @@ def profile_path() -> str:
 
 
 def segment_bytes(path: str) -> int:
-    """The largest shared-memory segment of a profile; 0 if it sets none. Raises OSError."""
+    """Read the largest shared-memory segment of a profile.
+
+    Returns:
+        Bytes; 0 if it sets none.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     text = Path(path).read_text(errors="replace")
     return max(map(int, re.findall(r"<segment_size>\s*(\d+)", text)), default=0)
 

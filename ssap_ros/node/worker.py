@@ -27,11 +27,12 @@ Predicted = TypeVar("Predicted")
 class FrameWorker(Generic[Frame, Predicted]):
     """Takes frames from the queue, has them worked on in two halves and accounts for them.
 
-    predict: the first half, for the frames of one or several cameras; returns one entry each: what
-        `finish` is to get, or what became of the frame.
-    finish: the second half, for one frame; returns what became of it.
-    on_error: called with what these two raised; the frames concerned failed.
-    on_capacity: called when a full queue has room again.
+    Args:
+        predict: The first half, for the frames of one or several cameras; returns one entry each:
+            what `finish` is to get, or what became of the frame.
+        finish: The second half, for one frame; returns what became of it.
+        on_error: Called with what these two raised; the frames concerned failed.
+        on_capacity: Called when a full queue has capacity again.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class FrameWorker(Generic[Frame, Predicted]):
         self._threads: list[threading.Thread] = []
 
     def start(self, max_batch: int = 1, *, overlap: bool = False) -> None:
-        """Begin to process what is put, up to `max_batch` frames at a time.
+        """Begin to process what is put.
 
-        overlap: predict the next frames in one thread while another finishes these.
+        Args:
+            max_batch: Frames at a time.
+            overlap: Predict the next frames in one thread while another finishes these.
         """
         self._frames.open()
         work = [self._run_overlapping, self._run_finish] if overlap else [self._run]

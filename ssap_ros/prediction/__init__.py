@@ -9,4 +9,4 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Pictures and videos in, files out: masks, overlays and labels, without ROS."""
+"""Pictures, videos and replays in, files out: masks, overlays and labels."""

@@ -74,7 +74,11 @@ class OutputOptions:
         return not self.uncertain or lowest < self.uncertain
 
     def claim(self, folder: Path, inputs: Sequence[Path]) -> None:
-        """Make sure, before the work, that the files can go to `folder`. Raises InputError."""
+        """Make sure, before the work, that the files can go to `folder`.
+
+        Raises:
+            InputError: `folder` cannot be written to, or holds files of the user.
+        """
         for place in (folder, *(folder / name for name in _FOLDERS[self.format])):
             claim_folder(place, self.files, inputs)
 

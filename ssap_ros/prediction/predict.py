@@ -65,6 +65,9 @@ def predict(
         show: Progress.
         max_frames: End after so many pictures of every source.
 
+    Returns:
+        How many pictures and instances there were.
+
     Raises:
         InputError: A source cannot be read, or the folder not written to.
         ModelError: The model cannot be used.

@@ -25,7 +25,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,15 +56,18 @@ from ssap_ros.replay.review.digest import file_digest, frame_digest
 from ssap_ros.replay.review.predictions import prediction_of, read_output, scored_as
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.review.scores import ReplayScores
-from ssap_ros.replay.summary import ReplaySummary
+from ssap_ros.replay.summary import BATCH_SCORES, BagSummary, BatchSummary, ReplaySummary
 
 _KEY = "batch.json"
-_SCORES = ("AP", "AP50", "PQ", "mIoU")
 
 
 @dataclass(frozen=True)
 class BagResult:
-    """What became of one bag. error: why there is no summary; empty if there is one."""
+    """What became of one bag.
+
+    Attributes:
+        error: Why there is no summary; empty if there is one.
+    """
 
     name: str
     summary: ReplaySummary | None
@@ -73,7 +76,14 @@ class BagResult:
 
 
 def bags_of(sources: Sequence[str]) -> list[Path]:
-    """The bags that files and folders on the command line mean. Raises InputError for none."""
+    """Find the bags that files and folders on the command line mean.
+
+    Returns:
+        Each once, in their order.
+
+    Raises:
+        InputError: There are none.
+    """
     bags: list[Path] = []
     for source in map(Path, sources):
         if not source.exists():
@@ -87,12 +97,24 @@ def bags_of(sources: Sequence[str]) -> list[Path]:
 
 def replay_batch(
     bags: Sequence[Path], out: Path, options: ReplayOptions, workers: Workers = 1
-) -> dict[str, Any]:
+) -> BatchSummary:
     """Replay every bag into a folder of its own under `out`; write one merged summary and report.
 
-    workers: see `map_items`. A bag whose whole result is there already, made with the same file,
-    options, model and version of this package, is not replayed again. A bag that cannot be replayed
-    is named under `problems` of the summary, which is returned; the others go on.
+    A bag whose whole result is there already, made with the same file, options, model and version
+    of this package, is not replayed again. A bag that cannot be replayed is named under `problems`
+    of the summary; the others go on.
+
+    Args:
+        bags: Files and folders, see bags_of.
+        out: Gets summary.json, report.html and a folder per bag.
+        options: The same for all bags.
+        workers: See map_items.
+
+    Returns:
+        What summary.json holds.
+
+    Raises:
+        InputError: `out` cannot be written to, or holds files of the user.
     """
     names = _names(bags)
     claim_folder(out, [SUMMARY, REPORT], bags)
@@ -106,24 +128,9 @@ def replay_batch(
         for attempt in out.glob(f".{glob.escape(name)}.*"):
             shutil.rmtree(attempt, ignore_errors=True)
     summary = _merged(results, out)
-    write_json(out / SUMMARY, summary)
+    write_json(out / SUMMARY, summary.as_dict())
     _write_report(out / REPORT, summary)
     return summary
-
-
-def describe(summary: dict[str, Any], out: Path) -> str:
-    """The batch in plain words."""
-    done = [bag for bag in summary["bags"] if not bag["error"]]
-    lines = [
-        f"{len(done)} of {len(summary['bags'])} bags replayed, {summary['frames_out']} of "
-        f"{summary['frames_in']} frames processed"
-    ]
-    scores = summary.get("scores")
-    if scores:
-        known = [f"{name} {scores[name]:.3f}" for name in _SCORES if scores[name] is not None]
-        lines.append(f"scores on {scores['frames']} frames: {', '.join(known)}")
-    lines.append(f"merged report: {out / REPORT}")
-    return "\n".join(lines)
 
 
 def _names(bags: Sequence[Path]) -> list[str]:
@@ -157,9 +164,13 @@ def _replay_one(out: Path, options: ReplayOptions, caller: int, item: tuple[str,
 
 
 def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores | None:
-    """The scores of a replay, once more from its recording; None without truth.
+    """Score a replay once more, from its recording.
 
-    Raises InputError if the recording is not the one that was summarised.
+    Returns:
+        The scores; None without truth.
+
+    Raises:
+        InputError: The recording is not the one that was summarised.
     """
     if not options.gt_instances:
         return None
@@ -216,69 +227,53 @@ def _read_summary(folder: Path) -> ReplaySummary:
     return ReplaySummary.from_dict(json.loads((folder / SUMMARY).read_bytes()))
 
 
-def _merged(results: Sequence[BagResult], out: Path) -> dict[str, Any]:
-    done = [result for result in results if result.summary is not None]
-    summaries = [result.summary for result in done if result.summary is not None]
-    problems = [f"{result.name}: {result.error}" for result in results if result.error]
-    for result in done:
-        assert result.summary is not None
-        problems += [f"{result.name}: {line}" for line in result.summary.problems]
+def _merged(results: Sequence[BagResult], out: Path) -> BatchSummary:
+    bags = [BagSummary(result.name, result.error, result.summary) for result in results]
+    summaries = [result.summary for result in results if result.summary is not None]
+    problems = [f"{bag.name}: {bag.error}" for bag in bags if bag.error]
+    problems += [f"{b.name}: {line}" for b in bags if b.replay for line in b.replay.problems]
     latencies: list[float] = []
-    for result in done:
-        rows = json.loads((out / result.name / FRAMES).read_bytes())
-        latencies += [row["latency_ms"] for row in rows if row["latency_ms"] is not None]
     classes: Counter[str] = Counter()
-    for summary in summaries:
-        classes.update(summary.classes)
+    for bag in bags:
+        if bag.replay is not None:
+            rows = json.loads((out / bag.name / FRAMES).read_bytes())
+            latencies += [row["latency_ms"] for row in rows if row["latency_ms"] is not None]
+            classes.update(bag.replay.classes)
     counts = ("frames_in", "frames_out", "frames_dropped", "frames_failed", "frames_unreadable")
-    merged: dict[str, Any] = {
-        **{name: sum(getattr(summary, name) for summary in summaries) for name in counts},
-        "problems": problems,
-        "latency_ms": percentiles(latencies),
-        "instances_total": classes.total(),
-        "classes": dict(classes.most_common()),
-        "bags": [_bag_row(result) for result in results],
-    }
-    scored = [result.scores for result in done if result.scores is not None]
+    scored = [result.scores for result in results if result.scores is not None]
+    total = None
     if scored and any(scores.classes != scored[0].classes for scores in scored):
         problems.append("the bags have truth of different classes, their scores are not merged")
     elif scored:
         total = ReplayScores(scored[0].classes)
         for scores in scored:
             total.merge(scores)
-        merged["scores"], merged["curves"] = total.result(), total.curves()
-    return merged
+    return BatchSummary(
+        **{name: sum(getattr(summary, name) for summary in summaries) for name in counts},
+        problems=problems,
+        latency_ms=percentiles(latencies),
+        instances_total=classes.total(),
+        classes=dict(classes.most_common()),
+        bags=bags,
+        scores=None if total is None else total.result(),
+        curves=None if total is None else total.curves(),
+    )
 
 
-def _bag_row(result: BagResult) -> dict[str, Any]:
-    if result.summary is None:
-        return {"name": result.name, "error": result.error}
-    kept = ("source", "frames_in", "frames_out", "fps", "latency_ms", "flicker", "digest")
-    scores = result.summary.scores or {}
-    return {
-        "name": result.name,
-        "error": "",
-        **{name: getattr(result.summary, name) for name in kept},
-        **{name: scores.get(name) for name in _SCORES},
-        "problems": result.summary.problems,
-    }
-
-
-def _write_report(path: Path, summary: Mapping[str, Any]) -> None:
-    done = [bag for bag in summary["bags"] if not bag["error"]]
-    scores = summary.get("scores") or {}
+def _write_report(path: Path, summary: BatchSummary) -> None:
+    scores = summary.scores or {}
     write_page(
         path,
         "batch.html",
-        title=f"Replay of {len(summary['bags'])} bags",
+        title=f"Replay of {len(summary.bags)} bags",
         subtitle="merged over all frames",
-        badge="partial" if summary["problems"] else "whole",
-        summary={"scores": None, "curves": None, **summary},
+        badge="partial" if summary.problems else "whole",
+        summary={"scores": None, "curves": None, **summary.as_dict()},
         figures={
-            "bags": f"{len(done)} / {len(summary['bags'])}",
-            "frames processed": f"{summary['frames_out']} / {summary['frames_in']}",
-            **{n: f"{scores[n]:.3f}" for n in _SCORES if scores.get(n) is not None},
+            "bags": f"{summary.replayed} / {len(summary.bags)}",
+            "frames processed": f"{summary.frames_out} / {summary.frames_in}",
+            **{n: f"{scores[n]:.3f}" for n in BATCH_SCORES if scores.get(n) is not None},
         },
-        scores=_SCORES,
+        scores=BATCH_SCORES,
         page=REPORT,
     )

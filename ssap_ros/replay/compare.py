@@ -50,7 +50,8 @@ METRICS = tuple(_DIRECTIONS)
 class Tolerance:
     """How much worse a metric of the second run may be: by `amount`, or by that share of the first.
 
-    Raises InputError for an unknown metric and a negative amount.
+    Raises:
+        InputError: The metric is unknown, or the amount negative.
     """
 
     metric: str
@@ -92,7 +93,14 @@ class Run:
 
     @classmethod
     def load(cls, folder: Path) -> Run:
-        """Raises InputError if there is no finished replay."""
+        """Read the folder of a replay.
+
+        Returns:
+            The run.
+
+        Raises:
+            InputError: There is no finished replay.
+        """
         try:
             summary = json.loads((folder / SUMMARY).read_bytes())
             frames = json.loads((folder / FRAMES).read_bytes())
@@ -118,13 +126,74 @@ class Run:
         return None if value is None else float(value)
 
 
-def compare(before: Run, after: Run, tolerances: Sequence[Tolerance] = ()) -> dict[str, Any]:
+@dataclass(frozen=True)
+class MetricChange:
+    """A metric in both runs; None where a run has none."""
+
+    before: float | None
+    after: float | None
+
+    @property
+    def change(self) -> float | None:
+        """By how much it grew; None unless both runs have it."""
+        if self.before is None or self.after is None:
+            return None
+        return self.after - self.before
+
+    def as_dict(self) -> dict[str, float | None]:
+        """For comparison.json."""
+        return {"before": self.before, "after": self.after, "change": self.change}
+
+
+@dataclass(frozen=True)
+class Comparison:
     """What is different between two runs over the same frames.
 
-    Returns `metrics` (per name `before`, `after`, `change`), `frames`, `changed` (indices of frames
-    whose digests differ), `identical`, and `failures`: without tolerances a line if any frame
-    changed; with some, one for each metric that got worse by more, or has gone.
-    Raises InputError if the runs are not over the same frames.
+    Attributes:
+        before, after: Folders of the runs.
+        frames: Number of frames of either run.
+        changed: Indices of frames whose digests differ.
+        metrics: By name, those of METRICS that at least one run has.
+        failures: Without tolerances a line if any frame changed; with some, one for each metric
+            that got worse by more, or has gone.
+    """
+
+    before: Path
+    after: Path
+    frames: int
+    changed: list[int]
+    metrics: Mapping[str, MetricChange]
+    failures: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For comparison.json."""
+        return {
+            "before": str(self.before),
+            "after": str(self.after),
+            "frames": self.frames,
+            "changed": self.changed,
+            "identical": not self.changed,
+            "metrics": {name: metric.as_dict() for name, metric in self.metrics.items()},
+            "failures": self.failures,
+        }
+
+    def describe(self) -> str:
+        """The comparison in plain words."""
+        lines = [f"{len(self.changed)} of {self.frames} frames changed"]
+        for name, metric in self.metrics.items():
+            a, b = ("-" if v is None else f"{v:.4g}" for v in (metric.before, metric.after))
+            lines.append(f"{name:12} {a:>10} {b:>10}")
+        return "\n".join(lines)
+
+
+def compare(before: Run, after: Run, tolerances: Sequence[Tolerance] = ()) -> Comparison:
+    """Compare two runs.
+
+    Returns:
+        What is different, and whether it is tolerated.
+
+    Raises:
+        InputError: The runs are not over the same frames.
     """
     keys = [[(row["camera"], row["stamp"]) for row in run.frames] for run in (before, after)]
     if keys[0] != keys[1]:
@@ -137,58 +206,37 @@ def compare(before: Run, after: Run, tolerances: Sequence[Tolerance] = ()) -> di
         for a, b in zip(before.frames, after.frames, strict=True)
         if a["digest"] != b["digest"]
     ]
-    metrics = {}
-    for name in METRICS:
-        a, b = before.metric(name), after.metric(name)
-        if a is not None or b is not None:
-            change = b - a if a is not None and b is not None else None
-            metrics[name] = {"before": a, "after": b, "change": change}
+    found = {name: MetricChange(before.metric(name), after.metric(name)) for name in METRICS}
     failures = []
     if not tolerances and changed:
         failures.append(f"{len(changed)} of {len(before.frames)} frames changed")
     for tolerance in tolerances:
-        a, b = before.metric(tolerance.metric), after.metric(tolerance.metric)
+        a, b = found[tolerance.metric].before, found[tolerance.metric].after
         if a is None or b is None:
             failures.append(f"{tolerance.metric} is not in both runs")
         elif tolerance.excess(a, b):
             failures.append(f"{tolerance.metric} got worse: {a:.4g} to {b:.4g}")
-    return {
-        "before": str(before.folder),
-        "after": str(after.folder),
-        "frames": len(before.frames),
-        "changed": changed,
-        "identical": not changed,
-        "metrics": metrics,
-        "failures": failures,
-    }
+    metrics = {n: m for n, m in found.items() if m.before is not None or m.after is not None}
+    return Comparison(before.folder, after.folder, len(keys[0]), changed, metrics, failures)
 
 
-def describe(result: Mapping[str, Any]) -> str:
-    """The comparison in plain words."""
-    lines = [f"{len(result['changed'])} of {result['frames']} frames changed"]
-    for name, values in result["metrics"].items():
-        a, b = ("-" if values[k] is None else f"{values[k]:.4g}" for k in ("before", "after"))
-        lines.append(f"{name:12} {a:>10} {b:>10}")
-    return "\n".join(lines)
-
-
-def write_comparison(path: Path, before: Run, after: Run, result: Mapping[str, Any]) -> None:
+def write_comparison(path: Path, before: Run, after: Run, result: Comparison) -> None:
     """Write the HTML page of a comparison, with the changed frames of both runs side by side."""
     write_page(
         path,
         "comparison.html",
         title=f"Comparison over {Path(before.summary['source']).name}",
         subtitle=f"{before.folder} against {after.folder}",
-        badge="failed" if result["failures"] else "passed",
+        badge="failed" if result.failures else "passed",
         result=result,
         figures={
-            "frames": str(result["frames"]),
-            "frames changed": str(len(result["changed"])),
+            "frames": str(result.frames),
+            "frames changed": str(len(result.changed)),
             "digest before": before.summary["digest"][:8],
             "digest after": after.summary["digest"][:8],
         },
         more_is_better=_DIRECTIONS,
-        frames=_sample_frames(before, after, result["changed"]),
+        frames=_sample_frames(before, after, result.changed),
     )
 
 

@@ -27,6 +27,7 @@ from ssap_ros.replay.bags.depth import DepthImages, ObjectsTruth
 from ssap_ros.replay.bags.ground_truth import GroundTruth
 from ssap_ros.replay.bags.messages import DETECTIONS, DETECTIONS_3D, IMAGE
 from ssap_ros.replay.bags.reader import BagReader
+from ssap_ros.replay.frames import FrameSource
 from ssap_ros.replay.play.parameters import checked_parameters
 from ssap_ros.replay.play.play import PlayOptions, camera_names, play
 from ssap_ros.replay.report.report import write_report
@@ -34,7 +35,7 @@ from ssap_ros.replay.review.environment import describe_environment, describe_mo
 from ssap_ros.replay.review.review import RECORDING, review
 from ssap_ros.replay.review.scores import ReplayScores
 from ssap_ros.replay.review.summarise import summarise
-from ssap_ros.replay.sources import FrameSource, bag_of, open_source
+from ssap_ros.replay.sources import bag_of, open_source
 from ssap_ros.replay.summary import ReplaySummary
 
 _LOG = logging.getLogger(__name__)
@@ -56,13 +57,16 @@ _OWN = (
 class ReplayOptions:
     """What to replay and how.
 
-    max_frames: end after so many. topics: image topics of a bag, one per camera; see open_source.
-    gt_instances, gt_detections: truth topics, one per camera or none; see ground_truth.py. Without
-        gt_detections the topic `detections` beside the instances is taken, if there is one.
-    depth_topic: depth images of the only camera, aligned to it; empty = no depth node. Only images
-        with the stamp of a frame are played.
-    depth_info_topic: their camera_info; empty = `camera_info` beside them.
-    gt_objects: topic of the true objects in space.
+    Attributes:
+        max_frames: End after so many.
+        topics: Image topics of a bag, one per camera; see open_source.
+        gt_instances, gt_detections: Truth topics, one per camera or none; see ground_truth.py.
+            Without gt_detections the topic `detections` beside the instances is taken, if there is
+            one.
+        depth_topic: Depth images of the only camera, aligned to it; empty = no depth node. Only
+            images with the stamp of a frame are played.
+        depth_info_topic: Their camera_info; empty = `camera_info` beside them.
+        gt_objects: Topic of the true objects in space.
     """
 
     max_frames: int | None = None
@@ -82,7 +86,11 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """scores: None without truth, to be merged over bags."""
+    """What a replay came to.
+
+    Attributes:
+        scores: None without truth, to be merged over bags.
+    """
 
     summary: ReplaySummary
     scores: ReplayScores | None
@@ -97,8 +105,13 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     policy "every", a frame without exactly one output, and whatever of the source could not be
     read.
 
-    Raises InputError for the source, the truth or the folder, ModelError for the model, NodeError
-    if the node dies or falls silent.
+    Returns:
+        The summary, and the scores where there is truth.
+
+    Raises:
+        InputError: The source, the truth or the folder cannot be used.
+        ModelError: The model cannot be used.
+        NodeError: The node dies or falls silent.
     """
     options = options or ReplayOptions()
     parameters = checked_parameters(options.play.parameters)
@@ -150,9 +163,19 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
 def open_truths(
     stack: contextlib.ExitStack, source: str, options: ReplayOptions, names: Mapping[int, str]
 ) -> list[GroundTruth]:
-    """The truth of each camera, to be closed by `stack`; none if none was asked for.
+    """Open the truth of each camera.
 
-    names: class name by class id of the model. Raises InputError if the classes differ.
+    Args:
+        stack: Closes them.
+        source: What is played.
+        options: Name the topics of the truth.
+        names: Class name by class id of the model.
+
+    Returns:
+        One per camera; none if none was asked for.
+
+    Raises:
+        InputError: The classes differ.
     """
     bag = bag_of(source)
     if bag is None:

@@ -17,9 +17,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +28,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.replay.bags.camera_topics import choose_camera
 from ssap_ros.replay.bags.messages import COMPRESSED_IMAGE, IMAGE, stamp_of
 from ssap_ros.replay.bags.reader import BagMessage, BagReader, find_bags, is_bag
+from ssap_ros.replay.frames import Frame, FrameSource
 from ssap_ros.replay.video_clock import VideoClock
 from ssap_ros.types import ImageArray
 
@@ -39,83 +38,8 @@ _SCENE_SIZE = (480, 640)
 _SCENE_FRAMES = 100
 _END_OF_TIME = (1 << 31) * 1_000_000_000  # of a stamp, in nanoseconds
 _LOG = logging.getLogger(__name__)
-_TOLD = 3  # reasons why frames are unreadable, of one source
 _GRAB_ATTEMPTS = 10  # a decoder recovers from a damaged frame at the next key frame
 _IMAGE_FIELDS = ("header", "height", "width", "encoding", "is_bigendian", "step", "data")
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of one camera.
-
-    index: position in the source. camera: position in `cameras` of the source. stamp: of the
-    header, in nanoseconds. logged: when it was recorded, in nanoseconds; the pace of real time.
-    frame_id: of the header. image: RGB uint8 (H, W, 3) contiguous; None if there is a `msg`, the
-    sensor_msgs/Image as the bag has it. file: the image file it was read from, if it is one.
-    """
-
-    index: int
-    camera: int
-    stamp: int
-    logged: int
-    frame_id: str = "camera"
-    image: ImageArray | None = None
-    msg: Any = None
-    file: Path | None = None
-    significant_bits: int = 0
-
-    def rgb(self) -> ImageArray:
-        """The picture, RGB uint8 (H, W, 3) contiguous. Raises ValueError if it cannot be read."""
-        if self.image is not None:
-            return self.image
-        from ssap_ros.messages import image_to_rgb
-
-        return image_to_rgb(self.msg, self.significant_bits)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)."""
-        if self.image is not None:
-            return self.image.shape[0], self.image.shape[1]
-        return int(self.msg.height), int(self.msg.width)
-
-
-@dataclass
-class FrameSource:
-    """Frames in order, to be iterated once.
-
-    name: what is shown to the user. fps: nominal frames per second and camera. n_frames: how many
-    are expected, None if unknown. cameras: topics of the bag, or the name of what it is instead.
-    other_topics: with images, that were not taken.
-    skipped: frames that could not be decoded so far. damage: what is wrong with the source as far
-    as it was read, one line each.
-    """
-
-    name: str
-    fps: float
-    n_frames: int | None
-    cameras: tuple[str, ...] = ("camera",)
-    other_topics: tuple[str, ...] = ()
-    skipped: int = 0
-    damage: list[str] = field(default_factory=list)
-    _frames: Iterator[Frame] = iter(())
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def describe_topics(self) -> str:
-        """Which topics of a bag are taken, and how to take others; empty if it is no bag."""
-        if not self.cameras[0].startswith("/"):
-            return ""
-        text = f"playing {', '.join(self.cameras)}"
-        others = ", ".join(f"--topic {topic}" for topic in self.other_topics)
-        return f"{text}; instead, or beside it: {others}" if others else text
-
-    def skip(self, reason: str) -> None:
-        """Count a frame that could not be decoded, and tell about the first few."""
-        if self.skipped < _TOLD:
-            self.damage.append(reason)
-        self.skipped += 1
 
 
 def open_source(
@@ -128,11 +52,19 @@ def open_source(
 ) -> FrameSource:
     """Open a video, an image or a folder of them, a ROS 2 bag (mcap, sqlite3), `scenes[:SEED]`.
 
-    max_frames: end after so many frames; None takes all, of the endless street 100.
-    significant_bits: of images of 16 bits, see `image_to_rgb`.
-    topics: image topics of a bag, one per camera; without any, see `choose_camera`, of those that
-        are none of `not_topics` and, if given, of the image `transport` "raw" or "compressed".
-    Raises InputError, naming the reason, if nothing can be read from it.
+    Args:
+        spec: What to open.
+        max_frames: End after so many frames; None takes all, of the endless street 100.
+        topics: Image topics of a bag, one per camera; without any, see `choose_camera`.
+        not_topics: Image topics that are no camera's.
+        transport: "raw" or "compressed": only such topics; empty: both.
+        significant_bits: Of images of 16 bits, see `image_to_rgb`.
+
+    Returns:
+        The frames.
+
+    Raises:
+        InputError: Nothing can be read from it; the message has the reason.
     """
     if max_frames is not None and max_frames < 1:
         raise InputError(f"expected at least 1 frame, got {max_frames}")
@@ -222,7 +154,7 @@ def _open_images(path: Path) -> _Opened:
 
 
 def _open_video(path: Path) -> _Opened:
-    # errors are told by us, in one line; the reader of MJPEG, whose files FFmpeg reads, prints them
+    # we report errors in one line; the reader of MJPEG, whose files FFmpeg reads, prints them
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     readers = (b for b in cv2.videoio_registry.getStreamBackends() if b != cv2.CAP_OPENCV_MJPEG)

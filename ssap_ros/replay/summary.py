@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SCORES = ("AP", "AP50", "PQ", "SQ", "RQ", "mIoU")
+BATCH_SCORES = ("AP", "AP50", "PQ", "mIoU")
 _OPTIONAL = (
     *("scores", "curves", "frames_without_truth"),
     *("objects_total", "frames_without_depth", "scores_3d"),
@@ -92,7 +93,14 @@ class ReplaySummary(PlaybackFigures):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReplaySummary:
-        """From what summary.json holds. Raises KeyError if something is missing."""
+        """Read what summary.json holds.
+
+        Returns:
+            The summary; keys that it does not know are left out.
+
+        Raises:
+            KeyError: Something is missing.
+        """
         known = {field.name for field in fields(cls)}
         try:
             return cls(**{name: value for name, value in values.items() if name in known})
@@ -152,3 +160,78 @@ class ReplaySummary(PlaybackFigures):
         found = [f"{share:.0%} of the truth within {d}" for d, share in recall.items() if share]
         centre = "" if error is None else f", centres {error:.2f} m off (median)"
         return f", {', '.join(found) or 'none near the truth'}{centre}{words}"
+
+
+@dataclass(frozen=True)
+class BagSummary:
+    """One bag of a batch.
+
+    Attributes:
+        name: Of its folder, unique in the batch.
+        error: Why it was not replayed; empty if it was.
+        replay: None if it was not replayed.
+    """
+
+    name: str
+    error: str
+    replay: ReplaySummary | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For summary.json: the figures of the bag beside its name, or the error alone."""
+        values: dict[str, Any] = {"name": self.name, "error": self.error}
+        if self.replay is None:
+            return values
+        kept = ("source", "frames_in", "frames_out", "fps", "latency_ms", "flicker", "digest")
+        scores = self.replay.scores or {}
+        return {
+            **values,
+            **{name: getattr(self.replay, name) for name in kept},
+            **{name: scores.get(name) for name in BATCH_SCORES},
+            "problems": self.replay.problems,
+        }
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """Several replays merged over all their frames; see ReplaySummary.
+
+    Attributes:
+        problems: Of all bags, each with the name of its bag; empty if the result is whole.
+        scores, curves: None without ground truth, or with truths of different classes.
+    """
+
+    frames_in: int
+    frames_out: int
+    frames_dropped: int
+    frames_failed: int
+    frames_unreadable: int
+    problems: list[str]
+    latency_ms: Percentiles
+    instances_total: int
+    classes: Mapping[str, int]
+    bags: list[BagSummary]
+    scores: Mapping[str, Any] | None = None
+    curves: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For summary.json; what there is only with ground truth is left out without."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["bags"] = [bag.as_dict() for bag in self.bags]
+        return {name: value for name, value in values.items() if value is not None}
+
+    def describe(self, out: Path) -> str:
+        """How many bags and frames, how well, and where the report is, in plain words."""
+        lines = [
+            f"{self.replayed} of {len(self.bags)} bags replayed, {self.frames_out} of "
+            f"{self.frames_in} frames processed"
+        ]
+        if scores := self.scores:
+            known = [f"{n} {scores[n]:.3f}" for n in BATCH_SCORES if scores[n] is not None]
+            lines.append(f"scores on {scores['frames']} frames: {', '.join(known)}")
+        lines.append(f"merged report: {out}")
+        return "\n".join(lines)
+
+    @property
+    def replayed(self) -> int:
+        """Number of bags that were replayed."""
+        return sum(bag.replay is not None for bag in self.bags)

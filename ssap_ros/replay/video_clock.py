@@ -21,7 +21,8 @@ _LONGEST_GAP_MS = 86_400_000.0  # between two frames
 class VideoClock:
     """Stamps of a video's frames: the container's, which may be unevenly apart.
 
-    made_up: how many frames it has none for; they follow at the frame rate.
+    Attributes:
+        made_up: How many frames it has none for; they follow at the frame rate.
     """
 
     def __init__(self, fps: float) -> None:

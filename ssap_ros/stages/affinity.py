@@ -32,9 +32,10 @@ from ssap_ros.types import (
 class AffinityLogits:
     """What the network says of pixel pairs; the partition makes costs of it where it needs them.
 
-    levels: directed logits, float32 (window**2, h, w).
-    scores: the distribution over the object classes alone with which the partition refines the
-        finest level (Eq. 6-8), float32 (n_things, h, w); None if it does not.
+    Attributes:
+        levels: Directed logits, float32 (window**2, h, w).
+        scores: The distribution over the object classes alone with which the partition refines the
+            finest level (Eq. 6-8), float32 (n_things, h, w); None if it does not.
     """
 
     levels: tuple[FloatArray, ...]
@@ -45,7 +46,8 @@ class AffinityLogits:
 class EdgeCosts:
     """Signed costs of undirected pixel pairs (Eq. 2-3), already refined, as a GPU makes them.
 
-    levels: float16 (12, h, w).
+    Attributes:
+        levels: float16 (12, h, w).
     """
 
     levels: tuple[HalfArray, ...]
@@ -56,9 +58,10 @@ class EdgeCosts:
 class AffinityPyramid:
     """The grids to be partitioned, finest level first, cut to the cells that lie in the image.
 
-    edges: of each level, as logits or as costs.
-    classes: per level, uint8 (h, w); 0 = not a thing, k = class id thing_ids[k - 1].
-    probabilities: class distribution at the finest level, float32 or float16 (n_classes, h, w).
+    Attributes:
+        edges: Of each level, as logits or as costs.
+        classes: Per level, uint8 (h, w); 0 = not a thing, k = class id thing_ids[k - 1].
+        probabilities: Class distribution at the finest level, float32 or float16 (n_classes, h, w).
     """
 
     edges: AffinityLogits | EdgeCosts
@@ -74,9 +77,15 @@ def affinity_pyramid(
 ) -> AffinityPyramid:
     """Turn the logits of the finest `len(output.semantic)` levels into a pyramid of logits.
 
-    content: (height, width) of the image in network pixels; cells beyond it are cut off.
-    segmentation_refinement: have the finest affinities weakened between pixels of different class
-        distributions.
+    Args:
+        output: Of the network.
+        info: What the model says about itself.
+        content: (height, width) of the image in network pixels; cells beyond it are cut off.
+        segmentation_refinement: Have the finest affinities weakened between pixels of different
+            class distributions.
+
+    Returns:
+        The pyramid, finest level first.
     """
     cells = content_cells(content, info.levels[0], len(output.semantic))
     semantic = [s[:, :h, :w] for s, (h, w) in zip(output.semantic, cells, strict=True)]
@@ -92,27 +101,39 @@ def affinity_pyramid(
 def content_cells(
     content: tuple[int, int], finest_level: int, n_levels: int
 ) -> list[tuple[int, int]]:
-    """Rows and columns of cells per level, finest first, that an image of size `content` fills.
+    """Count the cells that an image of size `content`, (height, width) in network pixels, fills.
 
     At the finest level those are the cells whose centre lies in the image, at least one; each level
     then has half the size of the one before, rounded up.
+
+    Returns:
+        (rows, columns) per level, finest first.
     """
     height, width = (max(1, ceil(side / finest_level - 0.5)) for side in content)
     return [(ceil(height / 2**i), ceil(width / 2**i)) for i in range(n_levels)]
 
 
 def thing_classes(logits: FloatArray, thing_ids: tuple[int, ...]) -> ClassArray:
-    """The best class of each pixel, uint8 (h, w): 1 + its index in `thing_ids`, 0 if it is none.
+    """Take the best class of each pixel; the lower class id wins a tie.
 
-    logits: (n_classes, h, w); the lower class id wins a tie.
+    Args:
+        logits: (n_classes, h, w).
+        thing_ids: Ids of the thing classes.
+
+    Returns:
+        uint8 (h, w): 1 + its index in `thing_ids`, 0 if it is none of them.
     """
     return core.thing_classes(logits, thing_ids)
 
 
 def softmax(logits: FloatArray, class_ids: Sequence[int] | None = None) -> FloatArray:
-    """The distribution of each pixel over the classes, or over those with `class_ids` alone.
+    """Compute the distribution of each pixel over the classes.
 
-    logits: float32 (n_classes, h, w). Returns float32 of as many maps as classes were asked for,
-    NaN where a logit of them is not finite.
+    Args:
+        logits: float32 (n_classes, h, w).
+        class_ids: Over these alone; None takes all.
+
+    Returns:
+        float32 of as many maps as classes were asked for, NaN where a logit of them is not finite.
     """
     return core.softmax(logits, class_ids)

@@ -40,7 +40,14 @@ class ClassChoice:
 
     @classmethod
     def of(cls, config: SsapConfig, info: ModelInfo) -> ClassChoice:
-        """Raises InputError for the name of a class that is no thing class of the model."""
+        """Read the choice of classes from the settings.
+
+        Returns:
+            The choice.
+
+        Raises:
+            InputError: A name is no thing class of the model.
+        """
         things = {info.classes[k]: k for k in info.thing_ids}
         wanted, scores = set(filter(None, config.classes)), class_scores(config)
         for setting, names in (("classes", wanted), ("class_score_thresholds", set(scores))):

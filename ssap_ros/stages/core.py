@@ -106,7 +106,7 @@ def cascaded_graph_partition(
         linkage,
         arguments.milliseconds(max_ms),
     )
-    if not report.is_valid:  # told by the core, which has looked at what matters
+    if not report.is_valid:  # reported by the core, which has looked at what matters
         for name, levels in (("costs", costs), ("long_range", long_range)):
             for i, level in enumerate(levels):
                 arguments.require_finite(f"{name}[{i}]", level)
@@ -197,17 +197,25 @@ class UpsampledSegments:
         self._runs = _core.upsampled_runs(labels, *arguments.output_size("size", size), scale)
 
     def extents(self) -> NDArray[np.int64]:
-        """(N + 1, 5) int64, background first: area, left, top, right, bottom in pixels.
+        """Measure every segment, background first.
 
-        Right and bottom are the first column and row beyond a segment. The area is 0 where none of
-        its pixels is left.
+        Returns:
+            (N + 1, 5) int64: area, left, top, right, bottom in pixels. Right and bottom are the
+            first column and row beyond a segment. The area is 0 where none of its pixels is left.
         """
         return self._runs.extents(self._n_labels)
 
     def paint(self, new_label: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        """The image, uint16 (H, W), in which label k has become new_label[k].
+        """Paint the label image; label k becomes new_label[k].
 
-        new_label: uint16 (N + 1,).
+        Args:
+            new_label: uint16 (N + 1,).
+
+        Returns:
+            uint16 (H, W).
+
+        Raises:
+            InputError: It is another array.
         """
         new_label = arguments.checked_array("new_label", new_label, (np.uint16,), 1)
         if len(new_label) != self._n_labels:
@@ -298,6 +306,9 @@ def area_resize(
         offset: three numbers.
         tensor: float32 (1, 3, h, w), contiguous, at least of that size; its upper left corner is
             written, nothing else.
+
+    Raises:
+        InputError: An array is another, or `tensor` is smaller than `size`.
     """
     image = arguments.checked_array("image", image, (np.uint8,), 3)
     if image.shape[2] != 3 or image.size == 0:

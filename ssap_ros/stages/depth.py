@@ -129,10 +129,13 @@ class CameraRays:
 
 
 def depth_in_metres(depth: Depth) -> FloatArray:
-    """A depth image in metres, float32 (H, W), 0 where there is none.
+    """Convert a depth image.
 
     Args:
         depth: uint16 in millimetres (16UC1), or float32 in metres (32FC1).
+
+    Returns:
+        Metres, float32 (H, W), 0 where there is none.
 
     Raises:
         InputError: It is another image.
@@ -155,11 +158,11 @@ def locate(
     erosion: int = 2,
     up: Sequence[float] = CAMERA_UP,
 ) -> list[Object3D]:
-    """The objects in space, those that have depth.
+    """Place the objects in space.
 
     The depth of an object is the median over its mask, eroded since depth bleeds over edges; what
-    lies farther from it than 3.5 standard deviations, by the median deviation, is left out. The
-    box stands upright, around the rest.
+    lies farther from it than 3.5 standard deviations, by the median deviation, is left out. The box
+    stands upright, around the rest.
 
     Args:
         labels: uint16 (H, W), k = the instance of `boxes[k - 1]`.
@@ -168,6 +171,9 @@ def locate(
         rays: Of the camera.
         erosion: Pixels at the rim of a mask that are not trusted.
         up: Upwards in camera coordinates, a unit vector.
+
+    Returns:
+        Those objects that have depth.
 
     Raises:
         InputError: The images are not of one size, or a box is not inside of them.
@@ -194,7 +200,7 @@ def locate(
 def without_classes(
     depth: Depth, labels: Labels, class_ids: Sequence[int], hidden: Collection[int], dilation: int
 ) -> Depth:
-    """The depth image without the instances of some classes: 0 there, which is "no depth".
+    """Clear the instances of some classes from a depth image.
 
     Args:
         depth: uint16 or float32 (H, W).
@@ -202,6 +208,9 @@ def without_classes(
         class_ids: Of the instances.
         hidden: Ids of the classes to leave out.
         dilation: How far around them, in pixels.
+
+    Returns:
+        A copy, 0 there, which is "no depth".
 
     Raises:
         InputError: The images are not of one size.
@@ -307,11 +316,14 @@ def _upright_frame(up: Sequence[float]) -> FloatArray:
 
 
 def _heading(ground: FloatArray) -> float:
-    """The angle, from 0 to 90 degrees, of the box whose sides the points (2, N) are closest to.
+    """Find the turn of the box whose sides the points (2, N) are closest to.
 
     The closeness criterion of Zhang et al., Efficient L-Shape Fitting for Vehicle Detection Using
-    Laser Scanners, IEEE Intelligent Vehicles 2017: of a corner that is seen, the box of least area
-    would lie along the diagonal as well as along the sides.
+    Laser Scanners, IEEE Intelligent Vehicles 2017: of a corner that is in view, the box of least
+    area would lie along the diagonal as well as along the sides.
+
+    Returns:
+        The angle in radians, 0 to pi / 2.
     """
     sample = ground[:, :: math.ceil(ground.shape[1] / _HEADING_SAMPLES)]
     distances = []

@@ -35,19 +35,23 @@ def extract_instances(
     min_area: int,
     score_logistic: tuple[float, float] = (1.0, 0.0),
 ) -> tuple[NDArray[np.uint16], tuple[Instance, ...]]:
-    """The instances of one image, in descending score, with their masks.
+    """Make the ranked instances of one image, with their masks.
 
-    labels: partition of the finest level, int32 (h, w), 0 = background, 1..N.
-    classes: its class map, uint8 (h, w), k = thing_ids[k - 1].
-    probabilities: its class distribution, float32 (n_classes, h, w), indexed by class id.
-    size: (H, W) of the source image.
-    cells_per_pixel: cells of the finest level per source pixel.
-    score_threshold: instances of a lower score are dropped; one for all, or one per class id.
-    min_area: instances smaller than this many source pixels are dropped.
-    score_logistic: see `ModelInfo.score_logistic`.
+    Args:
+        labels: Partition of the finest level, int32 (h, w), 0 = background, 1..N.
+        classes: Its class map, uint8 (h, w), k = thing_ids[k - 1].
+        probabilities: Its class distribution, float32 (n_classes, h, w), indexed by class id.
+        thing_ids: Ids of the thing classes.
+        size: (H, W) of the source image.
+        cells_per_pixel: Cells of the finest level per source pixel.
+        score_threshold: Instances of a lower score are dropped; one for all, or one per class id.
+        min_area: Instances smaller than this many source pixels are dropped.
+        score_logistic: See `ModelInfo.score_logistic`.
 
-    Returns the label image, uint16 (H, W), in which k is the mask of instances[k - 1]; the masks do
-    not depend on which other instances were dropped.
+    Returns:
+        The label image, uint16 (H, W), in which k is the mask of instances[k - 1], and the
+        instances in descending score. The masks do not depend on which other instances were
+        dropped.
     """
     class_ids, scores = vote(labels, classes, probabilities, thing_ids)
     scores = calibrated(scores, score_logistic)
@@ -83,11 +87,14 @@ def vote(
     probabilities: FloatOrHalfArray,
     thing_ids: tuple[int, ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Class id and score of every instance, two arrays (N,); arguments as in `extract_instances`.
+    """Give every instance a class and a score; arguments as in `extract_instances`.
 
     The class is the one that most cells of the instance have; the larger summed probability decides
-    a tie. The score is the mean probability of that class over the instance, times
-    sqrt(min(1, cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
+    a tie. The score is the mean probability of that class over the instance, times sqrt(min(1,
+    cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
+
+    Returns:
+        Class ids and scores, two arrays (N,).
     """
     table = core.count_votes(labels, classes, probabilities, thing_ids)
     n, n_things = len(table), len(thing_ids)

@@ -35,8 +35,11 @@ from ssap_ros.types import ClassArray, FloatArray, LabelArray
 class LevelReport:
     """One level of a cascade: nodes of its graph, wall time in milliseconds by stage.
 
-    costs_ms: edge costs. graph_ms: the rest of building the graph. solve_ms: contraction.
-    labels_ms: labels, and proposals for the next level.
+    Attributes:
+        costs_ms: Edge costs.
+        graph_ms: The rest of building the graph.
+        solve_ms: Contraction.
+        labels_ms: Labels, and proposals for the next level.
     """
 
     n_nodes: int
@@ -50,9 +53,10 @@ class LevelReport:
 class CascadeReport:
     """How a call of `cascaded_graph_partition` went; pass an empty one to have it filled.
 
-    complete: False if the time was up before the finest level was solved.
-    levels: the levels worked on, coarsest first.
-    workspace_bytes: memory that the core keeps for the next call of this kind.
+    Attributes:
+        complete: False if the time was up before the finest level was solved.
+        levels: The levels worked on, coarsest first.
+        workspace_bytes: Memory that the core keeps for the next call of this kind.
     """
 
     complete: bool = True
@@ -73,11 +77,16 @@ def edge_costs(
     clamped to [eps, 1 - eps]. With `scores` the average is first multiplied by exp(-JS) of the two
     pixels' class distributions (segmentation refinement, Eq. 6-8).
 
-    affinities: (24 or 25, H, W) float32 or float16, row-major over the 5x5 window with or without
-        its centre; probabilities, or logits if `logits`.
-    scores: (C, H, W) float32 or float16, for each pixel a distribution over the object classes.
-    Returns (12, H, W) float32 for the forward displacements (dy, dx) = (0, 1), (0, 2), (1, -2),
-    ..., (1, 2), (2, -2), ..., (2, 2); 0 where the neighbour is outside.
+    Args:
+        affinities: (24 or 25, H, W) float32 or float16, row-major over the 5x5 window with or
+            without its centre; probabilities, or logits if `logits`.
+        logits: Whether `affinities` are logits.
+        eps: Least and, as 1 - eps, greatest probability.
+        scores: (C, H, W) float32 or float16, for each pixel a distribution over the object classes.
+
+    Returns:
+        (12, H, W) float32 for the forward displacements (dy, dx) = (0, 1), (0, 2), (1, -2), ...,
+        (1, 2), (2, -2), ..., (2, 2); 0 where the neighbour is outside.
     """
     return core.edge_costs(affinities, logits, eps, scores)
 
@@ -104,26 +113,32 @@ def cascaded_graph_partition(
     for the classes and O(E log E) in the E pixel pairs outside of proposals; only their costs are
     computed or looked at.
 
-    costs: one float32 or float16 array per level, finest level first; each level has half the size
-        of the one before, rounded up. Either (12, H, W) costs as from `edge_costs`, or
-        (24 or 25, H, W) directed affinity logits, from which the costs are made with `eps`.
-    classes: one (H, W) uint8 array per level; 0 = not a thing. Different classes are never joined,
-        except at the finest level if `joint_finest`.
-    scores: (C, H, W) float32 or float16 class distributions that refine the finest level's logits
-        as in `edge_costs`; only for logits.
-    long_range: costs or logits of levels coarser than the coarsest of `costs`, the next one first.
-        They join the coarsest graph as sparse edges between the pixels at the cells' centres.
-    erosion_radius: distance, in pixels of the level to be solved, that the inner region of a
-        segment keeps from the other segments.
-    linkage: which clusters attract most: "sum" by the sum of the costs between them (greedy
-        additive edge contraction), "mean" by their mean, "mutex" by the cost of the largest
-        magnitude (mutex watershed).
-    max_ms: time after which the rest is given up. The labels are then those of the last level that
-        was finished, or of the coarsest one as far as it had come.
-    report: filled with how it went, `complete` among it.
-    Returns (H, W) int32 of the finest level: 0 = background, 1..N in raster order of first pixels.
+    Args:
+        costs: One float32 or float16 array per level, finest level first; each level has half the
+            size of the one before, rounded up. Either (12, H, W) costs as from `edge_costs`, or (24
+            or 25, H, W) directed affinity logits, from which the costs are made with `eps`.
+        classes: One (H, W) uint8 array per level; 0 = not a thing. Different classes are never
+            joined, except at the finest level if `joint_finest`.
+        scores: (C, H, W) float32 or float16 class distributions that refine the finest level's
+            logits as in `edge_costs`; only for logits.
+        long_range: Costs or logits of levels coarser than the coarsest of `costs`, the next one
+            first. They join the coarsest graph as sparse edges between the pixels at the cells'
+            centres.
+        eps: See `edge_costs`.
+        erosion_radius: Distance, in pixels of the level to be solved, that the inner region of a
+            segment keeps from the other segments.
+        joint_finest: Whether the finest level joins pixels of different classes.
+        linkage: Which clusters attract most: "sum" by the sum of the costs between them (greedy
+            additive edge contraction), "mean" by their mean, "mutex" by the cost of the largest
+            magnitude (mutex watershed).
+        max_ms: Time after which the rest is given up. The labels are then those of the last level
+            that was finished, or of the coarsest one as far as it had come.
+        report: Filled with how it went, `complete` among it.
+
+    Returns:
+        (H, W) int32 of the finest level: 0 = background, 1..N in raster order of first pixels.
     """
-    labels, told = core.cascaded_graph_partition(
+    labels, outcome = core.cascaded_graph_partition(
         costs,
         classes,
         scores,
@@ -135,12 +150,12 @@ def cascaded_graph_partition(
         max_ms,
     )
     if report is not None:
-        report.complete = told.is_complete
+        report.complete = outcome.is_complete
         report.levels = [
             LevelReport(x.n_nodes, x.costs_ms, x.graph_ms, x.solve_ms, x.labels_ms)
-            for x in told.levels
+            for x in outcome.levels
         ]
-        report.workspace_bytes = told.bytes
+        report.workspace_bytes = outcome.bytes
     return labels
 
 
@@ -154,10 +169,14 @@ def greedy_additive(
     clusters have a positive sum between them. O(E log E) time, about 25 E bytes. Source: Keuper et
     al., ICCV 2015; `linkage` "mean": Bailoni et al., CVPR 2022; "mutex": Wolf et al., ECCV 2018.
 
-    uv_ids: (E, 2) integers in [0, n_nodes), no loops; parallel edges are summed.
-    costs: (E,) float32 or float64 within the range of float32; positive attracts.
-    linkage: what decides instead of the sum, as in `cascaded_graph_partition`.
-    Returns (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
+    Args:
+        n_nodes: Number of nodes.
+        uv_ids: (E, 2) integers in [0, n_nodes), no loops; parallel edges are summed.
+        costs: (E,) float32 or float64 within the range of float32; positive attracts.
+        linkage: What decides instead of the sum, as in `cascaded_graph_partition`.
+
+    Returns:
+        (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
     """
     return core.greedy_additive(n_nodes, uv_ids, costs, linkage)
 
@@ -176,19 +195,29 @@ def kernighan_lin(
     `multicut_objective`, which never rises. A pass takes O(E log E) plus O(degree log E) for every
     move that it tries.
 
-    uv_ids, costs: the graph, as in `greedy_additive`; the nodes are those of `labels`.
-    labels: (n_nodes,) integers, one per cluster.
-    max_ms, max_moves: limits on the time and on the number of moves tried, None for none.
-    Returns (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
+    Args:
+        uv_ids: Edges, as in `greedy_additive`; the nodes are those of `labels`.
+        costs: Of the edges, as in `greedy_additive`.
+        labels: (n_nodes,) integers, one per cluster.
+        max_ms: Limit on the time, None for none.
+        max_moves: Limit on the number of moves tried, None for none.
+
+    Returns:
+        (n_nodes,) int64: labels 0, 1, 2, ... in the order of each cluster's first node.
     """
     return core.kernighan_lin(uv_ids, costs, labels, max_ms, max_moves)
 
 
 def multicut_objective(uv_ids: NDArray[Any], costs: NDArray[Any], labels: NDArray[Any]) -> float:
-    """The multicut cost of a labelling (Eq. 4): the sum of the costs of the edges that it cuts.
+    """Sum the costs of the edges that a labelling cuts: its multicut cost (Eq. 4).
 
-    uv_ids: (E, 2) integers in [0, n), no loops; costs: (E,) float32 or float64; labels: (n,)
-    integers.
+    Args:
+        uv_ids: (E, 2) integers in [0, n), no loops.
+        costs: (E,) float32 or float64.
+        labels: (n,) integers.
+
+    Returns:
+        The sum.
     """
     return core.multicut_objective(uv_ids, costs, labels)
 
@@ -199,10 +228,13 @@ def upsample_labels(labels: LabelArray, size: tuple[int, int], scale: float) -> 
     Each output pixel takes the label with the largest sum of bilinear weights among the four cells
     around it (on ties that of the nearest cell); background is a label like any other.
 
-    labels: (h, w) int32.
-    size: (H, W) of the result.
-    scale: label cells per output pixel; the centre of output pixel (y, x) lies at
-        ((y + 0.5) * scale, (x + 0.5) * scale). Beyond the label map its outermost cells continue.
-    Returns (H, W) int32.
+    Args:
+        labels: (h, w) int32.
+        size: (H, W) of the result.
+        scale: Label cells per output pixel; the centre of output pixel (y, x) lies at ((y + 0.5) *
+            scale, (x + 0.5) * scale). Beyond the label map its outermost cells continue.
+
+    Returns:
+        (H, W) int32.
     """
     return core.upsample_labels(labels, size, scale)

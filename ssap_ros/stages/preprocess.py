@@ -25,13 +25,18 @@ from ssap_ros.types import FloatArray, ImageArray, ModelInfo
 def preprocess(image: ImageArray, info: ModelInfo, long_side: int) -> tuple[FloatArray, float]:
     """Fit `image` into the network input, top left, and normalise it.
 
-    image: uint8 (H, W, 3) RGB.
-    long_side: longer side in network pixels that the image is scaled to. A model of fixed input
-        size ignores it: there the image takes as much of that size as its aspect ratio allows.
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        info: What the model says about its input.
+        long_side: Longer side in network pixels that the image is scaled to. A model of fixed input
+            size ignores it: there the image takes as much of that size as its aspect ratio allows.
 
-    Returns the network input, float32 (1, 3, h, w), h and w multiples of the coarsest level and
-    padded right and below with the mean colour; and the scale, network pixels per source pixel.
-    Raises ValueError if `image` is not such an array or is empty.
+    Returns:
+        The network input, float32 (1, 3, h, w), h and w multiples of the coarsest level and padded
+        right and below with the mean colour; and the scale, network pixels per source pixel.
+
+    Raises:
+        ValueError: `image` is not such an array or is empty.
     """
     fitted = fit_input(image, info, long_side)
     rows, columns = fitted.content
@@ -48,8 +53,10 @@ def preprocess(image: ImageArray, info: ModelInfo, long_side: int) -> tuple[Floa
 class Fit(NamedTuple):
     """How an image lies in the network input.
 
-    scale: network pixels per source pixel. content: (height, width) that the image takes there.
-    size: (height, width) of the network input.
+    Attributes:
+        scale: Network pixels per source pixel.
+        content: (height, width) that the image takes there.
+        size: (height, width) of the network input.
     """
 
     scale: float

@@ -31,11 +31,17 @@ def semantic_map(
     cells_per_pixel: float,
     hidden: frozenset[int] = frozenset(),
 ) -> NDArray[np.uint8]:
-    """The most probable class id of every pixel, uint8 (H, W).
+    """Take the most probable class of every pixel.
 
-    255 where that is no class but the background, or one of the `hidden` ids. probabilities: of the
-    finest level, float32 (n_classes, h, w). size: (H, W). cells_per_pixel: cells of that level per
-    pixel.
+    Args:
+        probabilities: Of the finest level, float32 (n_classes, h, w).
+        class_names: By class id.
+        size: (H, W) of the result.
+        cells_per_pixel: Cells of that level per pixel.
+        hidden: Class ids that become 255.
+
+    Returns:
+        Class ids, uint8 (H, W); 255 where the class is the background or hidden.
     """
     ids = np.arange(len(class_names), dtype=np.uint8)
     ids[[name in _NO_CLASS for name in class_names]] = UNLABELLED
@@ -47,9 +53,10 @@ def semantic_map(
 def confidence_map(
     probabilities: FloatOrHalfArray, size: tuple[int, int], cells_per_pixel: float
 ) -> NDArray[np.uint8]:
-    """The probability of the most probable class, 0-255 for 0-1, uint8 (H, W).
+    """Take the probability of the most probable class; arguments as in `semantic_map`.
 
-    Arguments as in `semantic_map`; interpolated linearly between the centres of the cells.
+    Returns:
+        0-255 for 0-1, uint8 (H, W), interpolated linearly between the centres of the cells.
     """
     cells: ImageArray = np.rint(255 * probabilities.max(axis=0)).astype(np.uint8)
     offset = cells_per_pixel / 2 - 0.5

@@ -23,7 +23,7 @@ from ssap_ros.types import Instance
 
 _MIN_SIMILARITY = 0.1
 _OTHER_CLASS = 0.5  # factor on the similarity of two objects of different classes
-_MAX_MISSED_S = 1.0  # a track that is not seen for longer ends
+_MAX_MISSED_S = 1.0  # a track that is not matched for longer ends
 _MAX_GAP_S = 2.0  # without a frame for longer, or backwards in time, all tracks end
 _NEW_SPEED = 0.4  # weight of the newest displacement in the velocity
 _MAX_CELLS = 1 << 15  # masks are compared on a grid of at most so many samples
@@ -33,10 +33,12 @@ _Vector = NDArray[np.float64]
 
 @dataclass
 class _Track:
-    """An object that was seen.
+    """An object that was matched.
 
-    box: (x, y, width, height); velocity: of the box's centre, (x, y) per second; all in pixels.
-    cells: samples of the mask, (row, column) each, when it was last seen.
+    Attributes:
+        box: (x, y, width, height).
+        velocity: Of the box's centre, (x, y) per second; all in pixels.
+        cells: Samples of the mask, (row, column) each, when it was last matched.
     """
 
     identity: int
@@ -47,7 +49,7 @@ class _Track:
     velocity: _Vector
 
     def shift(self, now_s: float) -> _Vector:
-        """How far the object has gone since it was seen, at constant velocity."""
+        """How far the object has gone since it was matched, at constant velocity."""
         return self.velocity * (now_s - self.seen_s)
 
 
@@ -69,9 +71,15 @@ class Tracker:
     def update(
         self, labels: NDArray[np.uint16], instances: Sequence[Instance], time_s: float
     ) -> tuple[int, ...]:
-        """The ids of `instances`, from 1, one each.
+        """Follow the objects into the next frame.
 
-        labels: uint16 (H, W), k = instances[k - 1]. time_s: when the image was taken, in seconds.
+        Args:
+            labels: uint16 (H, W), k = instances[k - 1].
+            instances: Of the frame.
+            time_s: When the image was taken, in seconds.
+
+        Returns:
+            Their ids, from 1, one each.
         """
         if labels.shape != self._size or not 0 <= time_s - self._time_s <= _MAX_GAP_S:
             self._tracks = []
@@ -81,7 +89,7 @@ class Tracker:
         cells = _cells_by_label(grid, len(instances))
         matches = self._match(grid, cells, instances, stride)
         tracks = [
-            self._seen(instance, cells[k], matches.get(k)) for k, instance in enumerate(instances)
+            self._moved(instance, cells[k], matches.get(k)) for k, instance in enumerate(instances)
         ]
         matched = {id(track) for track in matches.values()}
         missed = [
@@ -126,7 +134,7 @@ class Tracker:
             if similarity[row, k] >= _MIN_SIMILARITY
         }
 
-    def _seen(self, instance: Instance, cells: NDArray[np.int32], track: _Track | None) -> _Track:
+    def _moved(self, instance: Instance, cells: NDArray[np.int32], track: _Track | None) -> _Track:
         """The track of an instance as it is now: the one given, moved on, or a new one."""
         box, now_s = np.array(instance.bbox, float), self._time_s
         if track is None:

@@ -50,10 +50,15 @@ ROWS: tuple[tuple[str, dict[str, float], dict[str, dict[str, Any]]], ...] = (
 def train_rows(
     config_path: Path, data_root: Path | None
 ) -> list[tuple[str, dict[str, float], Path]]:
-    """Train and export the network of every row; name, the paper's scores and model of each.
+    """Train and export the network of every row.
 
-    config_path: the configuration of the last row, with the paper's balance, weight and kernel. The
-    runs lie in numbered folders under its `out`; what is there already is gone on with.
+    Args:
+        config_path: The configuration of the last row, with the paper's balance, weight and kernel.
+            The runs lie in numbered folders under its `out`; what is there already is gone on with.
+        data_root: Where the data are, if not where the configuration says.
+
+    Returns:
+        Name, the paper's scores and model of each row.
     """
     whole = load_train_config(config_path)
     results = []

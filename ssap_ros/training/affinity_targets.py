@@ -28,10 +28,15 @@ def sample_level(ids: Tensor, stride: int) -> Tensor:
 def affinity_targets(ids: Tensor, window: int) -> tuple[Tensor, Tensor]:
     """Affinities of each pixel to its window x window neighbours.
 
-    ids: integer (B, H, W); equal ids = same segment, labels as in `samples`.
-    Returns (same, valid), bool (B, window**2, H, W), channels row-major over (dy, dx). A pair is
-    invalid where the truth is unknown: the neighbour lies outside the image, a pixel is void, both
-    are of the same class without known instances, or one is unlabelled and the other no object.
+    Args:
+        ids: integer (B, H, W); equal ids = same segment, labels as in `samples`.
+        window: Side of the window in pixels, odd.
+
+    Returns:
+        (same, valid), bool (B, window**2, H, W), channels row-major over (dy, dx). A pair is
+        invalid where the truth is unknown: the neighbour lies outside the image, a pixel is void,
+        both are of the same class without known instances, or one is unlabelled and the other no
+        object.
     """
     neighbours = windows(ids, window)
     centre = ids[:, None]
@@ -49,9 +54,10 @@ def both_objects(ids: Tensor, window: int) -> Tensor:
 
 
 def windows(ids: Tensor, window: int) -> Tensor:
-    """The window x window neighbours of each pixel of (B, H, W), row-major: (B, window**2, H, W).
+    """Take the window x window neighbours of each pixel of (B, H, W).
 
-    Outside the image they are VOID.
+    Returns:
+        (B, window**2, H, W), row-major; VOID outside the image.
     """
     radius = window // 2
     height, width = ids.shape[1:]

@@ -52,8 +52,10 @@ def random_crop(
 ) -> Sample:
     """Scale by a log-uniform factor and crop to (height, width).
 
-    The crop is where two objects touch, at an object, or anywhere, each one time of three. What
-    lies outside the picture is PAD_COLOUR and VOID.
+    The crop is where two objects touch, at an object, or anywhere, each one time of three.
+
+    Returns:
+        The crop. What lies outside the picture is PAD_COLOUR and VOID.
     """
     height, width = sample.instances.shape
     crop = np.array(size[::-1])  # x, y like what follows
@@ -147,7 +149,10 @@ def paste_beside(
     """Paste an object beside one of like size, touching it, before or behind it.
 
     Most of them come from the picture itself, others from the pool of the class: a neighbour in the
-    same light shows no outline but its own, as real ones do. A picture without objects stays.
+    same light shows no outline but its own, as real ones do.
+
+    Returns:
+        A new sample; one without objects as it is.
     """
     objects = _large_objects(sample)
     if not objects:
@@ -197,9 +202,10 @@ def _paste(
     rng: np.random.Generator,
     other_light: float = 1.0,
 ) -> int:
-    """Paste in place, with a softened edge; returns the pasted width in pixels.
+    """Paste in place, with a softened edge; with probability `other_light` in other colours.
 
-    other_light: probability that the colours are changed.
+    Returns:
+        The pasted width in pixels.
     """
     h, w = (max(2, round(n * scale)) for n in cutout.mask.shape)
     mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -92,7 +92,7 @@ def set_training_mode(network: SsapNetwork, config: TrainConfig) -> None:
 
 
 def _start_from(network: SsapNetwork, weights: dict[str, Tensor]) -> None:
-    """Load what fits; a head for other classes, for one, starts anew and is named."""
+    """Load what fits; a head for other classes, for one, starts untrained and is named."""
     own = network.state_dict()
     fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
     network.load_state_dict(fitting, strict=False)
@@ -149,7 +149,14 @@ def training_batches(config: TrainConfig, start: int, processes: Processes) -> I
 
 
 def training_set(config: TrainConfig) -> TrainingSet:
-    """The sources of a configuration, mixed. Raises InputError for data that are missing."""
+    """Open the sources of a configuration.
+
+    Returns:
+        The sources, mixed.
+
+    Raises:
+        InputError: Data are missing.
+    """
     data = config.data
     sources: list[tuple[Source, float]] = []
     cutouts: list[Cutout] = []

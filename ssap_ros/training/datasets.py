@@ -40,10 +40,11 @@ from ssap_ros.training.sources import Source
 class Batch(NamedTuple):
     """Crops, or with one dimension less one of them.
 
-    image: uint8 (B, 3, H, W) RGB.
-    classes, certainty: uint8 (B, H, W), see `Sample.semantic_target` and `Sample.certainty`.
-    ids: int16 (B, H, W), labels of `samples`.
-    possible: bool (B, C), the classes that a pixel of PARTIAL_CLASS may be of.
+    Attributes:
+        image: uint8 (B, 3, H, W) RGB.
+        classes, certainty: uint8 (B, H, W), see `Sample.semantic_target` and `Sample.certainty`.
+        ids: int16 (B, H, W), labels of `samples`.
+        possible: bool (B, C), the classes that a pixel of PARTIAL_CLASS may be of.
     """
 
     image: Tensor
@@ -65,9 +66,10 @@ def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 class TrainingSet(Dataset[Batch]):
     """Augmented crops from several sources, (H, W) = crop.
 
-    long_side: pictures are first scaled to this longer side, 0 = they stay; then by `scales`.
-    sources: (source, share of the items) pairs. cutouts: pasted by class, each class as likely as
-    its entry in `paste_weights`.
+    Args:
+        sources: (source, share of the items) pairs.
+        cutouts: Pasted by class, each class as likely as its entry in `paste_weights`.
+        long_side: Pictures are first scaled to this longer side, 0 = they stay; then by `scales`.
     """
 
     def __init__(

@@ -38,11 +38,12 @@ Logits = tuple[list[Tensor], list[Tensor]]
 class DistillationConfig:
     """The networks to learn from.
 
-    networks: checkpoints of `ssap train` with the same classes, under data.root or absolute; none =
-        learn from labels alone.
-    affinity_biases: one number per network, added to its affinity logits of all levels
-        (`ssap calibrate` finds it); none = 0 for each.
-    semantic_weight, affinity_weight: of these losses against those of the labels.
+    Attributes:
+        networks: Checkpoints of `ssap train` with the same classes, under data.root or absolute;
+            none = learn from labels alone.
+        affinity_biases: One number per network, added to its affinity logits of all levels (`ssap
+            calibrate` finds it); none = 0 for each.
+        semantic_weight, affinity_weight: Of these losses against those of the labels.
     """
 
     networks: tuple[str, ...] = ()
@@ -61,7 +62,8 @@ class DistillationConfig:
 class Ensemble(nn.Module):
     """Mean logits of several networks, (semantic, affinities) per level, finest first.
 
-    Raises InputError if a network cannot be read or has other classes.
+    Raises:
+        InputError: A network cannot be read or has other classes.
     """
 
     def __init__(self, config: DistillationConfig, root: Path, classes: Sequence[str]) -> None:
@@ -111,11 +113,14 @@ def distillation_loss(
     loss: LossConfig,
     config: DistillationConfig,
 ) -> dict[str, Tensor]:
-    """Terms by name, weighted over the levels as those of `ssap_loss`.
+    """Compute the loss of a student against its teacher.
 
     Semantics: divergence of the student's classes from the teacher's, mean over pixels. Affinities:
     the same of each pair, mean over a pixel's pairs, sum over pixels; a pixel weighs
     `background_pair_weight`, and `object_weight` more the likelier it is of an object.
+
+    Returns:
+        Scalars by name, weighted over the levels as those of `ssap_loss`.
     """
     terms: dict[str, Tensor] = {}
     levels = zip(strides, *student, *teacher, loss.lambdas, strict=True)

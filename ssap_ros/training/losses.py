@@ -35,18 +35,22 @@ from ssap_ros.training.samples import CERTAIN, IGNORE_CLASS, PARTIAL_CLASS
 class LossConfig:
     """Weights of Eq. 10 and the sampling of the affinity loss.
 
-    semantic_weight: weight of the semantic losses; 0 = the affinities are learned alone (Table 3).
-    alpha: weight of the affinity losses against the semantic ones; 0 = semantics alone.
-    lambdas: weight of the affinity loss per level, finest first.
-    focal_gamma: focusing exponent of the semantic loss.
-    affinity_error: "l2", the squared error of the probability (Eq. 1), or "cross_entropy", which
-        also moves pairs that are surely wrong.
-    background_pair_weight: weight of pairs that are not both on objects. The partition never asks
-        for them: below 1, the network learns what counts, whether two object cells are one object.
-    drop_rate: share of pixels dropped among those whose whole window is one segment (Table 6, BD).
-    object_weight: factor of the affinity loss on pixels of object instances (Table 6, OL).
-    contact_weight: further factor where the window of such a pixel holds another instance. Most
-        borders are against the background, which the classes alone tell; these are the others.
+    Attributes:
+        semantic_weight: Weight of the semantic losses; 0 = the affinities are learned alone (Table
+            3).
+        alpha: Weight of the affinity losses against the semantic ones; 0 = semantics alone.
+        lambdas: Weight of the affinity loss per level, finest first.
+        focal_gamma: Focusing exponent of the semantic loss.
+        affinity_error: "l2", the squared error of the probability (Eq. 1), or "cross_entropy",
+            which also moves pairs that are surely wrong.
+        background_pair_weight: Weight of pairs that are not both on objects. The partition never
+            asks for them: below 1, the network learns what counts, whether two object cells are one
+            object.
+        drop_rate: Share of pixels dropped among those whose whole window is one segment (Table 6,
+            BD).
+        object_weight: Factor of the affinity loss on pixels of object instances (Table 6, OL).
+        contact_weight: Further factor where the window of such a pixel holds another instance. Most
+            borders are against the background, which the classes alone tell; these are the others.
     """
 
     semantic_weight: float = 1.0
@@ -69,11 +73,14 @@ def semantic_loss(
 
     Args:
         logits: (B, C, H, W).
-        target: integer (B, H, W). IGNORE_CLASS pixels do not count. Of a PARTIAL_CLASS pixel only
+        target: Integer (B, H, W). IGNORE_CLASS pixels do not count. Of a PARTIAL_CLASS pixel only
             that it is of a possible class is known: its probability is the sum over those.
         certainty: uint8 (B, H, W), probability of the target class, 255 = 1; the rest is class 0.
         possible: bool (B, C).
-        gamma: focusing exponent.
+        gamma: Focusing exponent.
+
+    Returns:
+        A scalar.
     """
     log_p = torch.log_softmax(logits.float(), dim=1)
     target = target.long()
@@ -94,11 +101,16 @@ def _focal(log_p: Tensor, gamma: float) -> Tensor:
 def affinity_loss(logits: Tensor, ids: Tensor, config: LossConfig) -> Tensor:
     """`affinity_error` on the sigmoid (Eq. 1), mean over a pixel's valid pairs, sum over pixels.
 
-    The mean over the batch is returned: a scalar.
+    Pixels whose whole window is one segment are dropped at random; pixels of instances, and among
+    them those near another instance, weigh more.
 
-    logits: (B, r*r, H, W); ids: segment ids (B, H, W), instances positive. Pixels whose whole
-    window is one segment are dropped at random; pixels of instances, and among them those near
-    another instance, weigh more.
+    Args:
+        logits: (B, r*r, H, W).
+        ids: Segment ids, integer (B, H, W), instances positive.
+        config: Weights of the pixels.
+
+    Returns:
+        The mean over the batch, a scalar.
     """
     window = round(logits.shape[1] ** 0.5)
     same, valid = affinity_targets(ids, window)
@@ -126,9 +138,17 @@ def ssap_loss(
     strides: Sequence[int],
     config: LossConfig,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Eq. 10: sum over levels of L_s + alpha * lambda * L_a, and each weighted term by name.
+    """Compute the loss of Eq. 10: the sum over levels of L_s + alpha * lambda * L_a.
 
-    affinities: none for a network without them.
+    Args:
+        semantic: Logits (B, C, h, w) per level, finest first.
+        affinities: Logits (B, r*r, h, w) per level; none for a network without them.
+        batch: The truth.
+        strides: Of the levels.
+        config: The weights.
+
+    Returns:
+        The sum, and each weighted term by name.
     """
     terms: dict[str, Tensor] = {}
     for logits, stride in zip(semantic, strides, strict=True):

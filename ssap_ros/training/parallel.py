@@ -27,7 +27,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Processes:
-    """rank: number of this process among `count`. device: what it computes on."""
+    """This process among those of a training run.
+
+    Attributes:
+        rank: Number of this process among `count`.
+        device: What it computes on.
+    """
 
     rank: int
     count: int
@@ -41,9 +46,12 @@ class Processes:
 
 @contextmanager
 def join_processes() -> Iterator[Processes]:
-    """The processes of this run: those of torchrun, or this one alone.
+    """Join the processes of this run: those of torchrun, or this one alone.
 
     Each takes the GPU of its local number (NCCL), or the CPU where there is no GPU (Gloo).
+
+    Yields:
+        What this process needs to know of the others.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     device = torch.device("cpu")
@@ -67,9 +75,12 @@ def wait_for_all(processes: Processes) -> None:
 
 
 def distribute(network: nn.Module, processes: Processes) -> nn.Module:
-    """The network whose gradients and batch norms are those of the batch of all processes.
+    """Share gradients and batch norms over the batch of all processes.
 
     Batch norms in evaluation mode stay there.
+
+    Returns:
+        The network to train.
     """
     if processes.count == 1:
         return network

@@ -45,16 +45,23 @@ def unknown_instance(class_id: int) -> int:
 
 
 def stuff_segment(class_id: int) -> int:
-    """Label of the pixels of a class that has no instances: all of them are one segment.
+    """Label the pixels of a class that has no instances: all of them are one segment.
 
-    That of class 0 is 0, like a background.
+    Returns:
+        The label; that of class 0 is 0, like a background.
     """
     return _STUFF - class_id if class_id else 0
 
 
 def soft_label(class_id: NDArray[Any], level: NDArray[Any]) -> LabelArray:
-    """Labels of pixels of no annotated object that are of a class with a probability, else of
-    class 0; level 0 to SOFT_LEVELS - 1 stands for 0 to 1.
+    """Label pixels of no annotated object that are of a class with a probability, else of class 0.
+
+    Args:
+        class_id: Integers of any shape.
+        level: Of the probability, 0 to SOFT_LEVELS - 1 for 0 to 1, of the same shape.
+
+    Returns:
+        The labels, int32 of that shape.
     """
     return (_SOFT - SOFT_LEVELS * class_id.astype(np.int32) - level).astype(np.int32)
 
@@ -86,12 +93,14 @@ _NEGATIVE_CLASSES, _NEGATIVE_CERTAINTY = _negative_labels()
 class Sample:
     """A picture and its labels.
 
-    image: uint8 (H, W, 3) RGB.
-    instances: int32 (H, W); k > 0 = object k, 0 = the segment of class 0, else
-        `stuff_segment(class)`, VOID, UNLABELLED, `unknown_instance(class)` or `soft_label(...)`.
-    class_ids: uint8 (N + 1,), class of each object; class_ids[0] = 0.
-    annotated: classes of which every object of the picture is annotated: an UNLABELLED pixel is of
-        none of them. All, if None.
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        instances: int32 (H, W); k > 0 = object k, 0 = the segment of class 0, else
+            `stuff_segment(class)`, VOID, UNLABELLED, `unknown_instance(class)` or
+            `soft_label(...)`.
+        class_ids: uint8 (N + 1,), class of each object; class_ids[0] = 0.
+        annotated: Classes of which every object of the picture is annotated: an UNLABELLED pixel is
+            of none of them. All, if None.
     """
 
     image: ImageArray
@@ -110,10 +119,13 @@ class Sample:
 
 
 def sample_of(image: ImageArray, truth: Segments, thing_ids: Sequence[int]) -> Sample:
-    """An annotated picture as a sample.
+    """Make a sample of an annotated picture.
 
     Crowds keep their class, their instances are unknown; void and classes that are not evaluated
     are VOID.
+
+    Returns:
+        The sample.
     """
     label = np.full(len(truth.class_ids) + 1, VOID, np.int32)
     class_ids = [0]

@@ -34,12 +34,13 @@ T = TypeVar("T")
 class SourceConfig:
     """One source of samples and its share of the items.
 
-    type: `coco` (instances: annotations, images), `coco_panoptic` (annotations, images),
-        `cityscapes` (root, split), `folder` (pictures without labels: images) or `scenes`.
-    cutouts: of `coco`, also take its objects as cut-outs for pasting; share 0 means only that.
-    complete_for: of `coco`, by class name a JSON file and the name of the list in it, "FILE:LIST",
-        of image ids in which all objects of that class are annotated.
-    teacher: let the teacher label what is not annotated. Always so for a `folder`.
+    Attributes:
+        type: `coco` (instances: annotations, images), `coco_panoptic` (annotations, images),
+            `cityscapes` (root, split), `folder` (pictures without labels: images) or `scenes`.
+        cutouts: Of `coco`, also take its objects as cut-outs for pasting; share 0 means only that.
+        complete_for: Of `coco`, by class name a JSON file and the name of the list in it,
+            "FILE:LIST", of image ids in which all objects of that class are annotated.
+        teacher: Let the teacher label what is not annotated. Always so for a `folder`.
     """
 
     type: str
@@ -57,11 +58,15 @@ class SourceConfig:
 class DataConfig:
     """Paths are relative to `root`.
 
-    crop: height of the training crop in pixels; crop_width: its width, 0 = the same. long_side:
-    pictures are first scaled to this longer side, 0 = they stay; scales: range of zoom factors.
-    paste_rate: chance of pasting one more group of cut-outs; paste_weights: by class name.
-    beside_rate: chance of pasting one more object beside one that is there.
-    in_memory: keep the pictures of `coco` sources decoded.
+    Attributes:
+        crop: Height of the training crop in pixels.
+        crop_width: Its width, 0 = the same.
+        long_side: Pictures are first scaled to this longer side, 0 = they stay.
+        scales: Range of zoom factors.
+        paste_rate: Chance of pasting one more group of cut-outs.
+        paste_weights: By class name.
+        beside_rate: Chance of pasting one more object beside one that is there.
+        in_memory: Keep the pictures of `coco` sources decoded.
     """
 
     root: str = "data"
@@ -81,11 +86,12 @@ class DataConfig:
 class OptimiserConfig:
     """NAdam and its learning rate.
 
-    schedule: "steps", multiplied by 0.1 at each milestone, or "cosine", to 0 at the end.
-    minutes: the run also ends after this time, 0 = never; the cosine follows whichever of
-        iterations and time is nearer its end.
-    backbone_factor: learning rate of the backbone against the rest. average: decay of the running
-    average of the weights, which is what gets exported; 0 = none.
+    Attributes:
+        schedule: "steps", multiplied by 0.1 at each milestone, or "cosine", to 0 at the end.
+        minutes: The run also ends after this time, 0 = never; the cosine follows whichever of
+            iterations and time is nearer its end.
+        backbone_factor: Learning rate of the backbone against the rest.
+        average: Decay of the running average of the weights, which is what gets exported; 0 = none.
     """
 
     batch_size: int = 24
@@ -104,14 +110,17 @@ class OptimiserConfig:
 class TrainConfig:
     """Everything of one training run.
 
-    pretrained: backbone weights, a file under data.root (.npz with folded batch norms, or a PyTorch
-    state). initial: a checkpoint of this program whose averaged weights the run starts from, or a
-    model of `ssap export` (.onnx); a path under data.root or absolute. frozen_blocks: leading
-    backbone blocks that are not trained.
-    backbone_norm: train the backbone's batch norms; folded ones are unfolded first.
-    bfloat16: mixed precision.
-    checkpoint_every, log_every: iterations. snapshots: shares of the run after which the averaged
-    weights are kept apart, for means of checkpoints (`ssap export --average-with`).
+    Attributes:
+        pretrained: Backbone weights, a file under data.root (.npz with folded batch norms, or a
+            PyTorch state).
+        initial: A checkpoint of this program whose averaged weights the run starts from, or a model
+            of `ssap export` (.onnx); a path under data.root or absolute.
+        frozen_blocks: Leading backbone blocks that are not trained.
+        backbone_norm: Train the backbone's batch norms; folded ones are unfolded first.
+        bfloat16: Mixed precision.
+        checkpoint_every, log_every: In iterations.
+        snapshots: Shares of the run after which the averaged weights are kept apart, for means of
+            checkpoints (`ssap export --average-with`).
     """
 
     classes: tuple[str, ...]
@@ -146,7 +155,14 @@ class TrainConfig:
 
 
 def load_train_config(path: Path) -> TrainConfig:
-    """Read a YAML file. Raises InputError naming the key that is unknown, missing or unfit."""
+    """Read the configuration of a training from a YAML file.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        InputError: A key is unknown, missing or incompatible; the message names it.
+    """
     try:
         values = yaml.safe_load(path.read_bytes())
     except OSError as error:

@@ -20,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from ssap_ros.data.annotated import AnnotatedSet
-from ssap_ros.data.coco import CocoAnnotations, decode_mask
+from ssap_ros.data.coco import CocoAnnotations
+from ssap_ros.data.coco_masks import paint
 from ssap_ros.data.image_files import read_image, require_files
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.errors import InputError
@@ -50,10 +50,14 @@ class CocoSource:
 
     An image entry with `"complete": false` has only some classes annotated, those whose categories
     its `"labelled"` lists: its background is UNLABELLED, or what the teacher says. Pictures weigh
-    more the more objects they show, and the rarer these are. Raises InputError when the annotation
-    file or the image folder is missing or not what it should be.
+    more the more objects they show, and the rarer these are.
 
-    complete_for: by class name the ids of further images in which all objects of it are annotated.
+    Args:
+        complete_for: By class name the ids of further images in which all objects of it are
+            annotated.
+
+    Raises:
+        InputError: The annotation file or the image folder is missing or incompatible.
     """
 
     def __init__(
@@ -153,7 +157,7 @@ class CocoSource:
                 region = instances[y : y + h, x : x + w]
                 region[region <= 0] = VOID
                 continue
-            _fill(instances, annotation["segmentation"], len(class_ids))
+            paint(instances, annotation["segmentation"], len(class_ids))
             class_ids.append(self.class_of[annotation["category_id"]])
         return Sample(image, instances, np.array(class_ids, np.uint8), annotated)
 
@@ -171,7 +175,9 @@ class CocoSource:
             image = self._image(entry)
             for annotation in objects:
                 mask = np.zeros(image.shape[:2], np.uint8)
-                _fill(mask, annotation["segmentation"], 255)
+                paint(mask, annotation["segmentation"], 255)
+                if not mask.any():
+                    continue
                 cutout = cut_out(image, mask, self.class_of[annotation["category_id"]])
                 if min(cutout.mask.shape) > 1:
                     pool.append(cutout)
@@ -181,7 +187,9 @@ class CocoSource:
 class Teacher:
     """Soft labels of pictures, by id.
 
-    files: of `teacher.soft_labels`. boxes: of detected objects.
+    Args:
+        files: Of `teacher.soft_labels`.
+        boxes: Of detected objects.
     """
 
     def __init__(self, files: Mapping[int, Path], boxes: Mapping[int, Sequence[Box]]) -> None:
@@ -190,10 +198,13 @@ class Teacher:
     def labels(
         self, number: int, shape: tuple[int, int], annotated: frozenset[int] = frozenset()
     ) -> LabelArray:
-        """Labels of `samples`, int32 `shape`.
+        """Label a picture by what the teacher predicts.
 
         A pixel that the teacher takes for an annotated class, yet no annotation covers, is
         UNLABELLED: one of the two is wrong.
+
+        Returns:
+            Labels as of `samples`, int32 `shape`.
         """
         boxes = [box for box in self.boxes.get(number, ()) if box[0] not in annotated]
         soft = read_soft_labels(self.files[number], shape, boxes)
@@ -241,18 +252,6 @@ class SetSource:
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         image, truth = self.images.read(index)
         return sample_of(image, truth, self.images.thing_ids)
-
-
-def _fill(labels: np.ndarray, shape: Any, value: int) -> None:
-    if not isinstance(shape, list):
-        mask = decode_mask(shape)
-        if mask.shape != labels.shape:
-            raise InputError(f"expected a mask of shape {labels.shape}, got {mask.shape}")
-        labels[mask] = value
-        return
-    for polygon in shape:
-        corners = np.reshape(polygon, (-1, 2)) - 0.5  # from pixel edges to pixel centres
-        cv2.fillPoly(labels, [np.round(corners * 16).astype(np.int32)], value, shift=4)
 
 
 def _box_area(annotation: dict[str, Any]) -> float:

@@ -49,14 +49,15 @@ SoftLabels = NDArray[np.uint16]
 class TeacherConfig:
     """Where soft labels come from.
 
-    semantic: ONNX model, (1, 3, H, W) normalised RGB -> logits (1, C, H, W), H and W fixed; the
-        picture is scaled to fit and padded right and below. Empty = no teacher.
-    channels: output channel of each class by name; all others together are class 0.
-    mean, std: normalisation of RGB in 0..255.
-    boxes: COCO results of a detector (image_id, category_id, bbox, score); the categories are those
-        of the source's annotation file. Empty = none.
-    box_score: least score of a box that counts.
-    cache: folder for the labels, under data.root; empty = the `out` of the run.
+    Attributes:
+        semantic: ONNX model, (1, 3, H, W) normalised RGB -> logits (1, C, H, W), H and W fixed; the
+            picture is scaled to fit and padded right and below. Empty = no teacher.
+        channels: Output channel of each class by name; all others together are class 0.
+        mean, std: Normalisation of RGB in 0..255.
+        boxes: COCO results of a detector (image_id, category_id, bbox, score); the categories are
+            those of the source's annotation file. Empty = none.
+        box_score: Least score of a box that counts.
+        cache: Folder for the labels, under data.root; empty = the `out` of the run.
     """
 
     semantic: str = ""
@@ -141,15 +142,18 @@ def read_soft_labels(path: Path, shape: tuple[int, int], boxes: Sequence[Box] = 
 
 
 def read_boxes(path: Path, class_of: Mapping[int, int], least_score: float) -> dict[int, list[Box]]:
-    """Boxes of a detector by picture id, from COCO results.
+    """Read the boxes of a detector from COCO results.
 
     Args:
         path: JSON list of {image_id, category_id, bbox, score}.
-        class_of: class id by category id; other categories are skipped.
-        least_score: of a box that counts.
+        class_of: Class id by category id; other categories are skipped.
+        least_score: Of a box that counts.
+
+    Returns:
+        The boxes by picture id.
 
     Raises:
-        InputError: the file is missing or not such a list.
+        InputError: The file is missing or not such a list.
     """
     boxes: dict[int, list[Box]] = defaultdict(list)
     try:
@@ -167,7 +171,8 @@ def read_boxes(path: Path, class_of: Mapping[int, int], least_score: float) -> d
 class SemanticTeacher:
     """An ONNX model, asked about the picture and its mirror image.
 
-    Raises InputError if the model is not as `TeacherConfig` says.
+    Raises:
+        InputError: The model is not as `TeacherConfig` says.
     """
 
     def __init__(self, model: Path, config: TeacherConfig, class_names: Sequence[str]) -> None:

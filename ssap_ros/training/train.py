@@ -35,7 +35,7 @@ from ssap_ros.training.build import (
 )
 from ssap_ros.training.datasets import normalised
 from ssap_ros.training.distillation import Ensemble, distillation_loss
-from ssap_ros.training.journal import LOG, Journal
+from ssap_ros.training.logger import LOG, TrainingLogger
 from ssap_ros.training.losses import ssap_loss
 from ssap_ros.training.parallel import Processes, distribute, from_first, join_processes
 from ssap_ros.training.settings import OptimiserConfig, TrainConfig, load_train_config
@@ -121,7 +121,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
             _LOG.info("resumed at iteration %d", start)
 
     clock = Clock(config.optimiser, start, state["seconds"] if state else 0.0)
-    journal = Journal(config, start, clock.share) if processes.first else None
+    logger = TrainingLogger(config, start, clock.share) if processes.first else None
     for iteration in range(start + 1, config.optimiser.iterations + 1):
         # the dropped pixels depend on the iteration alone, so a resumed run drops the same
         torch.manual_seed(_seed(config.seed, iteration, processes.rank))
@@ -146,14 +146,14 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
         share_before = clock.share
         clock.tick(iteration, processes)
         last = clock.share >= 1
-        if journal is not None:
-            journal.losses(iteration, clock.share, loss, terms)
+        if logger is not None:
+            logger.losses(iteration, clock.share, loss, terms)
             for share in config.snapshots:
                 if share_before < share <= clock.share:
                     snapshot = {"average": average, "config": dataclasses.asdict(config)}
                     _save(snapshot, out / f"average_{share:.2f}.pt")
             if iteration % config.checkpoint_every == 0 or last:
-                journal.pictures(iteration, batch, semantic, affinities)
+                logger.pictures(iteration, batch, semantic, affinities)
                 whole = {
                     "iteration": iteration,
                     "seconds": clock.seconds,
@@ -165,15 +165,18 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
                 _save(whole, checkpoint)
         if last:
             break
-    if journal is not None:
-        journal.close()
+    if logger is not None:
+        logger.close()
     return checkpoint
 
 
 class Clock:
     """How much of a run is done, by iterations or, where it has a time limit, by time.
 
-    iteration, seconds: where the run goes on from.
+    Args:
+        settings: Say when the run ends.
+        iteration: Where the run goes on from.
+        seconds: How long it took until there.
     """
 
     def __init__(self, settings: OptimiserConfig, iteration: int, seconds: float) -> None:

@@ -32,9 +32,12 @@ FILL_OPACITY = 0.2
 class Outline(NamedTuple):
     """One instance.
 
-    polygons: corners (N, 2) as (x, y) in pixels, from the upper left corner of the image; one per
-        connected region. text: class and score. position: its lower left corner. colour: red, green
-        and blue from 0 to 1.
+    Attributes:
+        polygons: Corners (N, 2) as (x, y) in pixels, from the upper left corner of the image; one
+            per connected region.
+        text: Class and score.
+        position: Its lower left corner.
+        colour: Red, green and blue from 0 to 1.
     """
 
     polygons: list[NDArray[np.float64]]
@@ -44,12 +47,15 @@ class Outline(NamedTuple):
 
 
 def outlines(result: FrameResult, names: Mapping[int, str], ids: Sequence[int]) -> list[Outline]:
-    """The outlines of all instances.
+    """Trace all instances.
 
     Args:
         result: Labels and instances of a frame.
         names: Class name by class id.
         ids: Of the instances, from a tracker; each has a colour of its own.
+
+    Returns:
+        Their outlines.
     """
     found = []
     for k, (instance, identity) in enumerate(zip(result.instances, ids, strict=True), start=1):

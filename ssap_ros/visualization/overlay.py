@@ -34,8 +34,11 @@ _Rectangle = tuple[int, int, int, int]
 class OverlayRenderer:
     """Renders successive frames of one camera; an object keeps its colour from frame to frame.
 
-    class_names: the label text of every class id. ids: of the instances drawn last, which their
-    colours go by.
+    Args:
+        class_names: The label text of every class id.
+
+    Attributes:
+        ids: Of the instances drawn last, which their colours go by.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
@@ -45,11 +48,19 @@ class OverlayRenderer:
         self._n_frames = 0
 
     def draw(self, image: ImageArray, result: FrameResult, ids: Sequence[int] = ()) -> ImageArray:
-        """A new picture, RGB uint8 (H, W, 3), of `image` with the instances of `result` on top.
+        """Draw the instances of `result` on a copy of `image`.
 
-        ids: of the instances, from a tracker, each with a colour of its own; without them the
-            renderer follows the objects itself.
-        Raises ValueError if the sizes of image and labels differ.
+        Args:
+            image: RGB, uint8 (H, W, 3).
+            result: Of this image.
+            ids: Of the instances, from a tracker, each with a colour of its own; without them the
+                renderer follows the objects itself.
+
+        Returns:
+            The picture, RGB, uint8 (H, W, 3).
+
+        Raises:
+            ValueError: The sizes of image and labels differ.
         """
         if image.shape != (*result.labels.shape, 3):
             raise ValueError(f"image must be {(*result.labels.shape, 3)}, got {image.shape}")

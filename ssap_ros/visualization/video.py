@@ -25,8 +25,9 @@ from ssap_ros.types import ImageArray
 class VideoWriter:
     """Writes frames to an MP4 file at a fixed rate; a frame stands until the next one.
 
-    path: the file, whose folder is made. fps: frames per second. Frames of another size than the
-    first are scaled into it.
+    Args:
+        path: The file, whose folder is made.
+        fps: Frames per second. Frames of another size than the first are scaled into it.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -39,7 +40,8 @@ class VideoWriter:
     def add(self, index: int, picture: ImageArray) -> None:
         """Add the frame of this index, RGB uint8 (H, W, 3); indices ascend.
 
-        Raises InputError if the video cannot be written.
+        Raises:
+            InputError: The video cannot be written.
         """
         if self._writer is None:
             self._writer = self._open(picture)

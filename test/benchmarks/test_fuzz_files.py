@@ -11,7 +11,6 @@
 
 """A short run of the fuzzing of files; `benchmarks/fuzz_files.py` runs more."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -26,18 +25,12 @@ pytest.importorskip("rosbags", reason="rosbags is not installed")
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz_files.py"
 
 
-@pytest.fixture(scope="module")
-def fuzz_files():
-    spec = importlib.util.spec_from_file_location("fuzz_files", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_mutated_files_are_read_or_refused(tmp_path):
+    from file_cases import KINDS, Cases
 
-
-def test_mutated_files_are_read_or_refused(fuzz_files, tmp_path):
-    cases = fuzz_files.Cases(tmp_path)
+    cases = Cases(tmp_path)
     outcomes = Counter(cases.run(number) for number in range(300))
-    assert {outcome.split()[0] for outcome in outcomes} == set(fuzz_files.KINDS), outcomes
+    assert {outcome.split()[0] for outcome in outcomes} == set(KINDS), outcomes
     for kind in ("coco", "mcap", "db3", "compressed", "raw"):
         assert outcomes[f"{kind} refused"] > 5
 

@@ -152,7 +152,7 @@ def test_every_part_runs_through_and_the_labels_are_those_of_the_cpu(
         ("exec sleep 60", "compute-sanitizer was not done after 1 s"),
     ],
 )
-def test_what_the_sanitizer_finds_and_its_time_limit_are_told(
+def test_what_the_sanitizer_finds_and_its_time_limit_are_reported(
     check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, said: str
 ) -> None:
     monkeypatch.setattr(sys.modules["gpu_check_torch"], "SANITIZER_SECONDS", 1)
@@ -171,7 +171,7 @@ def test_no_part_begins_when_the_time_is_up_and_earlier_findings_stay(check: Any
     assert report["parts"]["kernels"]["error"] == "not begun: the time was up"
 
 
-def test_a_failed_capture_is_told(check: Any, gpu: SimulatedGpu) -> None:
+def test_a_failed_capture_is_reported(check: Any, gpu: SimulatedGpu) -> None:
     gpu.can_capture = False
     code, report = check("kernels")
     assert code == 1

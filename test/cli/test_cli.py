@@ -146,7 +146,7 @@ def test_training_commands_need_their_input(arguments):
     ],
 )
 @pytest.mark.usefixtures("pip_packages")
-def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package, command):
+def test_missing_packages_are_reported_before_the_work(tmp_path, arguments, package, command):
     for module in {"replay": ["rclpy"], "export": ["torch", "onnx", "tensorboard"]}.get(
         arguments[0], []
     ):
@@ -184,7 +184,7 @@ def test_missing_packages_are_told_before_the_work(tmp_path, arguments, package,
     ],
 )
 @pytest.mark.usefixtures("pip_packages")
-def test_a_full_device_is_told_before_the_work(tmp_path, arguments):
+def test_a_full_device_is_reported_before_the_work(tmp_path, arguments):
     """The limit on the size of a file stands for a device that takes no more."""
     pytest.importorskip("rclpy")
     result = subprocess.run(
@@ -206,12 +206,12 @@ def test_doctor(toy_model_path, tmp_path):
     assert result.returncode == int(not all(result["ok"] for result in results.values()))
 
     result = ssap("doctor", "--model", toy_model_path)
-    told, _, steps = result.stdout.partition("\n\nnext:\n")
-    assert told.splitlines()[-1] == "the node can run"
+    reported, _, steps = result.stdout.partition("\n\nnext:\n")
+    assert reported.splitlines()[-1] == "the node can run"
     assert "ssap predict PICTURE_OR_VIDEO --out out/look" in steps
     assert "ssap doctor --topic TOPIC" in steps
     result = ssap("doctor", "--model", tmp_path / "none.onnx")
-    assert result.stdout.splitlines()[-1].startswith("next: mend what is marked with !!")
+    assert result.stdout.splitlines()[-1].startswith("next: fix what is marked with !!")
     assert result.returncode == 1
     assert "!! model" in result.stdout
 

@@ -133,7 +133,7 @@ def test_input_is_refused_though_it_is_our_own(tmp_path, monkeypatch):
         claim_folder(tmp_path, ["*.json"], [path])
 
 
-def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
+def test_what_cannot_be_written_is_reported_before_the_work(tmp_path):
     (tmp_path / "file").write_text(MINE)
     for path in (tmp_path, tmp_path / "file" / "a.json"):
         with pytest.raises(InputError):
@@ -229,7 +229,7 @@ def test_no_lock_is_left(tmp_path):
         ["replay", "pictures/frame_1.png", "--out", "pictures"],
         ["replay", "scenes:1", "--max-frames", "2", "--out", "pictures"],
         ["replay", "scenes:1", "--max-frames", "2", "--out", "mine.mcap"],
-        ["replay", "fleet", "--out", "fleet"],
+        ["replay", "drives", "--out", "drives"],
         ["replay", "--compare", "run", "run", "--out", "mine.json"],
         ["make-bag", "scenes:1", "mine.mcap", "--frames", "2"],
         ["make-bag", "scenes:1", "linked.mcap", "--frames", "2"],
@@ -255,8 +255,8 @@ def test_no_command_touches_what_is_not_its_own(tmp_path, command):
     for name in (
         "set/annotations.json",
         "worst/worst_01_x.png",
-        "fleet/a/metadata.yaml",
-        "fleet/b.mcap",
+        "drives/a/metadata.yaml",
+        "drives/b.mcap",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(MINE)

@@ -40,8 +40,12 @@ def test_lines_do_not_mix_with_rows(capfd, monkeypatch):
             os.write(2, f"row {k}\n".encode())
     lines = capfd.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("row")] == [f"row {k}" for k in range(12)]
-    told = [line for line in lines if not line.startswith("row")]
-    assert told == ["work: 5/12 frames", "work: 10/12 frames, a note", "work: 12/? frames, a note"]
+    reported = [line for line in lines if not line.startswith("row")]
+    assert reported == [
+        "work: 5/12 frames",
+        "work: 10/12 frames, a note",
+        "work: 12/? frames, a note",
+    ]
 
 
 def test_nothing_is_shown_of_no_work_and_notes_without_a_unit(capfd):

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle
 
-from ssap_ros.data.coco import CocoAnnotations, _decompressed
+from ssap_ros.data.coco import CocoAnnotations
+from ssap_ros.data.coco_masks import decode_mask, decompressed, encode_polygons, paint
 from ssap_ros.errors import InputError
 
 SQUARE = [2.0, 1.0, 6.0, 1.0, 6.0, 5.0, 2.0, 5.0]
@@ -272,6 +273,27 @@ def test_code_is_unpacked_as_the_library_does():
     for _ in range(50):
         mask = np.asfortranarray(rng.random(rng.integers(1, 60, 2)) < rng.random(), np.uint8)
         code = rle.encode(mask)
-        runs = _decompressed(code["counts"].decode())
+        runs = decompressed(code["counts"].decode())
         again = rle.frPyObjects({"size": code["size"], "counts": runs.tolist()}, *code["size"])
         assert again["counts"] == code["counts"]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_objects_are_painted_as_pycocotools_paints_them(seed):
+    """Polygons anywhere, also across the edges of the image and beyond."""
+    rng = np.random.default_rng(seed)
+    shape = [
+        (rng.uniform(-10, 40, 2) + rng.uniform(-12, 12, (rng.integers(3, 9), 2))).ravel().tolist()
+        for _ in range(rng.integers(1, 4))
+    ]
+    code = encode_polygons(shape, (24, 32))
+    for given in (shape, code):
+        labels = np.full((24, 32), 7, np.int32)
+        paint(labels, given, 9)
+        np.testing.assert_array_equal(labels == 9, decode_mask(code))
+        assert set(np.unique(labels)) <= {7, 9}
+
+
+def test_a_mask_of_another_size_is_not_painted():
+    with pytest.raises(InputError, match=r"shape \(24, 31\), got \(24, 32\)"):
+        paint(np.zeros((24, 31), np.int32), encode_polygons([SQUARE], (24, 32)), 1)

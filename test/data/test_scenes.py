@@ -47,7 +47,7 @@ def test_shapes_and_types(scenes):
         assert scene.class_ids.dtype == np.uint8
 
 
-def test_ids_are_contiguous_and_every_instance_is_seen(scenes):
+def test_ids_are_contiguous_and_every_instance_is_visible(scenes):
     for scene in scenes:
         ids, areas = np.unique(scene.instances[scene.instances > 0], return_counts=True)
         assert ids.tolist() == list(range(1, len(scene.class_ids) + 1))

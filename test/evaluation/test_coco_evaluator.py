@@ -150,7 +150,7 @@ def test_limit_and_progress(folder: Folder, toy_model_path: Path) -> None:
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> None:
+def test_bad_input_is_reported_in_one_line(folder: Folder, toy_model_path: Path) -> None:
     folder.add([(CAR, LEFT)], [("car", LEFT)])
     folder.evaluate(toy_model_path)
     entry = folder.dataset["images"][0]
@@ -178,7 +178,7 @@ def test_bad_input_is_told_in_one_line(folder: Folder, toy_model_path: Path) -> 
     assert "it has no file_name" in error_of(folder.dataset)
 
 
-def test_a_class_that_is_written_otherwise_is_told(
+def test_a_class_that_is_written_otherwise_is_reported(
     folder: Folder, toy_model_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.add([(CAR, LEFT)], [("car", LEFT)])

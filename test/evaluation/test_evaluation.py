@@ -157,7 +157,7 @@ def test_mirrored_affinities_keep_their_pairs() -> None:
         assert mirrored[channel, 1, 1] == affinities[opposite, 1, 4]
 
 
-def test_flip_makes_the_answer_symmetric(toy_backend: OnnxRuntimeBackend) -> None:
+def test_flip_makes_the_prediction_symmetric(toy_backend: OnnxRuntimeBackend) -> None:
     """The mean over a picture and its mirror image is that of the mirror image, mirrored."""
     backend = TestTimeBackend(toy_backend, flip=True)
     image = np.random.default_rng(1).integers(0, 256, (128, 256, 3), dtype=np.uint8)
@@ -174,7 +174,7 @@ def test_flip_makes_the_answer_symmetric(toy_backend: OnnxRuntimeBackend) -> Non
 
 
 @pytest.mark.parametrize("size", [(192, 256), (130, 250), (90, 61)])
-def test_all_tricks_leave_exact_answers_as_they_are(
+def test_all_augmentations_leave_exact_predictions_as_they_are(
     toy_backend: OnnxRuntimeBackend, size: tuple[int, int]
 ) -> None:
     """Large objects that every view sees alike: the mean of the same is the same."""
@@ -190,7 +190,7 @@ def test_all_tricks_leave_exact_answers_as_they_are(
 
 
 def test_the_level_shift_keeps_displacements(toy_backend: OnnxRuntimeBackend) -> None:
-    """The double-size view alone answers at each level what the image does, one level lower."""
+    """The double-size view alone predicts at each level what the image does, one level lower."""
     instances = objects([(0, 0, 128, 192), (128, 0, 128, 192)])
     image = paint(instances, [PERSON, PERSON])
     backend = TestTimeBackend(toy_backend, flip=False, scales=(1.0, 2.0))

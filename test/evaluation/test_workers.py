@@ -71,7 +71,7 @@ def test_killed_worker_loses_nothing(tmp_path):
     assert (tmp_path / "2").exists()
 
 
-def test_item_that_kills_its_workers_is_told(monkeypatch):
+def test_item_that_kills_its_workers_is_reported(monkeypatch):
     monkeypatch.setattr(workers, "_ATTEMPTS", 1)
     with pytest.raises(InputError, match="workers died"):
         map_items(die, [1, 2], 2)

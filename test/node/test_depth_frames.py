@@ -11,7 +11,7 @@
 
 """The transform into a target frame.
 
-tf2 has no wheels: a stand-in answers as its Python API does.
+tf2 has no wheels: a stand-in responds as its Python API does.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_a_quarter_turn_and_two_metres(tf2: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("tf2")
-def test_no_transform_is_told_in_one_line() -> None:
+def test_no_transform_is_reported_in_one_line() -> None:
     words = "no transform from 'camera' to 'map': extrapolation into the past"
     with pytest.raises(InputError, match=words):
         frames.TargetFrame(None, "map").of(header(4))

@@ -128,18 +128,19 @@ class DepthClient(NodeEnd):
         found = came()
         return found.header, found
 
-    def rejection(self, sent: Callable[[], object], state: str = "rejected") -> str:
-        """What the diagnostics say after such frames."""
+    def send_until_rejected(
+        self, sent: Callable[[], object], words: str, state: str = "rejected"
+    ) -> None:
+        """Send such frames until the diagnostics report them with these words."""
 
-        def told() -> DiagnosticStatus | None:
+        def reported() -> bool:
             sent()
             status, values = self.status()
-            return status if values["state"] == state else None
+            return values["state"] == state and words in status.message
 
         deadline = time.monotonic() + 30
-        while (status := told()) is None:
-            assert time.monotonic() < deadline, self.status()
-        return str(status.message)
+        while not reported():
+            assert time.monotonic() < deadline, (words, self.status())
 
 
 def calibration(k: tuple[float, ...] = K, **fields: Any) -> CameraInfo:
@@ -253,7 +254,7 @@ def test_points_static_depth_and_markers(start: Callable[..., DepthClient]) -> N
     assert header in [m.header for m in got["points"]]
 
 
-def test_what_cannot_be_used_is_told_and_the_next_frame_is_processed(
+def test_what_cannot_be_used_is_reported_and_the_next_frame_is_processed(
     start: Callable[..., DepthClient],
 ) -> None:
     client = start()
@@ -273,11 +274,10 @@ def test_what_cannot_be_used_is_told_and_the_next_frame_is_processed(
         ({"info": calibration(d=[0.1] * 3, distortion_model="plumb_bob")}, "'plumb_bob' with 3"),
     ]
     for arguments, words in cases:
-        told = client.rejection(lambda a=arguments: client.send(**a))
-        assert words in told, arguments
-    lonely = DepthScene(SCENE.labels, SCENE.depth, SCENE.instances[:1])
-    told = client.rejection(lambda: client.send(lonely))
-    assert "labels must be at most 1, one per detection, got 2" in told
+        client.send_until_rejected(lambda a=arguments: client.send(**a), words)
+    single = DepthScene(SCENE.labels, SCENE.depth, SCENE.instances[:1])
+    words = "labels must be at most 1, one per detection, got 2"
+    client.send_until_rejected(lambda: client.send(single), words)
     client.name_classes()
     client.until(client.send, got["depth/static"])
     client.wait_for_status(state="active")
@@ -300,8 +300,8 @@ def test_depth_of_another_time_is_joined_only_within_the_tolerance(
         later.stamp.nanosec = 2_999_937
         return client.send(depth_header=later)
 
-    told = client.rejection(late, "unmatched")
-    assert told.endswith("within 0 ms (sync_tolerance_ms) of the masks, the nearest is 3.0 ms away")
+    words = "within 0 ms (sync_tolerance_ms) of the masks, the nearest is 3.0 ms away"
+    client.send_until_rejected(late, words, "unmatched")
     assert not got["detections_3d"]
     assert client.set_parameter("sync_tolerance_ms", 5.0).successful
     client.until(late, got["detections_3d"])

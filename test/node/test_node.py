@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""What the node answers, over real DDS, with the toy network whose answer is known."""
+"""What the node publishes, over real DDS, with the toy network whose output is known."""
 
 from __future__ import annotations
 

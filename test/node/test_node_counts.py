@@ -101,8 +101,8 @@ def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
     counts = {name: n - start_counts[name] for name, n in _settled(client).items()}
 
     for report in client.reports:  # at any time, not at the end alone
-        told = {v.key: int(v.value) for v in report.status[0].values if v.key in COUNTS}
-        assert balanced(told), told
+        reported = {v.key: int(v.value) for v in report.status[0].values if v.key in COUNTS}
+        assert balanced(reported), reported
     received, processed, dropped, failed = (counts[key] for key in COUNTS[:4])
     good, broken = (sum(sent[kind] for kind in kinds) for kinds in (GOOD, BROKEN))
     if policy == "every":

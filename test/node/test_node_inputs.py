@@ -110,7 +110,7 @@ def test_compressed_images(start: Starter) -> None:
     assert client.node.count_subscribers("/image") == 0, "the raw images are left alone"
 
 
-def test_a_publisher_that_offers_too_little_is_reported_with_the_cure(start: Starter) -> None:
+def test_a_publisher_that_offers_too_little_is_reported_with_a_hint(start: Starter) -> None:
     client = start(input_qos="reliable", image_qos=BEST_EFFORT)
     client.wait_for_status(state="qos_mismatch")
     status, _ = client.status()
@@ -148,7 +148,7 @@ def test_a_topic_of_the_wrong_type_is_named_with_its_publisher(
     assert status.message == f"{topic} must be sensor_msgs/msg/{wanted}, got {kind} by driver"
 
 
-def test_images_larger_than_the_shared_memory_are_told_with_the_cure(
+def test_images_larger_than_the_shared_memory_are_reported_with_a_hint(
     start: Starter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     profile = tmp_path / "small.xml"

@@ -174,7 +174,7 @@ def test_enable_switches_the_subscriptions(start: Starter) -> None:
     check_joined(*client.process_picture(PICTURE))
 
 
-def test_services_answer_while_an_engine_is_built(
+def test_services_respond_while_an_engine_is_built(
     start: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = tmp_path / "gate"

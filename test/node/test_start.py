@@ -85,7 +85,7 @@ def start(folder, arguments, **environment):
         ([], {"ROS_LOG_DIR": "/proc/log"}, ["/proc/log"]),
     ],
 )
-def test_what_does_not_fit_is_told(folder, arguments, environment, words):
+def test_what_does_not_fit_is_reported(folder, arguments, environment, words):
     node = start(folder, arguments, **environment)
     _, error = node.communicate(timeout=60)
     assert node.returncode == 2, error
@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_told(folder, arguments, environment, words):
     assert "/project/src" not in line
 
 
-def test_names_that_nothing_reads_are_told_with_the_nearest(folder):
+def test_names_that_nothing_reads_are_reported_with_the_nearest(folder):
     arguments = ["-p", "score_treshold:=0.5", "-p", "zebra:=1", "-p", "use_sim_time:=false"]
     arguments += ["-p", "Score_Threshold:=0.5", "-p", "autostart:=false"]
     node = start(folder, arguments)
@@ -107,15 +107,19 @@ def test_names_that_nothing_reads_are_told_with_the_nearest(folder):
         lines += [line] if "is not known" in line else []
     node.send_signal(signal.SIGINT)
     _, rest = node.communicate(timeout=30)
-    told = "".join(lines)
-    assert "score_treshold is not known and has no effect; did you mean score_threshold?" in told
-    assert "Score_Threshold is not known and has no effect; did you mean score_threshold?" in told
-    assert "zebra is not known and has no effect; known are model_file_path" in told
-    assert "use_sim_time is" not in told + rest
+    reported = "".join(lines)
+    assert (
+        "score_treshold is not known and has no effect; did you mean score_threshold?" in reported
+    )
+    assert (
+        "Score_Threshold is not known and has no effect; did you mean score_threshold?" in reported
+    )
+    assert "zebra is not known and has no effect; known are model_file_path" in reported
+    assert "use_sim_time is" not in reported + rest
     assert node.returncode == 0
 
 
-def test_a_parameter_file_for_another_node_is_told(folder):
+def test_a_parameter_file_for_another_node_is_reported(folder):
     files = ["other.yaml", "wild.yaml", "bom_crlf.yaml", "ünï cödé.yaml", "star.yaml"]
     node = start(folder, [part for name in files for part in ("--params-file", name)])
     line = node.stderr.readline()
@@ -145,5 +149,5 @@ def test_a_parameter_file_for_another_node_is_told(folder):
 def test_which_nodes_a_parameter_file_means(tmp_path, pattern, node, meant):
     file = tmp_path / "p.yaml"
     file.write_text(f"{pattern}:\n  ros__parameters:\n    a: 1\n")
-    told = list(unused_parameter_files(["--params-file", str(file)], node))
-    assert bool(told) != meant
+    reported = list(unused_parameter_files(["--params-file", str(file)], node))
+    assert bool(reported) != meant

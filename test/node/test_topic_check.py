@@ -101,7 +101,7 @@ def test_a_slow_camera_with_a_foreign_encoding() -> None:
     assert found["QoS"].text.endswith("fits input_qos best_effort and reliable")
 
 
-def test_a_silent_camera_is_told_from_none() -> None:
+def test_a_silent_camera_is_distinguished_from_none() -> None:
     context = Context()
     rclpy.init(context=context)
     node = rclpy.create_node("driver", context=context)
@@ -137,7 +137,7 @@ def test_a_topic_of_two_kinds() -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_significant_bits_of_raw_and_compressed_images_are_told(compressed: bool) -> None:
+def test_significant_bits_of_raw_and_compressed_images_are_reported(compressed: bool) -> None:
     values = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)
     raw, kind = label_image(Header(), values), "mono16"
     if compressed:

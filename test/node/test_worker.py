@@ -115,7 +115,7 @@ def test_a_batch_has_one_frame_per_camera() -> None:
 
 
 @pytest.mark.parametrize("policy", ["latest", "every"])
-def test_books_balance_after_any_sequence(policy: str) -> None:
+def test_counters_balance_after_any_sequence(policy: str) -> None:
     rng = random.Random(5)
     queue: FrameQueue[int] = FrameQueue(CAMERAS, policy)
     in_work: list[str] = []

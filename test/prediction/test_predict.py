@@ -182,7 +182,7 @@ def test_files_of_the_user_stay(folder, tmp_path, config):
         run([folder], folder, config)
 
 
-def test_a_damaged_picture_is_told_and_the_others_done(folder, tmp_path, config):
+def test_a_damaged_picture_is_reported_and_the_others_done(folder, tmp_path, config):
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:-20])
     counts = run([folder], tmp_path / "out", config)
     assert counts.read == 2

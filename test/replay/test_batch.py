@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Fleets: bag by bag, resumable, merged; a worker that dies loses nothing."""
+"""Batch replay: bag by bag, resumable, merged; a worker that dies loses nothing."""
 
 import json
 import os
@@ -35,9 +35,9 @@ pytestmark = pytest.mark.timeout(300)  # several nodes start one after the other
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory):
+def drives(tmp_path_factory):
     """Two good bags of 6 and 7 frames, and text that calls itself a bag."""
-    folder = tmp_path_factory.mktemp("fleet")
+    folder = tmp_path_factory.mktemp("drives")
     for number in range(N_BAGS):
         write_painted_bag(folder / f"drive{number}.mcap", 6 + number)
     (folder / "text.mcap").write_text("This is no recording.\n" * 200)
@@ -52,54 +52,55 @@ def options(toy_model_path):
 
 
 @pytest.fixture(scope="module")
-def alone(fleet, options, tmp_path_factory):
-    """The fleet replayed in this process: its folder and its summary."""
+def alone(drives, options, tmp_path_factory):
+    """The drives, replayed in this process: its folder and its summary."""
     out = tmp_path_factory.mktemp("alone")
-    return out, replay_batch(bags_of([str(fleet)]), out, options)
+    return out, replay_batch(bags_of([str(drives)]), out, options)
 
 
 def stable(summary):
     """What does not depend on how fast things went."""
+    values = summary.as_dict()
     kept = ("frames_in", "frames_out", "scores", "curves", "instances_total", "problems")
-    digests = [(bag["name"], bag.get("digest")) for bag in summary["bags"]]
-    return {**{name: summary[name] for name in kept}, "digests": digests}
+    digests = [(bag["name"], bag.get("digest")) for bag in values["bags"]]
+    return {**{name: values[name] for name in kept}, "digests": digests}
 
 
 def test_merged_report(alone):
     out, summary = alone
-    assert summary["frames_in"] == summary["frames_out"] == summary["scores"]["frames"] == 13
-    assert summary["scores"]["AP50"] == 1
-    assert [bag["name"] for bag in summary["bags"]] == ["drive0", "drive1", "text"]
-    (problem,) = summary["problems"]
+    assert summary.frames_in == summary.frames_out == summary.scores["frames"] == 13
+    assert summary.scores["AP50"] == 1
+    assert [bag.name for bag in summary.bags] == ["drive0", "drive1", "text"]
+    (problem,) = summary.problems
     assert problem.startswith("text: not a ROS 2 bag")
-    assert json.loads((out / "summary.json").read_text()) == summary
+    assert json.loads((out / "summary.json").read_text()) == summary.as_dict()
     page = (out / "report.html").read_text()
     assert 'href="drive1/report.html"' in page
     assert (out / "drive1" / "report.html").exists()
     assert [path.name for path in out.glob(".*")] == [RECORD]
 
 
-def test_nothing_is_replayed_twice_but_what_has_changed(alone, fleet, options):
+def test_nothing_is_replayed_twice_but_what_has_changed(alone, drives, options):
     out, summary = alone
     made = {path: path.stat().st_mtime_ns for path in out.glob("drive*/summary.json")}
-    os.utime(fleet / "drive1.mcap")
-    again = replay_batch(bags_of([str(fleet)]), out, options)
+    os.utime(drives / "drive1.mcap")
+    again = replay_batch(bags_of([str(drives)]), out, options)
     assert stable(again) == stable(summary)
     changed = [path.parent.name for path, time in made.items() if path.stat().st_mtime_ns != time]
     assert changed == ["drive1"]
 
 
-def test_a_partial_result_is_tried_again(alone, fleet, options):
+def test_a_partial_result_is_tried_again(alone, drives, options):
     """It may have been the machine."""
     out, summary = alone
     path = out / "drive0" / "summary.json"
     one = json.loads(path.read_text())
     write_json(path, {**one, "problems": ["1 of 6 frames have no output: 3"]})
-    assert stable(replay_batch(bags_of([str(fleet)]), out, options)) == stable(summary)
+    assert stable(replay_batch(bags_of([str(drives)]), out, options)) == stable(summary)
     assert json.loads(path.read_text())["problems"] == []
 
 
-def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
+def test_worker_killed_in_the_middle(alone, drives, options, tmp_path):
     """Two workers; the first that has a bag in work is killed."""
     out = tmp_path / "out"
     killed = []
@@ -116,17 +117,17 @@ def test_worker_killed_in_the_middle(alone, fleet, options, tmp_path):
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    summary = replay_batch(bags_of([str(fleet)]), out, options, workers=2)
+    summary = replay_batch(bags_of([str(drives)]), out, options, workers=2)
     killer.join()
     assert killed
     assert stable(summary) == stable(alone[1])
     assert [path.name for path in out.glob(".*")] == [RECORD]
 
 
-def test_bags_of_the_command_line(fleet, tmp_path):
-    names = [bag.name for bag in bags_of([str(fleet / "drive1.mcap"), str(fleet)])]
+def test_bags_of_the_command_line(drives, tmp_path):
+    names = [bag.name for bag in bags_of([str(drives / "drive1.mcap"), str(drives)])]
     assert names == ["drive1.mcap", "drive0.mcap", "text.mcap"]
     with pytest.raises(InputError, match="no such file"):
-        bags_of([str(fleet), "/nowhere"])
+        bags_of([str(drives), "/nowhere"])
     with pytest.raises(InputError, match="no bags in"):
         bags_of([str(tmp_path)])

@@ -23,18 +23,12 @@ from ssap_ros.cli.command_line import main
 from ssap_ros.data.scenes.street import CLASSES, street_video
 from ssap_ros.data.segments import OTHER_CLASS, Segments
 from ssap_ros.errors import InputError
+from ssap_ros.replay.bag_sources import BagSource, open_bag_source, truth_of
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.ground_truth import NOT_ANNOTATED, GroundTruth
 from ssap_ros.replay.bags.messages import read_labels
 from ssap_ros.replay.bags.reader import BagReader
-from ssap_ros.replay.make_bag import (
-    IMAGE_TOPIC,
-    TRUTH,
-    BagSource,
-    make_bag,
-    open_bag_source,
-    truth_of,
-)
+from ssap_ros.replay.make_bag import IMAGE_TOPIC, TRUTH, make_bag
 
 CLASS_NAMES = dict(enumerate(CLASSES))
 
@@ -74,7 +68,7 @@ def test_scenes(tmp_path):
 
 
 def test_clips_of_scenes_follow_each_other(monkeypatch):
-    monkeypatch.setattr("ssap_ros.replay.make_bag._CLIP_FRAMES", 2)
+    monkeypatch.setattr("ssap_ros.replay.bag_sources._CLIP_FRAMES", 2)
     frames = list(open_bag_source("scenes:7", 5, size=(48, 64)).frames)
     assert np.ptp(np.diff([frame.time for frame in frames])) <= 1
     second = next(iter(street_video(8, 1, (48, 64))))

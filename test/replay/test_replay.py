@@ -9,12 +9,11 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Replay: the books balance, nothing is lost or doubled, and real recordings give known scores."""
+"""Replay: the counters balance, nothing is lost or doubled, real recordings give known scores."""
 
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -42,33 +41,18 @@ from support.toy_model import paint
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from ssap_ros.cli.command_line import main
+from ssap_ros.common.outputs import RECORD
 from ssap_ros.errors import InputError, ModelError, NodeError
 from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.compare import Run, Tolerance, compare
-from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
-from ssap_ros.replay.play.parameters import checked_parameters
-from ssap_ros.replay.play.play import PlayOptions, camera_names
-from ssap_ros.replay.play.stamps import StampWatch
+from ssap_ros.replay.compare import Run, compare
+from ssap_ros.replay.play.play import PlayOptions
 from ssap_ros.replay.replay import ReplayOptions, replay
-from ssap_ros.replay.report.frame_writer import FrameWriter
-from ssap_ros.replay.report.sample_frames import FrameSelection
-from ssap_ros.replay.review.digest import frame_digest, run_digest
-from ssap_ros.replay.sources import Frame
 from ssap_ros.replay.summary import ReplaySummary
+from support.replays import balanced, every
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time to start nodes
-
-
-def balanced(summary):
-    parts = ("frames_out", "frames_dropped", "frames_failed")
-    assert all(summary[part] >= 0 for part in parts)
-    return summary["frames_in"] == sum(summary[part] for part in parts)
-
-
-def every(model, **options):
-    return ReplayOptions(play=PlayOptions("every", model=str(model)), **options)
 
 
 @pytest.fixture
@@ -83,16 +67,6 @@ def clip(tmp_path):
         rgb = paint(instances, [PERSON, CAR])
         cv2.imwrite(str(folder / f"{i}.png"), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     return folder
-
-
-@pytest.fixture(scope="module")
-def scored(toy_model_path, tmp_path_factory):
-    """A bag with truth, out of order, with a loop and equal stamps; its replay."""
-    folder = tmp_path_factory.mktemp("scored")
-    stamps = [START + number * STEP for number in (0, 1, 2, 2, 4, 3, 5, 0, 1, 2)]
-    bag = write_painted_bag(folder / "bag.mcap", 10, stamps, ("rgb8", "bgr8"))
-    result = replay(str(bag), folder / "run", every(toy_model_path, gt_instances=(INSTANCES,)))
-    return bag, folder / "run", result.summary.as_dict()
 
 
 def test_clip_through_the_node(clip, toy_model_path, tmp_path):
@@ -118,9 +92,9 @@ def test_clip_through_the_node(clip, toy_model_path, tmp_path):
     assert cv2.imread(str(pictures[0])).shape == (128, 192, 3)
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
     assert sum(1 for _ in iter(video.grab, False)) == 6
-    told = ReplaySummary.from_dict(summary).describe(out)
-    assert "person 1.0" in told
-    assert str(out) in told
+    reported = ReplaySummary.from_dict(summary).describe(out)
+    assert "person 1.0" in reported
+    assert str(out) in reported
 
 
 def test_scores_of_a_bag(scored):
@@ -141,7 +115,7 @@ def test_scores_of_a_bag(scored):
     assert all((row["tp"], row["fp"], row["fn"]) == (2, 0, 0) for row in rows)
 
 
-def test_events_in_the_stamps_are_told(scored):
+def test_events_in_the_stamps_are_reported(scored):
     summary = scored[2]
     counts = summary["events"]["counts"]
     assert counts == {"duplicate_stamp": 1, "out_of_order": 2}
@@ -150,7 +124,7 @@ def test_events_in_the_stamps_are_told(scored):
     }  # fmt: skip
 
 
-def test_recording_is_the_bag_of_the_answers(scored):
+def test_recording_is_the_bag_of_the_outputs(scored):
     """At the times of the input, under the stamps of the input, in the node's own messages."""
     bag, out, _ = scored
     with BagReader(out / "recording.mcap") as reader, BagReader(bag) as source:
@@ -191,8 +165,7 @@ def test_two_replays_are_identical_and_another_storage_changes_nothing(
     recordings = [folder / "recording.mcap" for folder in (out, tmp_path / "again")]
     assert recordings[0].read_bytes() == recordings[1].read_bytes()
     result = compare(Run.load(out), Run.load(tmp_path / "again"))
-    assert result["identical"]
-    assert result["failures"] == []
+    assert result.changed == result.failures == []
 
 
 def test_several_cameras(toy_model_path, tmp_path):
@@ -333,13 +306,14 @@ def test_model_that_the_node_rejects(clip, tmp_path):
         replay(str(clip), tmp_path / "out", every(model))
 
 
-def test_node_that_dies_is_told(clip, toy_model_path, tmp_path, monkeypatch):
+def test_node_that_dies_is_reported(clip, toy_model_path, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(NodeError, match="exit code 1"):
         replay(str(clip), tmp_path / "out", every(toy_model_path))
 
 
-def test_interrupt(toy_model_path, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt(toy_model_path, tmp_path, how):
     # a shell's background job, as these tests may be, has its children ignore the signal
     signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = ["scenes", "--out", tmp_path, "--model", toy_model_path, "--max-frames", "2000"]
@@ -350,11 +324,13 @@ def test_interrupt(toy_model_path, tmp_path):
     )
     while f"/replay_{process.pid}" not in _command_lines():
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    assert list(tmp_path.glob(".ssap-*"))
+    process.send_signal(how)
     _, errors = process.communicate(timeout=100)
     # a shell says 130 for both: Python may end by the signal itself if it was importing just then
-    assert process.returncode in (130, -signal.SIGINT)
+    assert process.returncode in (128 + how, -signal.SIGINT)
     assert "Traceback" not in errors
+    assert sorted(os.listdir(tmp_path)) == [RECORD, "node.log"]
     deadline = time.monotonic() + 15
     while f"/replay_{process.pid}" in _command_lines():  # the node ends, too
         assert time.monotonic() < deadline
@@ -370,209 +346,3 @@ def _command_lines():
         except OSError:
             continue
     return "\n".join(lines)
-
-
-# Without a node
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_books_balance_whatever_the_node_answers(seed):
-    """Outputs in any order, lost, doubled or of unknown frames; stamps may be equal."""
-    rng = random.Random(seed)
-    tracker = FrameTracker()
-    n = rng.randrange(12)
-    stamps = [rng.randrange(6) for _ in range(n)]
-    for index, stamp in enumerate(stamps):
-        tracker.send(Entry(index, 0, stamp, stamp, float(index)))
-    parts = [(s, part) for s in stamps for part in ("masks", "detections") if rng.random() < 0.8]
-    rng.shuffle(parts)
-    unknown = [(99, "masks")] * rng.randrange(3)
-    for stamp, part in [*parts, *unknown]:
-        tracker.receive(0, stamp, part, 20.0)
-    expected = sum(
-        min(parts.count((s, "masks")), parts.count((s, "detections"))) for s in set(stamps)
-    )
-    summary = vars(tracker.figures(rng.randrange(15), {"total_ms": "1/2/3", "png_ms": "-"}))
-    assert balanced(summary)
-    assert summary["frames_out"] == tracker.frames_out == expected
-    assert summary["answers_unexpected"] == len(unknown)
-    assert summary["stage_ms"] == {"total": {"p50": 1.0, "p95": 2.0, "p99": 3.0}}
-
-
-def test_answers_of_equal_stamps_go_by_order():
-    tracker = FrameTracker()
-    for index in range(2):
-        tracker.send(Entry(index, 0, 5, 5, 0.0))
-    assert tracker.receive(1, 5, "masks", 1.0) is None  # another camera
-    assert tracker.receive(0, 5, "masks", 1.0).index == 0
-    assert tracker.receive(0, 5, "masks", 2.0).index == 1
-    assert tracker.receive(0, 5, "detections", 3.0).index == 0
-    assert tracker.receive(0, 5, "detections", 3.0).index == 1
-    assert tracker.receive(0, 5, "masks", 4.0) is None
-    assert (tracker.frames_out, tracker.unexpected) == (2, 2)
-
-
-def test_digests_see_every_pixel_and_value():
-    _, labels, entries = painted_frame(0)
-    digests = {frame_digest(labels, entries)}
-    changed = labels.copy()
-    changed[-1, -1] = 1
-    digests |= {
-        frame_digest(changed, entries),
-        frame_digest(labels.T, entries),
-        frame_digest(labels, entries[::-1]),
-        frame_digest(labels, [entries[0]._replace(score=np.nextafter(1.0, 0)), entries[1]]),
-        frame_digest(labels, [entries[0]._replace(track="9"), entries[1]]),
-        frame_digest(labels, entries[:1]),
-    }
-    assert len(digests) == 7
-    assert frame_digest(labels, entries) == frame_digest(labels.copy(), list(entries))
-    runs = [[(0, 5, "aa" * 32)], [(0, 5, None)], [(1, 5, "aa" * 32)], [(0, 6, "aa" * 32)], []]
-    assert len({run_digest(run) for run in runs}) == len(runs)
-
-
-def test_stamp_watch():
-    watch = StampWatch()
-    seconds = [0, 0.1, 0.2, 0.2, 0.15, 0.3, 9.0, 9.1, 0.0, 0.1]
-    for index, second in enumerate(seconds):
-        watch.see(Frame(index, 0, round(second * 1e9), 0))
-        watch.see(Frame(index, 1, index, 0))
-    assert watch.counts == {
-        "duplicate_stamp": 1, "out_of_order": 1, "gap": 1, "loop_or_clock_jump": 1,
-    }  # fmt: skip
-    assert [event["frame"] for event in watch.events] == [3, 4, 6, 8]
-
-
-def test_parameters_are_checked_before_the_play():
-    given = {"score_threshold": 1, "tracking": True, "input_long_side": 160, "backend": "auto"}
-    checked = checked_parameters(given)
-    assert checked == given
-    assert type(checked["score_threshold"]) is float  # as the node has declared it
-    for name, value, words in (
-        ("score_treshold", 0.5, "expected a parameter of .*score_threshold"),
-        ("drop_policy", "every", "expected a parameter"),
-        ("autostart", False, "expected a parameter"),
-        ("score_threshold", 1.5, r"must be in \[0.0, 1.0\], got 1.5"),
-        ("score_threshold", "high", "must be float, got 'high'"),
-        ("tracking", 1, "must be bool, got 1"),
-        ("input_long_side", True, "must be int, got True"),
-        ("backend", "abacus", "must be one of"),
-    ):
-        with pytest.raises(InputError, match=words):
-            checked_parameters({name: value})
-
-
-def test_camera_names():
-    assert camera_names(["/camera/front/image"]) == ("",)
-    assert camera_names(["/cam/left/image", "/cam/right"]) == ("cam_left_image", "cam_right")
-    for topics in (["/a/b", "/a_b"], ["/1", "/b"]):
-        with pytest.raises(InputError, match="different names"):
-            camera_names(topics)
-
-
-def test_gallery_keeps_extremes_apart():
-    selection, drawn = FrameSelection("worst", spread=15, size=3), []
-    picture = {"": np.zeros((4, 4, 3), np.uint8)}
-    measures = np.random.default_rng(0).random(300)
-    for index, measure in enumerate(measures):
-        selection.offer(index, (measure, 0), "", lambda i=index: drawn.append(i) or picture)
-    shown = selection.frames()
-    assert [e.measure for e in shown] == sorted(e.measure for e in shown)
-    assert shown[0].measure[0] == measures.min()
-    assert len({e.index // 15 for e in shown}) == 3
-    assert len(drawn) < 60
-
-
-# Comparison
-
-
-def worsened(folder, copy):
-    """A copy of a run whose first frame has another digest, with a worse AP and a better speed."""
-    shutil.copytree(folder, copy)
-    rows = json.loads((copy / "frames.json").read_text())
-    rows[0]["digest"] = "00" * 32
-    (copy / "frames.json").write_text(json.dumps(rows))
-    summary = json.loads((copy / "summary.json").read_text())
-    summary["scores"]["AP"] -= 0.05
-    summary["fps"] *= 2
-    summary["digest"] = "11" * 32
-    (copy / "summary.json").write_text(json.dumps(summary))
-    return copy
-
-
-def test_compare_as_a_gate(scored, tmp_path, capsys):
-    run = str(scored[1])
-    worse = str(worsened(scored[1], tmp_path / "worse"))
-    out = tmp_path / "out"
-    assert main(["replay", "--compare", run, run]) == 0
-    assert main(["replay", "--compare", run, worse, "--out", str(out)]) == 1
-    assert "1 of 10 frames changed" in capsys.readouterr().err
-    result = json.loads((out / "comparison.json").read_text())
-    assert result["changed"] == [0]
-    assert result["metrics"]["AP"]["change"] == pytest.approx(-0.05)
-    page = (out / "comparison.html").read_text()
-    assert page.count("data:image/jpeg") == 2
-    for tolerances, code in (
-        (["AP=0.06"], 0),
-        (["AP=0.04"], 1),
-        (["AP=10%", "fps=0", "AP50=0"], 0),
-        (["AP=1%"], 1),
-    ):
-        options = [word for text in tolerances for word in ("--tolerate", text)]
-        assert main(["replay", "--compare", run, worse, *options]) == code
-        assert main(["replay", "--compare", worse, run, "--tolerate", "AP=0"]) == 0
-
-
-def test_compare_what_cannot_be_compared(scored, tmp_path, capsys):
-    run = scored[1]
-    other = shutil.copytree(run, tmp_path / "other")
-    rows = json.loads((other / "frames.json").read_text())
-    (other / "frames.json").write_text(json.dumps(rows[:-1]))
-    scribbled = shutil.copytree(run, tmp_path / "scribbled")
-    (scribbled / "summary.json").write_text(
-        json.dumps({"digest": "", "fps": "fast", "latency_ms": [], "source": ""})
-    )
-    for arguments, words in (
-        ([run, other], "not over the same frames"),
-        ([run, tmp_path / "none"], "no finished replay"),
-        ([run, run, "--tolerate", "beauty=1"], "expected a metric"),
-        ([run, run, "--tolerate", "AP"], "METRIC=AMOUNT"),
-        ([run, run, "--tolerate", "AP=-1"], "at least 0"),
-        ([run, scribbled], "no replay in"),
-    ):
-        assert main(["replay", "--compare", *map(str, arguments)]) == 2
-        assert words in capsys.readouterr().err
-
-
-def test_tolerances():
-    assert Tolerance.parse("latency_p95=20%").excess(100, 121)
-    assert not Tolerance.parse("latency_p95=20%").excess(100, 119)
-    assert not Tolerance.parse("latency_p95=0").excess(100, 50)
-    assert Tolerance.parse("fps=1").excess(10, 8.9)
-
-
-# Pictures
-
-
-def test_pictures_are_spread_and_prefer_instances(tmp_path):
-    book = FrameWriter(tmp_path, 10.0)
-    n = 50
-    for i in range(n):
-        book.add(i, np.full((33, 47, 3), 4 * i, np.uint8), n_instances=int(i % 7 == 3))
-    book.close()
-    kept = [int(path.stem.removeprefix("frame_")) for path in sorted(tmp_path.glob("*.png"))]
-    assert 3 <= len(kept) <= 8
-    assert min(kept) < n / 4
-    assert max(kept) > 3 * n / 4
-    assert all(i % 7 == 3 for i in kept[:-1])
-
-
-def test_video_fills_gaps(tmp_path):
-    book = FrameWriter(tmp_path, 10.0)
-    for i in (0, 4, 5):
-        book.add(i, np.full((32, 48, 3), 30 * i, np.uint8), 0)
-    book.close()
-    video = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
-    shades = [int(video.read()[1].mean()) for _ in range(6)]
-    np.testing.assert_allclose(shades, [0, 0, 0, 0, 120, 150], atol=8)
-    assert not video.grab()

@@ -71,9 +71,9 @@ def test_objects_are_where_the_truth_has_them(played):
     assert "detections_3d" not in summary.stage_ms, "those are the other node's"
     assert json.loads((out / "summary.json").read_text())["scores_3d"] == scores
     assert ReplaySummary.from_dict(summary.as_dict()) == summary
-    told = summary.describe(out)
-    assert "in space: 14 objects, 100% of the truth within 0.5 m" in told
-    assert "1 frames have no depth" in told
+    reported = summary.describe(out)
+    assert "in space: 14 objects, 100% of the truth within 0.5 m" in reported
+    assert "1 frames have no depth" in reported
 
 
 def test_recording_and_report_have_the_objects(played):

@@ -229,7 +229,7 @@ def test_stamps_that_no_message_can_have_cost_their_frames(tmp_path):
     assert source.skipped == 2
 
 
-def test_a_camera_without_messages_is_told(tmp_path):
+def test_a_camera_without_messages_is_reported(tmp_path):
     pytest.importorskip("sensor_msgs")
     path = tmp_path / "bag.mcap"
     with BagWriter(path) as bag:

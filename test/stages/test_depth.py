@@ -55,7 +55,7 @@ def test_of_a_box_seen_from_the_front_there_is_its_front():
     assert np.linalg.eigvalsh(person.covariance).min() >= -1e-9
 
 
-def test_an_occluded_object_is_where_it_is_seen():
+def test_an_occluded_object_is_where_it_is_visible():
     behind = Box((-0.9, 0.6, 9.0), (1.6, 1.8, 0.6), class_id=3)
     scene = render([PERSON, behind])
     near, far = found(scene)

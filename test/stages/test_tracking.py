@@ -50,7 +50,7 @@ def test_ids_count_from_one_and_follow_the_objects_through_a_new_order() -> None
     assert tracker.update(*frame(new, left, right), 0.3) == (3, 1, 2)
 
 
-def test_two_objects_that_cross_are_told_apart_by_their_velocity() -> None:
+def test_two_objects_that_cross_are_kept_apart_by_their_velocity() -> None:
     tracker = Tracker()
     seen = []
     for step in range(16):

@@ -203,7 +203,7 @@ class NodeEnd:
         client = self._services[service]
         self.wait(client.service_is_ready, service)
         future = client.call_async(request)
-        self.wait(future.done, f"answer of {service}")
+        self.wait(future.done, f"response of {service}")
         return future.result()
 
     def change_state(self, transition: int) -> bool:

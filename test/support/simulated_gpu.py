@@ -129,7 +129,7 @@ def simulated_machine(
     return gpu
 
 
-LOADED_FRESH = ("backend", "engine", "kernels", "memory", "worker")
+LOADED_FRESH = ("backend", "engine", "gpu_kernels", "memory", "worker")
 
 
 class CudaError(Exception):

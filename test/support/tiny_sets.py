@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Small sets of painted pictures in the official formats; the toy model knows their answer."""
+"""Small sets of painted pictures in the official formats; the toy model segments them right."""
 
 from __future__ import annotations
 

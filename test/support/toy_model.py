@@ -9,11 +9,11 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""A hand-made SSAP network that reads its answer from the colours of the picture.
+"""A hand-made SSAP network that reads its output from the colours of the picture.
 
 `paint` encodes an instance map as a picture (red: class, green: instance, blue: confidence);
 the ONNX model written by `write_toy_model` samples that picture at the cell centres of every level
-and turns equal colours into certain affinities. What the product must answer is thus known exactly.
+and turns equal colours into certain affinities. What the product must output is thus known exactly.
 The letterbox padding decodes as a confident person, so that a reader who forgets it is found out.
 """
 
@@ -59,7 +59,7 @@ def paint(
     class_ids: Sequence[int] | NDArray[np.integer],
     confidences: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) whose answer is `instances` (H, W), 0 = background, 1..N.
+    """The picture (H, W, 3) whose output is `instances` (H, W), 0 = background, 1..N.
 
     class_ids and confidences (0-255, default 255) have one entry per instance.
     """

@@ -24,10 +24,10 @@ import numpy as np
 import pycuda.driver as cuda
 
 from ssap_ros.backends.base import DeviceError, ModelError, OnProgress
-from ssap_ros.backends.tensorrt.cache import Shape, UnfitEngineError
+from ssap_ros.backends.tensorrt.cache import IncompatibleEngineError, Shape
 from ssap_ros.backends.tensorrt.driver import Gpu
 from ssap_ros.backends.tensorrt.engine import VERSION, TensorRTEngine
-from ssap_ros.backends.tensorrt.kernels import GpuKernels, partition_classes
+from ssap_ros.backends.tensorrt.gpu_kernels import GpuKernels, partition_classes
 from ssap_ros.backends.tensorrt.layout import FrameLayout
 from ssap_ros.backends.tensorrt.lookup import engine_key, find_engine
 from ssap_ros.backends.tensorrt.memory import GpuMemory
@@ -47,12 +47,18 @@ class TensorRTBackend:
     Only the images go there and only the frames (see FrameLayout) come back, through page-locked
     memory. The calls may come from any thread; one thread of its own talks to the GPU.
 
-    plan: the engine. info: of the model that it was built from; where the engine takes one input
-        size alone, `info` says so.
-    size_needed: (height, width) of the largest network input to come.
-    device_ms: milliseconds of the last run of each stage on the GPU, by its own clock.
+    Args:
+        plan: The engine.
+        info: Of the model that it was built from; where the engine takes one input size alone,
+            `info` says so.
+        size_needed: (height, width) of the largest network input to come.
 
-    Raises UnfitEngineError for an engine that cannot be used, DeviceError where the GPU fails.
+    Attributes:
+        device_ms: Milliseconds of the last run of each stage on the GPU, by its own clock.
+
+    Raises:
+        IncompatibleEngineError: The engine cannot be used.
+        DeviceError: The GPU fails.
     """
 
     def __init__(
@@ -90,9 +96,13 @@ class TensorRTBackend:
         content: tuple[int, int],
         segmentation_refinement: bool,
     ) -> list[AffinityPyramid]:
-        """See InferenceBackend; costs and probabilities are float16.
+        """Compute costs and class maps on the GPU; see InferenceBackend.
 
-        Raises DeviceError if the logits are not finite.
+        Returns:
+            A pyramid per image; costs and probabilities are float16.
+
+        Raises:
+            DeviceError: The logits are not finite.
         """
         arguments = (*logits, content, segmentation_refinement)
         return self._worker.run(self._affinity_pyramids, *arguments)
@@ -122,7 +132,7 @@ class TensorRTBackend:
         if engine.min_shape[2:] == engine.max_shape[2:]:
             self.info = dataclasses.replace(self.info, input_size=(height, width))
         elif self._size_needed[0] > height or self._size_needed[1] > width:
-            raise UnfitEngineError(
+            raise IncompatibleEngineError(
                 f"the engine takes at most {height} x {width}, needed are {self._size_needed}"
             )
         self._kernels = GpuKernels(self.info, self._worker.cupy_stream)
@@ -249,9 +259,14 @@ class TensorRTBackend:
 def load_tensorrt(
     model: Path, config: SsapConfig, gpu: Gpu, on_progress: OnProgress
 ) -> TensorRTBackend:
-    """A backend for an ONNX file, with an engine that is built if there is none that fits.
+    """Load an ONNX file; an engine is built if there is none that fits.
 
-    Raises ModelError for the model, DeviceError where the GPU fails.
+    Returns:
+        The backend, ready to run.
+
+    Raises:
+        ModelError: The model is incompatible, or no engine of it can be built.
+        DeviceError: The GPU fails.
     """
     content = model.read_bytes()
     info = read_info(content, model)
@@ -261,7 +276,7 @@ def load_tensorrt(
         plan = find_engine(model, key, config, on_progress, force=force)
         try:
             return TensorRTBackend(plan, info, config.gpu_id, size_needed)
-        except UnfitEngineError as error:
+        except IncompatibleEngineError as error:
             reason = error
             on_progress(f"{reason}; building it")
     raise ModelError(f"the engine of {model} cannot be used: {reason}")

@@ -54,10 +54,15 @@ class BuildJob:
 
 
 def build_engine(job: BuildJob, lock: int, on_progress: OnProgress) -> None:
-    """Build in a child process and wait for it. Raises ModelError with the child's last words.
+    """Build in a child process and wait for it. Whatever `on_progress` raises stops the child.
 
-    lock: file descriptor that the child inherits, so that a lock lives as long as it. Whatever
-    `on_progress` raises stops the child.
+    Args:
+        job: What to build.
+        lock: File descriptor that the child inherits, so that a lock lives as long as it.
+        on_progress: Called with how the build goes on.
+
+    Raises:
+        ModelError: The child failed; the message has its last words.
     """
     package = str(Path(__file__).resolve().parents[3])
     paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
@@ -102,7 +107,11 @@ def visible_device(gpu_id: int) -> str:
 
 
 def run(job: BuildJob) -> None:
-    """Build here and now, on the first GPU. Raises ModelError."""
+    """Build here and now, on the first GPU.
+
+    Raises:
+        ModelError: TensorRT refuses the model.
+    """
     import tensorrt as trt
 
     from ssap_ros.backends.tensorrt.driver import probe
@@ -121,7 +130,7 @@ def run(job: BuildJob) -> None:
     plan, timings = build_plan(trt, network, key, timings)
     seconds = time.monotonic() - start
     precisions = layer_precisions(trt, plan)
-    if key.precision == "fp16" and _has(trt, "STRONGLY_TYPED"):  # else they are told, in the file
+    if key.precision == "fp16" and _has(trt, "STRONGLY_TYPED"):  # else the flags say it
         check_half(precisions)
     with contextlib.suppress(OSError):
         write_atomically(timing_cache, timings)
@@ -130,10 +139,19 @@ def run(job: BuildJob) -> None:
 
 
 def build_plan(trt: Any, network: bytes, key: EngineKey, timings: bytes) -> tuple[bytes, bytes]:
-    """The engine of an ONNX model, and what was learnt about the GPU's speed on the way.
+    """Build the engine of an ONNX model.
 
-    trt: the module tensorrt. timings: what was learnt before, empty at first.
-    Raises ModelError with TensorRT's reason.
+    Args:
+        trt: The module tensorrt.
+        network: Content of the ONNX file.
+        key: Of the engine.
+        timings: What was learnt about the GPU's speed before, empty at first.
+
+    Returns:
+        The serialised engine, and what is known about the GPU's speed now.
+
+    Raises:
+        ModelError: TensorRT refuses the model, with its reason.
     """
     logger = make_logger(trt)
     builder = trt.Builder(logger)
@@ -226,9 +244,12 @@ def count_precisions(report: dict[str, Any]) -> dict[str, int]:
 
 
 def check_half(precisions: dict[str, int]) -> None:
-    """Raise ModelError if convolutions are not in half precision though it was bound to be so.
+    """Make sure that convolutions are in half precision where that was asked for.
 
     Those that TensorRT's report does not show under that name are no reason to doubt.
+
+    Raises:
+        ModelError: Some are in single precision.
     """
     if precisions["float"] + precisions["other"]:
         raise ModelError(f"the convolutions of the engine are not all FP16: {precisions}")

@@ -9,12 +9,12 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Engine files that can be trusted: what an engine was built from is told by a JSON file beside it.
+"""Engine files that can be trusted: a JSON file beside an engine says what it was built from.
 
 An engine is read back only if that sidecar holds the key asked for and the digest of the very bytes
-of the engine, so a truncated, corrupted, outdated or half-written file is told from a good one
-before TensorRT sees it. Files are written under another name, flushed to disk and renamed. Builders
-of one engine take turns by a lock on a file, which the system releases when its holder dies.
+of the engine, so TensorRT never gets a truncated, corrupted, outdated or half-written file. Files
+are written under another name, flushed to disk and renamed. Builders of one engine take turns by a
+lock on a file, which the system releases when its holder dies.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ssap_ros.errors import SsapError
 Shape = tuple[int, int, int, int]
 
 
-class UnfitEngineError(SsapError, ValueError):
+class IncompatibleEngineError(SsapError, ValueError):
     """An engine file that is missing or cannot be used here; the message says why."""
 
 
@@ -46,9 +46,12 @@ class UnfitEngineError(SsapError, ValueError):
 class EngineKey:
     """Everything that makes an engine what it is.
 
-    model_sha256: digest of the ONNX file. tensorrt, gpu, compute_capability: where it was built.
-    precision: "fp16", "fp32" or "int8". min_shape, opt_shape, max_shape: the profile, network
-        input (n, 3, h, w). flags: other build settings, as text.
+    Attributes:
+        model_sha256: Digest of the ONNX file.
+        tensorrt, gpu, compute_capability: Where it was built.
+        precision: "fp16", "fp32" or "int8".
+        min_shape, opt_shape, max_shape: The profile, network input (n, 3, h, w).
+        flags: Other build settings, as text.
     """
 
     model_sha256: str
@@ -74,33 +77,46 @@ def engine_path(folder: Path, stem: str, key: EngineKey) -> Path:
 
 
 def read_engine(path: Path, key: EngineKey, *, any_shape: bool = False) -> bytes:
-    """The engine in `path`. Raises UnfitEngineError if it is not there, damaged, or of another key.
+    """Read an engine, if it is the one of `key`.
 
-    any_shape: the optimization profile may be another than the key's.
+    Args:
+        path: Of the engine; its sidecar lies beside it.
+        key: The engine that is wanted.
+        any_shape: The optimization profile may be another than the key's.
+
+    Returns:
+        The serialised engine.
+
+    Raises:
+        IncompatibleEngineError: It is not there, damaged, or of another key.
     """
     try:
         plan = path.read_bytes()
         sidecar = json.loads(_sidecar(path).read_text())
         found, digest = sidecar["key"], sidecar["plan_sha256"]
     except FileNotFoundError as error:
-        raise UnfitEngineError(f"there is no {error.filename}") from None
+        raise IncompatibleEngineError(f"there is no {error.filename}") from None
     except OSError as error:
-        raise UnfitEngineError(f"cannot read {error.filename}: {error.strerror}") from None
+        raise IncompatibleEngineError(f"cannot read {error.filename}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError):
-        raise UnfitEngineError(f"{_sidecar(path)} is damaged") from None
+        raise IncompatibleEngineError(f"{_sidecar(path)} is damaged") from None
     expected = json.loads(json.dumps(dataclasses.asdict(key)))
     free = {"min_shape", "opt_shape", "max_shape"} if any_shape else set()
     for name in expected.keys() - free:
         if not isinstance(found, dict) or found.get(name) != expected[name]:
             got = found.get(name) if isinstance(found, dict) else found
-            raise UnfitEngineError(f"{path} has {name} {got!r}, expected {expected[name]!r}")
+            raise IncompatibleEngineError(f"{path} has {name} {got!r}, expected {expected[name]!r}")
     if hashlib.sha256(plan).hexdigest() != digest:
-        raise UnfitEngineError(f"{path} is damaged: it is not what its sidecar describes")
+        raise IncompatibleEngineError(f"{path} is damaged: it is not what its sidecar describes")
     return plan
 
 
 def write_engine(path: Path, plan: bytes, key: EngineKey, details: dict[str, Any]) -> None:
-    """Write an engine and its sidecar, which also holds `details`. Raises OSError."""
+    """Write an engine and its sidecar, which also holds `details`.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
     sidecar = {
         "key": dataclasses.asdict(key),
         "plan_sha256": hashlib.sha256(plan).hexdigest(),
@@ -121,19 +137,30 @@ def cached_engine(
     *,
     force: bool = False,
 ) -> bytes:
-    """The engine of `key` from the cache, built first where it is missing or unfit.
-
-    folder, stem: see `engine_path`.
-    build: writes an engine to a path by `write_engine`; gets a file descriptor too, of the lock
-        that a process which it starts may inherit, so that the lock is held as long as that lives.
-    force: build although there is one.
+    """Take the engine of `key` from the cache; build it first where it is missing or incompatible.
 
     Where the folder cannot be written to, the engine is built in a temporary one and not kept.
-    Raises UnfitEngineError if what was built cannot be read back, and whatever `build` raises.
+    Whatever `build` raises is raised here.
+
+    Args:
+        folder: See `engine_path`.
+        stem: See `engine_path`.
+        key: The engine that is wanted.
+        build: Writes an engine to a path by `write_engine`; gets a file descriptor too, of the lock
+            that a process which it starts may inherit, so that the lock is held as long as that
+            lives.
+        on_progress: Called with what is waited for.
+        force: Build although there is one.
+
+    Returns:
+        The serialised engine.
+
+    Raises:
+        IncompatibleEngineError: What was built cannot be read back.
     """
     path = engine_path(folder, stem, key)
     if not force:
-        with contextlib.suppress(UnfitEngineError):
+        with contextlib.suppress(IncompatibleEngineError):
             return read_engine(path, key)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +176,7 @@ def cached_engine(
         if waited or not force:
             try:
                 return read_engine(path, key)
-            except UnfitEngineError as reason:
+            except IncompatibleEngineError as reason:
                 on_progress(f"{reason}; building it")
         for leftover in folder.glob(f".{path.stem}.*"):  # of a builder that was killed
             leftover.unlink(missing_ok=True)

@@ -27,7 +27,12 @@ _COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR = 75, 76  # CUdevice_attrib
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU. compute_capability: e.g. "8.7". cuda: newest CUDA version of the driver, "12.6"."""
+    """One GPU.
+
+    Attributes:
+        compute_capability: Such as "8.7".
+        cuda: Newest CUDA version of the driver, such as "12.6".
+    """
 
     name: str
     compute_capability: str
@@ -35,7 +40,14 @@ class Gpu:
 
 
 def probe(gpu_id: int = 0, library: str = "libcuda.so.1") -> Gpu:
-    """Start the driver and describe a GPU. Raises DeviceError, in one line, if that cannot be."""
+    """Start the driver and describe a GPU.
+
+    Returns:
+        The GPU and its driver.
+
+    Raises:
+        DeviceError: There is no driver or no such GPU, in one line.
+    """
     try:
         driver = ctypes.CDLL(library)
     except OSError:

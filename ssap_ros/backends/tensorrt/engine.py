@@ -19,7 +19,7 @@ import tensorrt as trt
 
 from ssap_ros.backends.base import DeviceError
 from ssap_ros.backends.tensorrt.builder import make_logger
-from ssap_ros.backends.tensorrt.cache import Shape, UnfitEngineError
+from ssap_ros.backends.tensorrt.cache import IncompatibleEngineError, Shape
 from ssap_ros.types import ModelInfo
 
 VERSION = str(trt.__version__)
@@ -28,10 +28,12 @@ VERSION = str(trt.__version__)
 class TensorRTEngine:
     """A loaded engine with one execution context. Needs a current CUDA context.
 
-    min_shape, max_shape: network inputs (n, 3, h, w) that it takes.
-    channels: of each output, by its name.
+    Attributes:
+        min_shape, max_shape: Network inputs (n, 3, h, w) that it takes.
+        channels: Of each output, by its name.
 
-    Raises UnfitEngineError if it cannot be loaded or has other inputs and outputs.
+    Raises:
+        IncompatibleEngineError: It cannot be loaded, or has other inputs and outputs.
     """
 
     def __init__(self, plan: bytes, info: ModelInfo) -> None:
@@ -39,7 +41,9 @@ class TensorRTEngine:
         self._runtime = trt.Runtime(self._logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise UnfitEngineError(f"TensorRT {VERSION} cannot load the engine{self._reason()}")
+            raise IncompatibleEngineError(
+                f"TensorRT {VERSION} cannot load the engine{self._reason()}"
+            )
         self.channels = {f"semantic_{level}": len(info.classes) for level in info.levels}
         self.channels |= {f"affinity_{level}": info.window**2 for level in info.levels}
         self._check_tensors()
@@ -58,7 +62,11 @@ class TensorRTEngine:
         self._require(self._context.set_input_shape("image", shape), f"input shape {shape}")
 
     def enqueue(self, stream: int) -> None:
-        """Put one run on a stream. Raises DeviceError."""
+        """Put one run on a stream.
+
+        Raises:
+            DeviceError: TensorRT cannot run it.
+        """
         self._require(self._context.execute_async_v3(stream), "run")
 
     def close(self) -> None:
@@ -73,11 +81,13 @@ class TensorRTEngine:
         modes = {name: engine.get_tensor_mode(name) for name in names}
         inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
         if inputs != ["image"] or set(names) != {"image", *self.channels}:
-            raise UnfitEngineError(f"expected the tensors of the model, got {', '.join(names)}")
+            raise IncompatibleEngineError(
+                f"expected the tensors of the model, got {', '.join(names)}"
+            )
         for name, channels in {"image": 3, **self.channels}.items():
             shape, kind = tuple(engine.get_tensor_shape(name)), engine.get_tensor_dtype(name)
             if len(shape) != 4 or shape[1] != channels or kind != trt.DataType.FLOAT:
-                raise UnfitEngineError(
+                raise IncompatibleEngineError(
                     f"expected {name} to be float32 (n, {channels}, h, w), got {kind} {shape}"
                 )
 

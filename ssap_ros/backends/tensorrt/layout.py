@@ -48,8 +48,11 @@ LEVEL = np.dtype(
 class FrameLayout:
     """The layout for images that fill `cells`, rows and columns per level, finest first.
 
-    costs, classes: offsets in bytes per level. probabilities: offset in bytes.
-    nbytes: size of a frame. n_blocks: blocks of a kernel that works on all cells.
+    Attributes:
+        costs, classes: Offsets in bytes per level.
+        probabilities: Offset in bytes.
+        nbytes: Size of a frame.
+        n_blocks: Blocks of a kernel that works on all cells.
     """
 
     def __init__(self, cells: Sequence[tuple[int, int]], n_classes: int) -> None:
@@ -67,10 +70,15 @@ class FrameLayout:
     def levels(
         self, size: tuple[int, int], strides: Sequence[int], maps: Sequence[tuple[int, int]]
     ) -> NDArray[np.void]:
-        """The description of the levels that the kernels take, a LEVEL for each.
+        """Describe the levels for the kernels.
 
-        size: (height, width) of the network input. strides: of the levels.
-        maps: addresses of the semantic and of the affinity logits per level.
+        Args:
+            size: (height, width) of the network input.
+            strides: Of the levels in pixels of the input.
+            maps: Addresses of the semantic and of the affinity logits per level.
+
+        Returns:
+            (n_levels,) of the record LEVEL.
         """
         levels = np.zeros(len(self.cells), LEVEL)
         for i, ((rows, columns), stride) in enumerate(zip(self.cells, strides, strict=True)):

@@ -23,8 +23,8 @@ from ssap_ros.backends.model_info import is_quantized
 from ssap_ros.backends.tensorrt.builder import FLAGS, BuildJob, build_engine
 from ssap_ros.backends.tensorrt.cache import (
     EngineKey,
+    IncompatibleEngineError,
     Shape,
-    UnfitEngineError,
     cached_engine,
     read_engine,
 )
@@ -41,11 +41,19 @@ def engine_key(
     tensorrt: str,
     input_size: tuple[int, int] | None = None,
 ) -> EngineKey:
-    """The key of the engine that `config` needs on `gpu`.
+    """Name everything that the engine of `config` on `gpu` depends on.
 
-    model: content of the ONNX file, `info` is of it; a quantized one makes an int8 engine, whose
-        other layers are in half precision where TensorRT chooses. tensorrt: version.
-    input_size: (height, width), for an engine of this one input size.
+    Args:
+        model: Content of the ONNX file; a quantized one makes an int8 engine, whose other layers
+            are in half precision where TensorRT chooses.
+        info: What the model says about itself.
+        config: The settings.
+        gpu: Where it is to run.
+        tensorrt: Version of TensorRT.
+        input_size: (height, width), for an engine of this one input size.
+
+    Returns:
+        The key.
     """
     precision = "fp16" if config.precision == "auto" else config.precision
     least, usual, most = profile_shapes(info, config, input_size)
@@ -65,10 +73,13 @@ def engine_key(
 def profile_shapes(
     info: ModelInfo, config: SsapConfig, input_size: tuple[int, int] | None = None
 ) -> tuple[Shape, Shape, Shape]:
-    """Smallest, usual and largest network input (n, 3, h, w): the optimization profile.
+    """Choose the optimization profile.
 
     A model of free input size takes images of any aspect ratio up to its long side, and is fastest
     at 16:9.
+
+    Returns:
+        Smallest, usual and largest network input, each (n, 3, h, w).
     """
     n, fixed = config.max_batch, input_size or info.input_size
     if fixed:
@@ -90,15 +101,26 @@ def cache_folder(config: SsapConfig) -> Path:
 def find_engine(
     model: Path, key: EngineKey, config: SsapConfig, on_progress: OnProgress, *, force: bool = False
 ) -> bytes:
-    """The engine that `config` names if it fits, else that of `key` in the cache, else a new one.
+    """Find or build an engine: the one that `config` names if it fits, else that of `key`.
 
-    force: build it, whatever there is. Raises ModelError if it cannot be built.
+    Args:
+        model: The ONNX file.
+        key: The engine that is wanted.
+        config: The settings.
+        on_progress: Called with how a build goes on.
+        force: Build it, whatever there is.
+
+    Returns:
+        The serialised engine.
+
+    Raises:
+        ModelError: It cannot be built.
     """
     if config.engine_file_path and not force:
         path = Path(config.engine_file_path).expanduser()
         try:
             return read_engine(path, key, any_shape=True)
-        except UnfitEngineError as reason:
+        except IncompatibleEngineError as reason:
             on_progress(f"{reason}; looking in the cache")
     job = partial(BuildJob, str(model), gpu_id=config.gpu_id, key=key)
     return cached_engine(

@@ -43,13 +43,19 @@ _FLOAT32_INPUTS = {"Resize": (1, 2)}  # region and scales stay single precision 
 
 
 def portable_onnx(model: bytes, *, half: bool, any_batch: bool) -> bytes:
-    """The same network with constants folded.
+    """Rewrite a network with its constants folded.
 
-    half: all arithmetic in float16, the input and the outputs staying float32. A model that is in
-        half precision already keeps its types. A quantized one has half = False.
-    any_batch: the first dimension of the input and of the outputs becomes free.
+    Args:
+        model: Content of the ONNX file.
+        half: All arithmetic in float16, the input and the outputs staying float32. A model that is
+            in half precision already keeps its types. A quantized one has half = False.
+        any_batch: The first dimension of the input and of the outputs becomes free.
 
-    Raises ModelError if a weight is beyond the range of float16.
+    Returns:
+        Content of the new ONNX file.
+
+    Raises:
+        ModelError: A weight is beyond the range of float16.
     """
     proto = onnx.load_model_from_string(model)
     _fold_constants(proto.graph)
@@ -65,17 +71,29 @@ def portable_onnx(model: bytes, *, half: bool, any_batch: bool) -> bytes:
 
 
 def read_info(model: bytes, path: Path) -> ModelInfo:
-    """What the model in `path` says about itself. Raises ModelError if it is no SSAP model."""
+    """Read what a model says about itself.
+
+    Args:
+        model: Content of the ONNX file.
+        path: Of the file, for the message of an error.
+
+    Returns:
+        The ModelInfo.
+
+    Raises:
+        ModelError: It is no SSAP model.
+    """
     try:
         proto = onnx.load_model_from_string(model)
     except Exception as error:  # the decoder's own errors have no common base
         raise ModelError(f"incompatible model {path}: not an ONNX model") from error
     try:
         info = model_info_of({entry.key: entry.value for entry in proto.metadata_props})
-        if info.window != PARTITION_WINDOW:
-            raise ValueError(f"window must be {PARTITION_WINDOW}, got {info.window}")
     except ValueError as error:
         raise ModelError(f"incompatible model {path}: {error}") from error
+    if info.window != PARTITION_WINDOW:
+        expected = f"window must be {PARTITION_WINDOW}, got {info.window}"
+        raise ModelError(f"incompatible model {path}: {expected}")
     return info
 
 

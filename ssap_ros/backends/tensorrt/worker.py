@@ -45,9 +45,13 @@ _GPU_ERRORS = (
 class GpuWorker:
     """A thread with a CUDA context, on which functions are run one after the other.
 
-    stream: the stream, for pycuda. cupy_stream: the same, for CuPy.
-    graph_error: why the last capture failed, empty if it did not.
-    Raises DeviceError where the GPU does not serve.
+    Attributes:
+        stream: The stream, for pycuda.
+        cupy_stream: The same, for CuPy.
+        graph_error: Why the last capture failed, empty if it did not.
+
+    Raises:
+        DeviceError: The GPU does not serve.
     """
 
     stream: Any
@@ -82,10 +86,13 @@ class GpuWorker:
             raise DeviceError(f"the GPU failed: {_one_line(error)}") from error
 
     def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """A function that does again what `enqueue` puts on the stream, faster if that can be.
+        """Record what `enqueue` puts on the stream as a CUDA graph.
 
-        To be called on this thread, after `enqueue` has run once. It is recorded as a CUDA graph;
-        where that cannot be, `enqueue` itself is returned.
+        To be called on this thread, after `enqueue` has run once.
+
+        Returns:
+            A function that does the same again, faster; `enqueue` itself where it cannot be
+            recorded.
         """
         stream, self.graph_error = self.cupy_stream, ""
         try:

@@ -40,7 +40,9 @@ _FACADES: tuple[Colour, ...] = (
 class Backdrop:
     """A straight street: `yaw` is its direction against the viewing direction, in radians.
 
-    road: lateral position of its left and right kerb in metres. Street coordinates: along, across.
+    Attributes:
+        road: Lateral position of its left and right kerb in metres. Street coordinates: along,
+            across.
     """
 
     yaw: float

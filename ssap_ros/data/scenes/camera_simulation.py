@@ -21,9 +21,12 @@ from ssap_ros.types import ImageArray
 
 
 def simulate_camera(image: ImageArray, rng: np.random.Generator, frame: int) -> ImageArray:
-    """Apply exposure, contrast, colour cast, blur, noise and JPEG to uint8 (H, W, 3).
+    """Apply exposure, contrast, colour cast, blur, noise and JPEG.
 
     The settings depend on `rng` only, the noise on `frame` too.
+
+    Returns:
+        A new image, uint8 (H, W, 3) like the given one.
     """
     height, width = image.shape[:2]
     gain = rng.uniform(0.6, 1.35) * (1 + rng.uniform(-0.09, 0.09, 3))

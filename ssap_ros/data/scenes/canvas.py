@@ -130,7 +130,10 @@ class Canvas:
 
     Solid shapes between `begin` and `finish` form the silhouette of one object; `finish` gives its
     pixels (coverage of at least one half) the label. Other shapes only colour the image.
-    image: uint8 (H, W, 3) RGB, labels: int32 (H, W).
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        labels: int32 (H, W).
     """
 
     image: ImageArray

@@ -53,7 +53,11 @@ _SEATED = (0.55, 0.85)  # how far a person reaches below and above the seat
 
 
 class SceneBox(NamedTuple):
-    """An upright box. yaw: of its length from the x axis towards z, in radians."""
+    """An upright box.
+
+    Attributes:
+        yaw: Of its length from the x axis towards z, in radians.
+    """
 
     centre: tuple[float, float, float]
     size: tuple[float, float, float]  # length, width, height

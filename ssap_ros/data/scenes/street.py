@@ -62,9 +62,12 @@ _VEHICLES = {CAR: draw_car, BUS: draw_bus, TRUCK: draw_truck, TRAIN: draw_train,
 class Scene:
     """One image with its truth.
 
-    image: uint8 (H, W, 3) RGB. instances: int32 (H, W), 0 = none, k = object with class
-    class_ids[k - 1]. class_ids: uint8 (N,). In a single scene every id 1..N is visible; in a video
-    an id may be out of sight in some frames. objects: where they stand, in the order of the ids.
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        instances: int32 (H, W), 0 = none, k = object with class class_ids[k - 1].
+        class_ids: uint8 (N,). In a single scene every id 1..N is visible; in a video an id may be
+            out of sight in some frames.
+        objects: Where they stand, in the order of the ids.
     """
 
     image: ImageArray

@@ -32,7 +32,9 @@ from ssap_ros.evaluation.metrics.records import ImageRecords
 class CocoAveragePrecision(ImageRecords[list[dict[str, Any] | None]]):
     """AP and AP50 over images, overall and per class, at all areas and 100 detections per image.
 
-    classes: name of each class id that is evaluated. A record is what COCOeval says of each class.
+    Args:
+        classes: Name of each class id that is evaluated. A record is what COCOeval says of each
+            class.
     """
 
     def __init__(self, classes: Mapping[int, str]) -> None:
@@ -60,9 +62,10 @@ class CocoAveragePrecision(ImageRecords[list[dict[str, Any] | None]]):
         self.records.append(evaluation.evalImgs)
 
     def quality(self, threshold: float) -> float:
-        """F-measure of the last image at IoU .50, of the predictions with this score or more.
+        """Score the last image alone, by its predictions with this score or more.
 
-        1 if there is nothing to find and nothing was found.
+        Returns:
+            F-measure at IoU .50; 1 if there is nothing to find and nothing was found.
         """
         tp = n_predicted = n_true = 0
         for matches in filter(None, self.records[-1]):

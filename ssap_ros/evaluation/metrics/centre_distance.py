@@ -27,7 +27,12 @@ DISTANCES_M = (0.5, 1.0, 2.0, 4.0)
 
 
 class _Frame(NamedTuple):
-    """distances: of the matches in metres; classes: of the matches, the truth, the predictions."""
+    """The record of one frame.
+
+    Attributes:
+        distances: Of the matches in metres.
+        matched, truth, predicted: Classes of the matches, the truth and the predictions.
+    """
 
     distances: FloatArray
     matched: IntArray
@@ -57,13 +62,16 @@ class CentreDistance(ImageRecords[_Frame]):
         truth: FloatArray,
         truth_classes: IntArray,
     ) -> list[float]:
-        """Count one frame and return the distances of its matches in metres.
+        """Count one frame.
 
         Args:
             predicted: Centres (N, 3) in metres.
             predicted_classes: (N,).
             truth: Centres (M, 3) in metres, in the same frame of reference.
             truth_classes: (M,).
+
+        Returns:
+            The distances of its matches in metres.
         """
         gaps = np.linalg.norm(predicted[:, None] - truth[None], axis=2)
         gaps[predicted_classes[:, None] != truth_classes[None]] = np.inf
@@ -84,9 +92,12 @@ class CentreDistance(ImageRecords[_Frame]):
         return distances
 
     def result(self) -> dict[str, Any]:
-        """`frames`, and over all classes as well as per name under `classes`: `truth` and
-        `predicted` (how many objects), `recall` by distance, and `centre_error_m`, the percentiles
-        of the matches within 4 m; None of nothing.
+        """Sum up the frames so far.
+
+        Returns:
+            `frames`, and over all classes as well as per name under `classes`: `truth` and
+            `predicted` (how many objects), `recall` by distance, and `centre_error_m`, the
+            percentiles of the matches within 4 m; None of nothing.
         """
         joined = [np.concatenate(parts) for parts in zip(*self.records, strict=True)]
         distances, matched, truth, predicted = joined or [np.zeros(0)] * 4

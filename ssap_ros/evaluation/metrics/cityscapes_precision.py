@@ -52,8 +52,12 @@ RANGES = (_Range("AP", 100, np.inf), _Range("AP100m", 1000, 100.0), _Range("AP50
 
 
 class _Matches(NamedTuple):
-    """One class in one image. outcomes: int8 (ranges, thresholds, N), scores: (N,) of the
-    predictions; n_truth: (ranges,).
+    """One class in one image.
+
+    Attributes:
+        outcomes: Of the predictions, int8 (ranges, thresholds, N).
+        scores: Of the predictions, (N,).
+        n_truth: (ranges,).
     """
 
     outcomes: NDArray[np.int8]
@@ -64,9 +68,10 @@ class _Matches(NamedTuple):
 class CityscapesAveragePrecision(ImageRecords[list[_Matches]]):
     """AP, AP50, AP100m and AP50m over images, overall and per class.
 
-    classes: name of each class id that is evaluated.
-    distances: count AP100m and AP50m too; the truths then hold distances.
-    A record is the matches of each class.
+    Args:
+        classes: Name of each class id that is evaluated.
+        distances: Count AP100m and AP50m too; the truths then hold distances. A record is the
+            matches of each class.
     """
 
     def __init__(self, classes: Mapping[int, str], distances: bool = False) -> None:
@@ -75,9 +80,16 @@ class CityscapesAveragePrecision(ImageRecords[list[_Matches]]):
         self.distances = distances
 
     def add(self, prediction: Segments, truth: Segments) -> None:
-        """Match one image. prediction: a label map or masks; truth: a label map, 0 = void.
+        """Match one image.
 
         Void is what has no segment; segments of other classes just do not match.
+
+        Args:
+            prediction: A label map or masks.
+            truth: A label map, 0 = void.
+
+        Raises:
+            ValueError: The truth is no label map, or the sizes differ.
         """
         if truth.ids.ndim == 3:
             raise ValueError("the truth must be a label map, got masks that may overlap")
@@ -103,9 +115,11 @@ class CityscapesAveragePrecision(ImageRecords[list[_Matches]]):
         self.records.append(image)
 
     def result(self) -> dict[str, Any]:
-        """`AP`, `AP50` and, with distances, `AP100m` and `AP50m`; and per class under `classes`.
+        """Sum up the images so far.
 
-        A mean is over the classes that have truth; None if there is none.
+        Returns:
+            `AP`, `AP50` and, with distances, `AP100m` and `AP50m`; and per class under `classes`. A
+            mean is over the classes that have truth; None if there is none.
         """
         names = [r.name for r in (RANGES if self.distances else RANGES[:1])]
         table = np.array([self._class_precision(k) for k in range(len(self.classes))])

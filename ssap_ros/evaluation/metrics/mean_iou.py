@@ -26,8 +26,9 @@ from ssap_ros.evaluation.metrics.records import ImageRecords
 class MeanIou(ImageRecords[IntArray]):
     """IoU of each class over all pixels of all images, and their mean.
 
-    classes: name of each class id that is evaluated. A record is the pixels of each class in the
-        intersection, in the truth and in the prediction, (n_classes, 3).
+    Args:
+        classes: Name of each class id that is evaluated. A record is the pixels of each class in
+            the intersection, in the truth and in the prediction, (n_classes, 3).
     """
 
     def __init__(self, classes: Mapping[int, str]) -> None:
@@ -38,7 +39,10 @@ class MeanIou(ImageRecords[IntArray]):
         """Count one image; two uint8 (H, W) of class ids.
 
         Truth pixels of a class that is not evaluated, OTHER_CLASS for one, do not count; predicted
-        ones are wrong. Raises ValueError for other arrays.
+        ones are wrong.
+
+        Raises:
+            ValueError: The arrays are others.
         """
         for name, classes in (("prediction", prediction), ("truth", truth)):
             if classes.dtype != np.uint8 or classes.ndim != 2 or classes.shape != truth.shape:

@@ -24,12 +24,15 @@ from ssap_ros.evaluation.metrics.records import ImageRecords
 
 
 class PanopticQuality(ImageRecords[NDArray[np.float64]]):
-    """PQ, SQ and RQ over images, overall, of things and of stuff, and per class.
+    """PQ, SQ and RQ over images, overall, of thing and of stuff classes, and per class.
 
-    classes: name of each class id that is evaluated; those of `thing_ids` are things, the others
-        stuff. A record is the summed IoU, tp, fp and fn of each class, (n_classes, 4).
+    A record is the summed IoU, tp, fp and fn of each class, (n_classes, 4).
 
     A pixel of the truth that has no segment, or one of OTHER_CLASS, is void.
+
+    Args:
+        classes: Name of each class id that is evaluated; those of `thing_ids` are thing classes,
+            the others stuff.
     """
 
     def __init__(self, classes: Mapping[int, str], thing_ids: Sequence[int]) -> None:
@@ -38,7 +41,11 @@ class PanopticQuality(ImageRecords[NDArray[np.float64]]):
         self.thing_ids = tuple(thing_ids)
 
     def add(self, prediction: Segments, truth: Segments) -> None:
-        """Count one image. Raises ValueError for sizes that differ and for overlapping masks."""
+        """Count one image.
+
+        Raises:
+            ValueError: The sizes differ, or masks overlap.
+        """
         if prediction.ids.ndim == 3 or truth.ids.ndim == 3:
             raise ValueError("panoptic quality needs label maps, got masks that may overlap")
         shared = intersections(prediction, truth)
@@ -71,10 +78,12 @@ class PanopticQuality(ImageRecords[NDArray[np.float64]]):
         self.records.append(record)
 
     def result(self) -> dict[str, Any]:
-        """PQ, SQ, RQ; the same with _th and _st; and under `classes` per class name.
+        """Sum up the images so far.
 
-        A mean is over the classes that occur, in the truth or in a counted prediction; None if
-        there are none.
+        Returns:
+            PQ, SQ, RQ; the same with _th and _st; and under `classes` per class name. A mean is
+            over the classes that occur, in the truth or in a counted prediction; None if there are
+            none.
         """
         total = np.sum([np.zeros((len(self.classes), 4)), *self.records], axis=0)
         iou, tp, fp, fn = total.T
@@ -94,10 +103,13 @@ class PanopticQuality(ImageRecords[NDArray[np.float64]]):
         return result
 
     def _ignored(self, shared: IntArray, class_ids: IntArray, truth: Segments) -> NDArray[np.bool_]:
-        """Predicted segments that lie by more than half on void and the crowd of their class.
+        """Find predicted segments that lie by more than half on void and the crowd of their class.
 
         The formats have one crowd segment per class and image; of several the last counts, as in
         the official script.
+
+        Returns:
+            bool, one per predicted segment.
         """
         unknown = shared[1:, 0].copy()
         for class_id in np.unique(class_ids):

@@ -31,9 +31,10 @@ except ImportError:  # there are no wheels of it; a distribution has it
 
 
 class TargetFrame:
-    """Turns what is seen by a camera into coordinates of the frame `name`.
+    """Transforms camera coordinates into those of the frame `name`.
 
-    Raises InputError if tf2 is not installed.
+    Raises:
+        InputError: tf2 is not installed.
     """
 
     def __init__(self, node: Node, name: str) -> None:
@@ -47,9 +48,14 @@ class TargetFrame:
         self._listener = tf2_ros.TransformListener(self._buffer, node)
 
     def of(self, header: Header) -> tuple[Header, NDArray[np.float64], NDArray[np.float64]]:
-        """The header of the frame, rotation (3, 3) and shift (3,) that lead into it.
+        """Look up by tf2 how to get into the frame at the time of `header`.
 
-        Raises InputError if tf2 cannot tell them for the time of the header.
+        Returns:
+            The header of the frame, rotation float64 (3, 3) and shift (3,) in metres that lead into
+            it.
+
+        Raises:
+            InputError: tf2 does not know them for that time.
         """
         try:
             found: Any = self._buffer.lookup_transform(

@@ -55,7 +55,9 @@ class DepthNode(FrameNode):
     each only while somebody listens, and `/diagnostics`. The parameters are the fields of
     DepthConfig; `~/enable` switches the subscriptions off and on.
 
-    Raises ValueError or ParameterException if a parameter is given a value that does not fit.
+    Raises:
+        ValueError: A parameter is given a value that does not fit.
+        ParameterException: A parameter is given a value of another type.
     """
 
     def __init__(self, **node_arguments: Any) -> None:

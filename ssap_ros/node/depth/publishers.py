@@ -58,8 +58,10 @@ DEPTH_STAGES = ("wait", *(topic.replace("/", "_") for topic in _KINDS), "total")
 class FrameArrays:
     """A frame in arrays. The headers are those of the masks and of the depth image.
 
-    labels: uint16 (H, W). depth: uint16 or float32 (H, W). target: header, rotation and shift of
-        the frame to publish in; None means the camera's own.
+    Attributes:
+        labels: uint16 (H, W).
+        depth: uint16 or float32 (H, W).
+        target: Header, rotation and shift of the frame to publish in; None means the camera's own.
     """
 
     header: Header
@@ -73,18 +75,18 @@ class FrameArrays:
 
     @property
     def out_header(self) -> Header:
-        """Of what is published in space."""
+        """The header of what is published in space."""
         return self.target[0] if self.target else self.header
 
     @cached_property
     def metres(self) -> FloatArray:
-        """The depth in metres."""
+        """The depth in metres, float32 (H, W), 0 where there is none."""
         return depth_in_metres(self.depth)
 
     @cached_property
     def objects(self) -> list[Object3D]:
         """The objects in the frame to publish in."""
-        up = self.target[1][2] if self.target else CAMERA_UP  # the z axis there, as seen here
+        up = self.target[1][2] if self.target else CAMERA_UP  # its z axis
         boxes = self.labelled.boxes
         found = locate(
             self.labels, boxes, self.metres, self.rays, erosion=self.erosion, up=tuple(up)
@@ -97,17 +99,26 @@ class DepthOutputs(LazyPublishers):
 
     def __init__(self, node: LifecycleNodeMixin, config: DepthConfig) -> None:
         super().__init__(node)
+        profile = qos.output_qos(config)
         for topic, kind in _KINDS.items():
-            self.create(kind, topic, qos.output_qos(config))
+            self.create(kind, topic, profile)
         self.create_times(DEPTH_STAGES)
 
     def publish(
         self, frame: FrameArrays, names: Mapping[int, str], settings: DepthConfig
     ) -> dict[str, float]:
-        """Publish what is listened to, and return the milliseconds of each part.
+        """Publish what is listened to.
 
-        names: of the classes by id; empty while they are not known.
-        Raises InputError if `depth/static` is wanted and they are not.
+        Args:
+            frame: The frame in arrays.
+            names: Of the classes by id; empty while they are not known.
+            settings: The live ones.
+
+        Returns:
+            The milliseconds of each part.
+
+        Raises:
+            InputError: `depth/static` is wanted and the names are not known.
         """
         parts: dict[str, Callable[[], Any]] = {
             "detections_3d": lambda: detections_3d(frame.out_header, frame.objects, frame.labelled),

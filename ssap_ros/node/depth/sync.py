@@ -48,8 +48,10 @@ class FrameSync:
 
     Where nothing may be lost, `takes_masks` and `takes_depth` say when the next ones may come.
 
-    put: takes a complete frame. drop: is told why masks were dropped. tolerance_ns: how far the
-        stamps of masks and depth may be apart.
+    Args:
+        put: Takes a complete frame.
+        drop: Gets the reason why masks were dropped.
+        tolerance_ns: How far the stamps of masks and depth may be apart.
     """
 
     def __init__(

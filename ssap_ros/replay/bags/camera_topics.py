@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Which image topic of a bag is the camera: told by encoding and name, or not at all."""
+"""Which image topic of a bag is the camera, by encoding and name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Rank(IntEnum):
 def choose_camera(
     reader: BagReader, not_topics: Iterable[str] = (), transport: str = ""
 ) -> tuple[str, list[str]]:
-    """The topic of the camera, and the other image topics.
+    """Choose the topic of the camera.
 
     Depth images, masks, what this node publishes and topics without messages are no camera; colour
     is preferred to grey. Of one camera's topics (beside each other) raw images come first.
@@ -54,6 +54,9 @@ def choose_camera(
         reader: The bag.
         not_topics: Topics that are something else.
         transport: "raw" or "compressed": only such topics; empty: both.
+
+    Returns:
+        The topic, and the other image topics.
 
     Raises:
         InputError: There is no image topic, or it cannot be told which one is the camera.

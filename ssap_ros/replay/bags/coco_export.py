@@ -33,7 +33,11 @@ ANNOTATIONS, IMAGES, NUMBERED = "annotations.json", "images", "[0-9]*.png"
 class CocoExport:
     """Writes `images/*.png` and `annotations.json` into a folder.
 
-    classes: name by class id, 0 = background left out. Raises InputError if it cannot be written.
+    Args:
+        classes: Name by class id, 0 = background left out.
+
+    Raises:
+        InputError: It cannot be written.
     """
 
     def __init__(self, folder: Path, classes: Mapping[int, str]) -> None:

@@ -54,9 +54,11 @@ def no_depth(size: tuple[int, int]) -> DepthImage:
 class DepthImages:
     """The depth images of one topic, in the order of the bag. A context.
 
-    info_topic: of their camera_info; empty means `camera_info` beside the images.
+    Args:
+        info_topic: Of their camera_info; empty means `camera_info` beside the images.
 
-    Raises InputError if a topic is missing or is no such topic.
+    Raises:
+        InputError: A topic is missing or is no such topic.
     """
 
     def __init__(self, bag: Path, topic: str, info_topic: str = "") -> None:
@@ -78,9 +80,12 @@ class DepthImages:
         self._infos.__exit__()
 
     def at(self, stamp: int) -> DepthImage | None:
-        """The image with this stamp, None if there is none.
+        """Find the depth image with this stamp.
 
         A calibration holds until one with the stamp of a later image.
+
+        Returns:
+            The image; None if there is none.
         """
         message, info = self._images.take(stamp), self._infos.take(stamp)
         if info is not None:
@@ -93,10 +98,12 @@ class DepthImages:
 class ObjectsTruth:
     """The true objects in space of one topic of vision_msgs/Detection3DArray. A context.
 
-    classes: the model's name by class id. A label_info beside the topic names the classes of the
-        truth; without one they are the model's.
+    Args:
+        classes: The model's name by class id. A label_info beside the topic names the classes of
+            the truth; without one they are the model's.
 
-    Raises InputError if the topic is missing or is no such topic.
+    Raises:
+        InputError: The topic is missing or is no such topic.
     """
 
     def __init__(self, bag: Path, topic: str, classes: Mapping[int, str]) -> None:

@@ -51,7 +51,9 @@ ANY_CLASS_NAME = "object"
 class Truth:
     """Truth of one frame.
 
-    segments: the instances; 0 = background or void. void: bool (H, W), what no score counts.
+    Attributes:
+        segments: The instances; 0 = background or void.
+        void: bool (H, W), what no score counts.
     """
 
     segments: Segments
@@ -61,10 +63,13 @@ class Truth:
 class GroundTruth:
     """The truth of one camera, asked frame by frame in the order of the bag. A context.
 
-    classes: name by class id of the model, of all classes that are scored: those that truth and
-        model share. class_agnostic: the truth has no detections; all is of ANY_CLASS then.
+    Attributes:
+        classes: Name by class id of the model, of all classes that are scored: those that truth and
+            model share.
+        class_agnostic: The truth has no detections; all is of ANY_CLASS then.
 
-    Raises InputError if a topic is missing or is no truth.
+    Raises:
+        InputError: A topic is missing or is no truth.
     """
 
     def __init__(
@@ -113,9 +118,13 @@ class GroundTruth:
         return [line for reader in readers for line in reader.damage]
 
     def at(self, stamp: int) -> Truth | None:
-        """The truth of the frame with this stamp; None if it has none.
+        """Find the truth of the frame with this stamp, in nanoseconds.
 
-        Raises InputError if the two topics do not belong together.
+        Returns:
+            The truth; None if the frame has none.
+
+        Raises:
+            InputError: The two topics do not belong together.
         """
         message = self._instances.take(stamp)
         if message is None:

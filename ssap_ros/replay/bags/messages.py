@@ -81,7 +81,9 @@ _FOXGLOVE_MSGS = {
 class Detection(NamedTuple):
     """One entry of a Detection2DArray.
 
-    bbox: (x, y, width, height) in pixels. track: its `id`.
+    Attributes:
+        bbox: (x, y, width, height) in pixels.
+        track: Its `id`.
     """
 
     class_id: str
@@ -108,7 +110,14 @@ def encode(msg: Any) -> bytes:
 
 
 def decode(raw: bytes, msgtype: str) -> Any:
-    """A message of the standard types from CDR. Raises ValueError if it is none."""
+    """Decode a message of the standard types from CDR.
+
+    Returns:
+        An object with the fields of the message.
+
+    Raises:
+        ValueError: The bytes are no such message.
+    """
     try:
         return standard_types().deserialize_cdr(raw, msgtype)
     except Exception as error:  # what damaged bytes make the deserialiser do is not documented
@@ -162,7 +171,14 @@ def label_info(head: Any, classes: Mapping[int, str], threshold: float = 0.0) ->
 
 
 def read_labels(msg: Any) -> NDArray[np.uint16]:
-    """The label image (H, W) in a mono16 Image. Raises ValueError if it is none."""
+    """Read the label image in a mono16 Image.
+
+    Returns:
+        uint16 (H, W).
+
+    Raises:
+        ValueError: The message is another image.
+    """
     if msg.encoding not in ("mono16", "16UC1"):
         raise ValueError(f"labels must be mono16, got {msg.encoding!r}")
     if msg.step < 2 * msg.width or len(msg.data) < msg.step * msg.height:
@@ -176,7 +192,14 @@ def read_labels(msg: Any) -> NDArray[np.uint16]:
 
 
 def read_detections(msg: Any) -> list[Detection]:
-    """The entries of a Detection2DArray. Raises ValueError for an entry without a hypothesis."""
+    """Read a Detection2DArray.
+
+    Returns:
+        Its entries.
+
+    Raises:
+        ValueError: An entry has no hypothesis.
+    """
     entries = []
     for detection in msg.detections:
         if len(detection.results) == 0:
@@ -201,9 +224,13 @@ def stamp_of(msg: Any) -> int:
 
 
 def stamp_of_raw(raw: bytes | memoryview) -> int:
-    """The stamp in nanoseconds of a message in CDR that begins with a header.
+    """Read the stamp of a message in CDR that begins with a header.
 
-    Raises ValueError if it is too short for one.
+    Returns:
+        Nanoseconds.
+
+    Raises:
+        ValueError: It is too short for one.
     """
     if len(raw) < 12:
         raise ValueError(f"a message with a header has at least 12 bytes, got {len(raw)}")

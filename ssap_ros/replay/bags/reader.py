@@ -30,20 +30,16 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from rosbags.typesys.store import Typestore
 
 from ssap_ros.errors import InputError
-from ssap_ros.replay.bags.messages import standard_types
-from ssap_ros.replay.bags.storage import (
+from ssap_ros.replay.bags.files import (
     SUFFIXES,
-    Storage,
-    Topic,
     bag_files,
     missing_files,
     open_storage,
     plain_name,
-    reason_of,
 )
-from ssap_ros.replay.bags.storage import (
-    BagMessage as BagMessage,
-)
+from ssap_ros.replay.bags.messages import standard_types
+from ssap_ros.replay.bags.storage import BagMessage as BagMessage
+from ssap_ros.replay.bags.storage import Storage, Topic, reason_of
 
 _IDL_RULE = "=" * 80 + "\n"
 
@@ -51,8 +47,12 @@ _IDL_RULE = "=" * 80 + "\n"
 class BagReader:
     """A bag file or folder, as a context.
 
-    topics: by name. damage: what is wrong with the bag as far as it was read, one line each.
-    Raises InputError, naming the reason, if nothing can be read.
+    Attributes:
+        topics: By name.
+        damage: What is wrong with the bag as far as it was read, one line each.
+
+    Raises:
+        InputError: Nothing can be read; the message has the reason.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,9 +118,10 @@ class BagReader:
         return ", ".join(f"{t.name} ({t.msgtype})" for t in self.topics.values()) or "nothing"
 
     def messages(self, topics: Sequence[str]) -> Iterator[BagMessage]:
-        """Messages of these topics, in the order of recording, until the bag or the good part ends.
+        """Read the messages of these topics; afterwards `damage` says whether all of them came.
 
-        Afterwards `damage` says whether all of them came.
+        Yields:
+            In the order of recording, until the bag or the good part ends.
         """
         read: Counter[str] = Counter()
         for file in self._files:
@@ -141,8 +142,14 @@ class BagReader:
                 self._report(f"{read[topic]} of {expected} messages of {topic} could be read")
 
     def decode(self, message: BagMessage) -> Any:
-        """The message, by the bag's own definition. Raises InputError if that is invalid,
-        ValueError if the data do not fit it.
+        """Decode a message by the bag's own definition.
+
+        Returns:
+            An object with the fields of the message.
+
+        Raises:
+            InputError: The definition is invalid.
+            ValueError: The data do not fit it.
         """
         topic = self.topics[message.topic]
         if topic.name not in self._stores:
@@ -209,9 +216,13 @@ def _type_name(field: Any) -> str:
 
 
 def _types_of(topic: Topic, path: Path) -> Typestore:
-    """The types of one topic; without a definition in the bag the standard ones.
+    """Read the types of one topic.
 
-    Raises InputError if there is neither.
+    Returns:
+        Those that the bag defines; without a definition the standard ones.
+
+    Raises:
+        InputError: There is neither.
     """
     standard = standard_types()
     definition = topic.definition.lstrip("\ufeff").replace("\t", " ")

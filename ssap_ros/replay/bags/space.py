@@ -27,8 +27,11 @@ DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
 class Detection3D(NamedTuple):
     """One entry of a Detection3DArray.
 
-    centre: in metres. size: length, width, height in metres. yaw: of the length, from the x axis of
-    an optical frame towards its z axis, in radians. track: its `id`.
+    Attributes:
+        centre: In metres.
+        size: Length, width, height in metres.
+        yaw: Of the length, from the x axis of an optical frame towards its z axis, in radians.
+        track: Its `id`.
     """
 
     class_id: str
@@ -40,12 +43,15 @@ class Detection3D(NamedTuple):
 
 
 def camera_info(head: Any, k: Sequence[float], size: tuple[int, int]) -> Any:
-    """sensor_msgs/CameraInfo of a camera without distortion.
+    """Fill a sensor_msgs/CameraInfo of a camera without distortion.
 
     Args:
         head: Its header.
         k: The matrix K, row by row.
         size: (H, W).
+
+    Returns:
+        The message.
     """
     matrix = np.array(k, np.float64)
     region = new(
@@ -79,9 +85,13 @@ def detections_3d(head: Any, entries: Sequence[Detection3D]) -> Any:
 
 
 def read_detections_3d(msg: Any) -> list[Detection3D]:
-    """The entries of a Detection3DArray, without their turn.
+    """Read a Detection3DArray.
 
-    Raises ValueError for an entry without a hypothesis.
+    Returns:
+        Its entries, without their orientation.
+
+    Raises:
+        ValueError: An entry has no hypothesis.
     """
     entries = []
     for detection in msg.detections:

@@ -38,8 +38,12 @@ _LATCHED_QOS = """- history: keep_last
 class BagWriter:
     """A context that writes one mcap file; it appears under its name when all of it is there.
 
-    path: the file, usually *.mcap. Chunks are compressed with zstd and have checksums; equal
-    messages make equal files. Raises InputError if the file cannot be written.
+    Args:
+        path: The file, usually *.mcap. Chunks are compressed with zstd and have checksums; equal
+            messages make equal files.
+
+    Raises:
+        InputError: The file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:

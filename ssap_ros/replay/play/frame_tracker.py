@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 class Entry:
     """A frame that was sent, and when the parts of its output came.
 
-    index, camera, stamp, logged: as in Frame. Times in seconds of a monotonic clock.
-    has_depth: whether objects in space belong to its output.
+    Attributes:
+        index, camera, stamp, logged: As in Frame.
+        sent_s, masks_s, detections_s: In seconds of a monotonic clock; None until it came.
+        has_depth: Whether objects in space belong to its output.
     """
 
     index: int
@@ -63,8 +65,10 @@ class Entry:
 class FrameTracker:
     """The frames of one replay. Outputs are matched by camera and stamp, equal stamps by order.
 
-    entries: in the order of sending. frames_out: frames whose whole output has come.
-    unexpected: outputs that belong to no frame, or came twice.
+    Attributes:
+        entries: In the order of sending.
+        frames_out: Frames whose whole output has come.
+        unexpected: Outputs that belong to no frame, or came twice.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -99,11 +103,14 @@ class FrameTracker:
         return entry
 
     def figures(self, failed: int, node_values: Mapping[str, str]) -> PlaybackFigures:
-        """Counts that balance whatever the node says, speed and latency.
+        """Sum up the play.
 
         Args:
             failed: Frames that the node reports as failed.
             node_values: Its diagnostics.
+
+        Returns:
+            Counts that balance whatever the node says, speed and latency.
         """
         processed = [entry for entry in self.entries if entry.processed]
         latencies = [entry.latency_ms for entry in processed if entry.latency_ms is not None]

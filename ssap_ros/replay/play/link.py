@@ -29,9 +29,9 @@ from ssap_ros.node.client import (
     image_message,
 )
 from ssap_ros.replay.bags.depth import DepthImage, no_depth
+from ssap_ros.replay.frames import Frame
 from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.node_process import NodeProcess
-from ssap_ros.replay.sources import Frame
 from ssap_ros.types import ImageArray
 
 _TIMEOUT_S = 60.0  # for the node to get ready, and to process a frame
@@ -46,11 +46,16 @@ Keep = Callable[[Part, Entry, bytes], None]
 class Link:
     """A context that talks with one node. Callbacks run in a thread of their own.
 
-    process: the node. cameras: names of its cameras, [""] for a single one without name. every:
-    nothing may be lost. keep: called with each part of an output in CDR, from the callbacks.
-    depth_process: the depth node beside it, if frames have depth.
+    Args:
+        process: The node.
+        cameras: Names of its cameras, [""] for a single one without name.
+        every: Nothing may be lost.
+        keep: Called with each part of an output in CDR, from the callbacks.
+        depth_process: The depth node beside it, if frames have depth.
 
-    tracker: what was sent and processed. names: class name by class id.
+    Attributes:
+        tracker: What was sent and processed.
+        names: Class name by class id.
     """
 
     def __init__(
@@ -93,9 +98,11 @@ class Link:
     # What the replay does
 
     def wait_until_active(self) -> None:
-        """Until the class names, which an active node latches, have come.
+        """Wait for the class names, which an active node latches.
 
-        Raises ModelError if the node rejects its model, NodeError if it dies or stays silent.
+        Raises:
+            ModelError: The node rejects its model.
+            NodeError: It dies or stays silent.
         """
         while not self._wait(lambda: bool(self.names or self._rejected()), _TIMEOUT_S):
             if self.values.get("state") != "building":  # an engine may take many minutes

@@ -37,9 +37,17 @@ _NUMBERS = itertools.count()  # a node that has just gone is not mistaken for it
 class NodeProcess:
     """A context in which a node runs; leaving it sends SIGINT and checks the exit code.
 
-    parameters: of the node, by name. log: file for all that the node writes. module: what runs it.
-    namespace: that of another node; without, it is this node's alone. domain_id is this process's.
-    Raises NodeError on leaving if the node did not end with exit code 0.
+    Args:
+        parameters: Of the node, by name.
+        log: File for all that the node writes.
+        module: What runs it.
+        namespace: That of another node; empty means one of its own.
+
+    Attributes:
+        domain_id: Of DDS, this process's own.
+
+    Raises:
+        NodeError: On leaving, if the node did not end with exit code 0.
     """
 
     def __init__(

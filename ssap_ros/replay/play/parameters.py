@@ -34,10 +34,14 @@ _OF_THE_REPLAY = (
 
 
 def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with values of their types, a whole number for a float being one.
+    """Check the parameters of a node by name and type.
 
-    Raises InputError for a name that the node does not know or that the replay sets itself, and
-    for a value that does not fit.
+    Returns:
+        The values in their types; a whole number for a float is one.
+
+    Raises:
+        InputError: The node does not know a name, the replay sets it itself, or a value does not
+            fit.
     """
     fields = {
         field.name: field

@@ -35,11 +35,11 @@ from ssap_ros.node.client import Part
 from ssap_ros.replay.bags.depth import DepthImages
 from ssap_ros.replay.bags.messages import DETECTIONS, DETECTIONS_3D, IMAGE
 from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.frames import Frame, FrameSource
 from ssap_ros.replay.play.frame_tracker import Entry, FrameTracker
 from ssap_ros.replay.play.link import Link
 from ssap_ros.replay.play.node_process import NodeProcess
 from ssap_ros.replay.play.stamps import StampWatch
-from ssap_ros.replay.sources import Frame, FrameSource
 
 _PRELOAD_BYTES = 256 << 20  # decoded before the clock starts, to take no time from it
 _LONGEST_WAIT_S = 5.0  # between two frames in real time, whatever the gap in the recording
@@ -49,12 +49,13 @@ _LONGEST_WAIT_S = 5.0  # between two frames in real time, whatever the gap in th
 class PlayOptions:
     """How to play.
 
-    policy: "latest" plays in real time and lets the node skip what it cannot keep up with; "every"
-        waits for the node, so that nothing is lost.
-    rate: times the speed of the recording; 0 = 1 for "latest", as fast as nothing is lost for
-        "every".
-    model: ONNX file; empty means the default model.
-    parameters: of the node, by name.
+    Attributes:
+        policy: "latest" plays in real time and lets the node skip what it cannot keep up with;
+            "every" waits for the node, so that nothing is lost.
+        rate: Times the speed of the recording; 0 = 1 for "latest", as fast as nothing is lost for
+            "every".
+        model: ONNX file; empty means the default model.
+        parameters: Of the node, by name.
     """
 
     policy: str = "latest"
@@ -67,10 +68,14 @@ class PlayOptions:
 class Playback:
     """What a replay left: the frames, the node's reports, and a bag of raw outputs.
 
-    names: class name by class id. failed: frames that the node could not process, error why.
-    cameras: names of the node's cameras. outputs: bag with the topics `masks`, `detections` and
-    `objects` (of the depth node); a message is logged at the index of its frame. depth_values:
-    reports of the depth node, empty without.
+    Attributes:
+        names: Class name by class id.
+        failed: Frames that the node could not process.
+        error: Why the last of them failed.
+        cameras: Names of the node's cameras.
+        outputs: Bag with the topics `masks`, `detections` and `objects` (of the depth node); a
+            message is logged at the index of its frame.
+        depth_values: Reports of the depth node, empty without.
     """
 
     tracker: FrameTracker
@@ -94,10 +99,21 @@ def play(
 ) -> Playback:
     """Play `source` to a fresh node; write node.log and the outputs for the folder `out`.
 
-    depth: of the only camera; it is played to a depth node beside the other, with depth_node.log.
-    all_scores: let the node publish instances of every score, whatever its threshold.
-    Raises ModelError for the model, NodeError if the node dies or falls silent, InputError if the
-    source turns out to be incompatible.
+    Args:
+        source: The frames.
+        options: How to play.
+        out: The folder.
+        all_scores: Let the node publish instances of every score, whatever its threshold.
+        depth: Of the only camera; it is played to a depth node beside the other, with
+            depth_node.log.
+
+    Returns:
+        What was played and what came out of it.
+
+    Raises:
+        ModelError: The node rejects the model.
+        NodeError: The node dies or falls silent.
+        InputError: The source turns out to be incompatible.
     """
     path = model_path(SsapConfig(model_file_path=options.model))
     cameras = camera_names(source.cameras)
@@ -152,9 +168,13 @@ def play(
 
 
 def camera_names(topics: Iterable[str]) -> tuple[str, ...]:
-    """Names of the node's cameras for image topics: one word each; one camera has no name.
+    """Name the node's cameras for image topics.
 
-    Raises InputError for topics whose words are the same.
+    Returns:
+        One word each; one camera has no name.
+
+    Raises:
+        InputError: Topics have the same words.
     """
     topics = tuple(topics)
     if len(topics) == 1:

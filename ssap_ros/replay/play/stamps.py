@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ssap_ros.replay.sources import Frame
+from ssap_ros.replay.frames import Frame
 
 _GAP_FACTOR, _GAP_S = 10.0, 1.0
 _LOOP_S = 1.0
@@ -26,9 +26,11 @@ _TOLD = 20
 class StampWatch:
     """Looks at the stamps of all cameras as frames pass.
 
-    counts: how often each kind occurred: `duplicate_stamp`, `out_of_order` (back by less than a
-    second), `loop_or_clock_jump` (back by more), `gap` (ten usual intervals and a second without a
-    frame). events: the first of them, one dictionary each, in order.
+    Attributes:
+        counts: How often each kind occurred: `duplicate_stamp`, `out_of_order` (back by less than a
+            second), `loop_or_clock_jump` (back by more), `gap` (ten usual intervals and a second
+            without a frame).
+        events: The first of them, one dictionary each, in order.
     """
 
     def __init__(self) -> None:

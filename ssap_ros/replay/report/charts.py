@@ -50,10 +50,19 @@ class _Scale:
 def timeline(
     series: Mapping[str, Values], x_label: str, y_label: str, top: float | None = None
 ) -> Markup:
-    """Values by frame number, one line per name; gaps where a value is None.
+    """Draw values by frame number, one line per name; gaps where a value is None.
 
     Of many frames each line is the mean of neighbours within the band from their least to their
-    greatest. top: end of the vertical axis, else it fits.
+    greatest.
+
+    Args:
+        series: Values by name.
+        x_label: Of the horizontal axis.
+        y_label: Of the vertical axis.
+        top: End of the vertical axis, else it fits.
+
+    Returns:
+        The drawing, SVG.
     """
     length = max((len(values) for values in series.values()), default=0)
     known = [v for values in series.values() for v in values if v is not None]
@@ -116,9 +125,14 @@ def histogram(values: Sequence[float], marks: Mapping[str, float | None], x_labe
 
 
 def strip(states: Sequence[str], titles: Mapping[str, str]) -> Markup:
-    """One thin bar per frame, or per group of frames, by its state; the worst of a group shows.
+    """Draw a thin bar per frame, or per group of frames, by its state; the worst of a group shows.
 
-    titles: what the states mean, the worst first; each is a class of the style sheet.
+    Args:
+        states: Of the frames.
+        titles: What the states mean, the worst first; each is a class of the style sheet.
+
+    Returns:
+        The drawing, SVG.
     """
     step = max(1, math.ceil(len(states) / _MAX_POINTS))
     order = list(titles)

@@ -42,7 +42,9 @@ def frame_result(shown: Segments, detections: Sequence[Detection], factor: int =
 class Comparison:
     """Truth and prediction of one frame.
 
-    shown, detections: the instances above the score threshold. names: class name by class id.
+    Attributes:
+        shown, detections: The instances above the score threshold.
+        names: Class name by class id.
     """
 
     image: ImageArray

@@ -22,11 +22,11 @@ import numpy as np
 from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.annotations import image_annotations
 from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.frames import Frame
 from ssap_ros.replay.report.frame_writer import FrameWriter
 from ssap_ros.replay.report.sample_frames import jpeg
 from ssap_ros.replay.review.flicker import FlickerMeter
 from ssap_ros.replay.review.predictions import NodeOutput
-from ssap_ros.replay.sources import Frame
 from ssap_ros.types import FrameResult, ImageArray
 from ssap_ros.visualization.outlines import outlines
 from ssap_ros.visualization.overlay import OverlayRenderer
@@ -42,10 +42,16 @@ def topic_prefix(camera: str) -> str:
 class CameraRecord:
     """A camera of a replay, frame after frame.
 
-    name: of the camera, empty for a single one. names: class name by class id. threshold: of the
-    scores that are shown. recording, out: where its topics and its pictures go.
+    Args:
+        name: Of the camera, empty for a single one.
+        names: Class name by class id.
+        threshold: Of the scores that are shown.
+        recording: Where its topics go.
+        out: Where its pictures go.
 
-    flicker, renderer: of this camera. before: the last overlay.
+    Attributes:
+        flicker, renderer: Of this camera.
+        before: The last overlay.
     """
 
     def __init__(
@@ -75,7 +81,7 @@ class CameraRecord:
             recording.add_topic(self._prefix + topic, kind)
         recording.add_topic(f"{self._prefix}label_info", bag_messages.LABEL_INFO, latched=True)
 
-    def see(self, frame: Frame) -> None:
+    def count(self, frame: Frame) -> None:
         """Count a frame, processed or not; the first one brings the class names."""
         if self._n_frames == 0:
             head = bag_messages.header(frame.stamp, frame.frame_id)
@@ -88,7 +94,11 @@ class CameraRecord:
     ) -> None:
         """Record the output for the last frame.
 
-        overlay: RGB uint8 (H, W, 3). drawn: the instances in it.
+        Args:
+            frame: Of the source.
+            output: The masks and detections.
+            overlay: RGB uint8 (H, W, 3).
+            drawn: The instances in it.
         """
         # encoded again, since the middleware leaves chance bytes between the fields
         self._recording.write(f"{self._prefix}instances", frame.logged, output.masks_msg)

@@ -41,14 +41,20 @@ class FlickerMeter:
         self._last: dict[int, Instance] = {}  # by the tracker's id
 
     def add(self, shown: FrameResult, stamp: int) -> float | None:
-        """The share of the instances of this frame and the last that have no counterpart.
+        """Compare the instances of this frame with those of the last.
 
         A counterpart is the same object in the same class: the tracker's; and where that lost an
         object because it does not know its velocity yet, one of like size as near as the time
-        between the stamps allows. stamp: in nanoseconds.
+        between the stamps allows.
 
-        0 if nothing changed or nothing is there; None for the first frame, after a change of size
-        and after a jump in time.
+        Args:
+            shown: The instances above the score threshold.
+            stamp: In nanoseconds.
+
+        Returns:
+            The share of the instances of both frames without a counterpart: 0 if nothing changed or
+            nothing is there; None for the first frame, after a change of size and after a jump in
+            time.
         """
         ids = self._tracker.update(shown.labels, shown.instances, 1e-9 * stamp)
         before, now = self._last, dict(zip(ids, shown.instances, strict=True))

@@ -38,7 +38,14 @@ class NodeOutput(NamedTuple):
 
 
 def read_output(masks: bytes, boxes: bytes) -> NodeOutput:
-    """An output from its two messages in CDR. Raises ValueError if they are incompatible."""
+    """Read an output from its two messages in CDR.
+
+    Returns:
+        Labels and detections.
+
+    Raises:
+        ValueError: The two are incompatible.
+    """
     masks_msg = bag_messages.decode(masks, bag_messages.IMAGE)
     boxes_msg = bag_messages.decode(boxes, bag_messages.DETECTIONS)
     labels = bag_messages.read_labels(masks_msg)
@@ -48,9 +55,13 @@ def read_output(masks: bytes, boxes: bytes) -> NodeOutput:
 def prediction_of(
     labels: LabelImage, detections: Sequence[Detection], size: tuple[int, int]
 ) -> Segments:
-    """The instances of an output for a frame of this (height, width), whatever their score.
+    """Take the instances of an output for a frame of this (height, width).
 
-    Raises ValueError if masks, detections and frame do not fit each other.
+    Returns:
+        All of them, whatever their score.
+
+    Raises:
+        ValueError: Masks, detections and frame do not fit each other.
     """
     if labels.shape != size:
         raise ValueError(f"masks must be {size}, got {labels.shape}")

@@ -32,6 +32,7 @@ from ssap_ros.replay.bags.ground_truth import GroundTruth, Truth
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.bags.space import read_detections_3d
 from ssap_ros.replay.bags.writer import BagWriter
+from ssap_ros.replay.frames import Frame, FrameSource
 from ssap_ros.replay.play.frame_tracker import Entry
 from ssap_ros.replay.play.play import Playback
 from ssap_ros.replay.report.comparison_frames import Comparison, caption, fitted, frame_result
@@ -46,7 +47,6 @@ from ssap_ros.replay.review.predictions import (
     scored_as,
 )
 from ssap_ros.replay.review.scores import ReplayScores, above
-from ssap_ros.replay.sources import Frame, FrameSource
 from ssap_ros.types import ImageArray
 
 RECORDING = "recording.mcap"
@@ -58,12 +58,18 @@ Row = dict[str, Any]
 class Review:
     """What came out of a replay, gathered frame by frame.
 
-    names: class name by class id. truths: one per camera, or none. threshold: instances with a
-    lower score count in AP and nowhere else. n_frames: frames that were sent. objects_truth: in
-    space, of the only camera.
+    Args:
+        names: Class name by class id.
+        truths: One per camera, or none.
+        threshold: Instances with a lower score count in AP and nowhere else.
+        n_frames: Frames that were sent.
+        objects_truth: In space, of the only camera.
 
-    rows: what frames.json holds, see `row_of`. scores, scores_3d: None without truth. instances:
-    how many of each class name. selections: frames to show.
+    Attributes:
+        rows: What frames.json holds, see `row_of`.
+        scores, scores_3d: None without truth.
+        instances: How many of each class name.
+        selections: Frames to show.
     """
 
     def __init__(
@@ -96,7 +102,9 @@ class Review:
     def add(self, frame: Frame, row: Row, output: NodeOutput, camera: CameraRecord) -> None:
         """Complete the row of a frame that has an output.
 
-        Raises InputError if the truth does not fit the frame, NodeError if the output does not.
+        Raises:
+            InputError: The truth does not fit the frame.
+            NodeError: The output does not.
         """
         try:
             prediction = prediction_of(output.labels, output.detections, frame.size)
@@ -125,7 +133,9 @@ class Review:
     def add_objects(self, frame: Frame, row: Row, raw: bytes, camera: CameraRecord) -> None:
         """Complete the row of a frame whose objects were placed in space.
 
-        Raises InputError if the truth cannot be read, NodeError if the output cannot.
+        Raises:
+            InputError: The truth cannot be read.
+            NodeError: The output cannot.
         """
         try:
             msg = bag_messages.decode(raw, bag_messages.DETECTIONS_3D)
@@ -177,11 +187,23 @@ def review(
 ) -> Review:
     """Go through the frames of `source`, opened once more, and the outputs for them.
 
-    truths, threshold, objects_truth: see Review.
-
     Writes recording.mcap, the bag of the node's outputs at the times of the source, with overlays;
-    overlay.mp4 and frame_*.png. Raises InputError if the source has changed or the truth does not
-    fit it, NodeError if masks and detections of an output do not fit each other.
+    overlay.mp4 and frame_*.png.
+
+    Args:
+        source: Opened once more.
+        playback: What was played.
+        truths: See Review.
+        threshold: See Review.
+        objects_truth: See Review.
+        out: The folder to write to.
+
+    Returns:
+        A row per frame, the scores and what to show.
+
+    Raises:
+        InputError: The source has changed, or the truth does not fit it.
+        NodeError: Masks and detections of an output do not fit each other.
     """
     names, entries = playback.names, playback.tracker.entries
     result = Review(names, truths, threshold, len(entries), objects_truth)
@@ -202,7 +224,7 @@ def review(
                 raise InputError(f"{source.name} has changed while it was played")
             row = row_of(entry)
             result.rows.append(row)
-            cameras[frame.camera].see(frame)
+            cameras[frame.camera].count(frame)
             parts = masks.take(entry.index), boxes.take(entry.index)
             if parts[0] is not None and parts[1] is not None:
                 try:
@@ -219,12 +241,13 @@ def review(
 
 
 def row_of(entry: Entry) -> Row:
-    """A frame as frames.json has it; the keys of an output and of a score come later.
+    """Start the row of a frame for frames.json; the keys of an output and of a score come later.
 
-    answered: whether masks and detections came. latency_ms: from image to masks. digest,
-    instances, flicker: see there; None without an output. objects: placed in space, with depth;
-    centre_errors_m: of those that match the truth. tp, fp, fn, iou, quality,
-    truth: with truth.
+    Returns:
+        `answered` is whether masks and detections came, `latency_ms` from image to masks, None
+        without; `digest`, `instances` and `flicker` are None until there is an output. Later come
+        with depth `objects`, how many were placed in space, and `centre_errors_m` of those that
+        match the truth; with truth `tp`, `fp`, `fn`, `iou`, `quality` and `truth`.
     """
     latency = entry.latency_ms
     return {

@@ -31,8 +31,9 @@ _BACKGROUND = 0
 class ReplayScores:
     """AP over the whole ranked list; PQ and mIoU of the instances above the score threshold.
 
-    classes: name of each class id that is scored. PQ is of these, the things; mIoU of these and of
-    the background, from the classes of the instances.
+    Args:
+        classes: Name of each class id that is scored. PQ is of these, the thing classes; mIoU of
+            these and of the background, from the classes of the instances.
     """
 
     def __init__(self, classes: Mapping[int, str]) -> None:
@@ -43,10 +44,14 @@ class ReplayScores:
         self._iou = MeanIou({_BACKGROUND: "background", **classes})
 
     def add(self, prediction: Segments, truth: Truth, threshold: float) -> dict[str, float]:
-        """Count one frame; its own `tp`, `fp`, `fn`, summed `iou` and `quality`.
+        """Count one frame.
 
-        quality: sum of IoU over tp + fp/2 + fn/2 of all classes together; 1 for a frame that is
-        rightly empty. Raises ValueError if the sizes differ.
+        Returns:
+            Its own `tp`, `fp`, `fn`, summed `iou`, and `quality`: the sum of IoU over tp + fp/2 +
+            fn/2 of all classes together; 1 for a frame that is rightly empty.
+
+        Raises:
+            ValueError: The sizes differ.
         """
         self.n_frames += 1
         self._precision.add(prediction, _with_ignored(truth, list(self.classes)))

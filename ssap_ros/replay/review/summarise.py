@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ssap_ros.replay.frames import FrameSource
 from ssap_ros.replay.play.play import Playback
 from ssap_ros.replay.review.digest import run_digest
 from ssap_ros.replay.review.review import Review
-from ssap_ros.replay.sources import FrameSource
 from ssap_ros.replay.summary import ReplaySummary
 
 _NAMED = 6  # frames without an output that a message names
@@ -33,7 +33,7 @@ def summarise(
     truth_damage: Sequence[str],
     made_with: Mapping[str, Any],
 ) -> ReplaySummary:
-    """The summary of a replay.
+    """Sum up a replay.
 
     Under the policy "every" each frame must have exactly one result, and each frame of the source
     must have been readable.
@@ -45,6 +45,9 @@ def summarise(
         policy: "every" or "latest".
         truth_damage: What is wrong with the truth, as far as it was read.
         made_with: The other fields of ReplaySummary.
+
+    Returns:
+        The summary.
     """
     frames = reviewed.rows
     flicker = [row["flicker"] for row in frames if row["flicker"] is not None]

@@ -30,7 +30,7 @@ import pytest
 
 from ssap_ros.backends.tensorrt.cache import (
     EngineKey,
-    UnfitEngineError,
+    IncompatibleEngineError,
     cached_engine,
     read_engine,
     write_engine,
@@ -87,13 +87,13 @@ def test_what_was_written_is_read_back(engine: Path) -> None:
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(EngineKey), ids=lambda field: field.name)
-def test_an_engine_of_another_key_is_unfit_and_says_why(
+def test_an_engine_of_another_key_is_incompatible_and_says_why(
     engine: Path, field: dataclasses.Field
 ) -> None:
     other = (8, 3, 1024, 2048) if field.name.endswith("_shape") else "other"
     key = dataclasses.replace(KEY, **{field.name: other})
     assert key.digest != KEY.digest
-    with pytest.raises(UnfitEngineError, match=f"model.engine has {field.name} .*expected "):
+    with pytest.raises(IncompatibleEngineError, match=f"model.engine has {field.name} .*expected "):
         read_engine(engine, key)
     if field.name.endswith("_shape"):
         assert read_engine(engine, key, any_shape=True) == PLAN
@@ -102,23 +102,23 @@ def test_an_engine_of_another_key_is_unfit_and_says_why(
 @pytest.mark.parametrize(
     "plan", [b"", PLAN[:-1], PLAN + b"\0", PLAN[:77] + b"\1" + PLAN[78:]], ids=len
 )
-def test_a_damaged_engine_is_unfit(engine: Path, plan: bytes) -> None:
+def test_a_damaged_engine_is_incompatible(engine: Path, plan: bytes) -> None:
     engine.write_bytes(plan)
-    with pytest.raises(UnfitEngineError, match="is damaged"):
+    with pytest.raises(IncompatibleEngineError, match="is damaged"):
         read_engine(engine, KEY)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": {}}', '{"key": 3, "plan_sha256": 3}'])
-def test_a_damaged_sidecar_is_unfit(engine: Path, text: str) -> None:
+def test_a_damaged_sidecar_is_incompatible(engine: Path, text: str) -> None:
     engine.with_suffix(".json").write_text(text)
-    with pytest.raises(UnfitEngineError):
+    with pytest.raises(IncompatibleEngineError):
         read_engine(engine, KEY)
 
 
 @pytest.mark.parametrize("suffix", [".engine", ".json"])
 def test_a_missing_file_is_named(engine: Path, suffix: str) -> None:
     engine.with_suffix(suffix).unlink()
-    with pytest.raises(UnfitEngineError, match=rf"there is no .*model\{suffix}"):
+    with pytest.raises(IncompatibleEngineError, match=rf"there is no .*model\{suffix}"):
         read_engine(engine, KEY)
 
 
@@ -162,7 +162,7 @@ def test_a_builder_that_fails_leaves_nothing_and_frees_the_lock(tmp_path: Path) 
 
 def test_a_builder_that_writes_something_else_is_an_error(tmp_path: Path) -> None:
     other = dataclasses.replace(KEY, precision="fp32")
-    with pytest.raises(UnfitEngineError, match="precision"):
+    with pytest.raises(IncompatibleEngineError, match="precision"):
         cached_engine(tmp_path, "m", KEY, builder([], key=other), lambda _: None)
 
 
@@ -192,7 +192,9 @@ def test_a_process_killed_in_the_middle_of_a_write_leaves_the_old_engine(engine:
     assert read_engine(engine, KEY) == PLAN
 
 
-def test_a_process_killed_between_engine_and_sidecar_leaves_an_unfit_one(engine: Path) -> None:
+def test_a_process_killed_before_the_sidecar_leaves_an_incompatible_engine(
+    engine: Path,
+) -> None:
     process = run(
         """
         from ssap_ros.backends.tensorrt import cache as engine_cache
@@ -207,7 +209,7 @@ def test_a_process_killed_between_engine_and_sidecar_leaves_an_unfit_one(engine:
     )
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    with pytest.raises(UnfitEngineError, match="is damaged"):
+    with pytest.raises(IncompatibleEngineError, match="is damaged"):
         read_engine(engine, KEY)
 
 

@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,6 @@ from ssap_ros.backends.base import DeviceError, ModelError
 from ssap_ros.backends.tensorrt.builder import visible_device
 from ssap_ros.backends.tensorrt.driver import Gpu, probe
 from ssap_ros.backends.tensorrt.lookup import engine_key, profile_shapes
-from ssap_ros.backends.tensorrt.portable_onnx import portable_onnx, read_info
 from ssap_ros.config import SsapConfig
 from ssap_ros.pipeline import SsapPipeline
 from support import tensorrt_contract
@@ -333,70 +331,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-# The model on its way to TensorRT
-
-
-@pytest.mark.parametrize("n_levels", [3, 5])
-def test_a_portable_model_computes_the_same_in_half_precision(n_levels: int) -> None:
-    import onnxruntime as ort
-
-    model = toy_model(toy_info(n_levels=n_levels)).SerializeToString()
-    half = portable_onnx(model, half=True, any_batch=True)
-    image = np.random.default_rng(0).integers(0, 256, (2, 3, 128, 192)).astype(np.float32) / 64
-    plain, portable = ort.InferenceSession(model), ort.InferenceSession(half)
-    assert portable.get_inputs()[0].type == "tensor(float)"
-    for output in portable.get_outputs():
-        assert output.type == "tensor(float)"
-        single = [plain.run([output.name], {"image": image[i : i + 1]})[0] for i in range(2)]
-        [both] = portable.run([output.name], {"image": image})
-        scale = np.abs(single).max()
-        np.testing.assert_allclose(both, np.concatenate(single), atol=2e-3 * scale)
-
-
-def test_the_portable_default_model_stays_within_the_tolerance_of_half_precision() -> None:
-    import onnx
-    import onnxruntime as ort
-
-    from ssap_ros.backends.resources import default_model_path
-
-    model = default_model_path().read_bytes()
-    half = portable_onnx(model, half=True, any_batch=True)
-    proto = onnx.load_model_from_string(half)
-    onnx.checker.check_model(proto)
-    assert read_info(half, Path("half")) == read_info(model, default_model_path())
-    kinds = {node.op_type for node in proto.graph.node}
-    assert not kinds & {"Constant", "ConstantOfShape", "Slice", "Transpose", "Reshape"}
-    weights = [t for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
-    assert all(tensor.dims == [4] for tensor in weights)  # scales of Resize alone
-    image = np.random.default_rng(0).standard_normal((2, 3, 64, 128)).astype(np.float32)
-    plain, portable = ort.InferenceSession(model), ort.InferenceSession(half)
-    for output in plain.get_outputs():
-        single = [plain.run([output.name], {"image": image[i : i + 1]})[0] for i in range(2)]
-        [both] = portable.run([output.name], {"image": image})
-        error = np.linalg.norm(both - np.concatenate(single)) / np.linalg.norm(single)
-        assert error < 2e-2
-
-
-def test_a_portable_model_keeps_its_int8_layers_and_quantizes_weights_by_nodes() -> None:
-    import onnx
-    import onnxruntime as ort
-
-    model = quantized_model().SerializeToString()
-    portable = portable_onnx(model, half=False, any_batch=True)
-    proto = onnx.load_model_from_string(portable)
-    onnx.checker.check_model(proto)
-    kinds = [node.op_type for node in proto.graph.node]
-    pair = ["QuantizeLinear", "DequantizeLinear"]
-    assert kinds == [*pair, *pair, "Conv"]
-    types = {tensor.name: tensor.data_type for tensor in proto.graph.initializer}
-    assert types["weight"] == onnx.TensorProto.FLOAT
-    image = np.random.default_rng(1).standard_normal((1, 3, 16, 24)).astype(np.float32)
-    expected, got = (
-        ort.InferenceSession(m).run(None, {"image": image})[0] for m in (model, portable)
-    )
-    np.testing.assert_allclose(got, expected, atol=1e-5)
-
-
 @pytest.mark.parametrize("precision", ["auto", "fp16", "int8"])
 def test_a_quantized_model_makes_an_int8_engine(precision: str) -> None:
     gpu, config = Gpu("Orin", "8.7", "12.6"), SsapConfig(precision=precision)
@@ -404,35 +338,6 @@ def test_a_quantized_model_makes_an_int8_engine(precision: str) -> None:
     assert key.precision == "int8"
     plain = engine_key(toy_model(toy_info()).SerializeToString(), toy_info(), SsapConfig(), gpu, "")
     assert plain.precision == "fp16"
-
-
-def test_weights_beyond_half_precision_are_refused() -> None:
-    from onnx import numpy_helper
-
-    model = toy_model(toy_info())
-    model.graph.initializer[0].CopyFrom(
-        numpy_helper.from_array(np.full((1, 3, 1, 1), 1e6, np.float32), "mean")
-    )
-    with pytest.raises(ModelError, match=r"mean holds 1e\+06, beyond the range of fp16"):
-        portable_onnx(model.SerializeToString(), half=True, any_batch=False)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (lambda: b"text", "not an ONNX model"),
-        (lambda: _without_metadata(), "metadata lack the key 'ssap_ros'"),
-    ],
-)
-def test_other_files_are_refused(content: Callable[[], bytes], reason: str) -> None:
-    with pytest.raises(ModelError, match=f"incompatible model /m.onnx: .*{reason}"):
-        read_info(content(), Path("/m.onnx"))
-
-
-def _without_metadata() -> bytes:
-    model = toy_model(toy_info())
-    del model.metadata_props[:]
-    return model.SerializeToString()
 
 
 # The command

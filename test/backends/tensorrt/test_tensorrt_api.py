@@ -111,7 +111,7 @@ def test_outdated_timings_are_left_aside(contract: Contract, refusing: str) -> N
     assert not answers
 
 
-def test_a_profile_that_the_model_does_not_take_is_told(contract: Contract) -> None:
+def test_a_profile_that_the_model_does_not_take_is_reported(contract: Contract) -> None:
     contract.behaviour["IBuilderConfig.add_optimization_profile"] = lambda *_: -1
     with pytest.raises(ModelError, match=r"does not take inputs from \(1, 3, 64, 64\)"):
         engine_builder.build_plan(contract.module, b"onnx", KEY, b"")
@@ -123,7 +123,7 @@ def test_the_precisions_of_an_engine_are_read(contract: Contract) -> None:
     assert contract.called("Runtime.deserialize_cuda_engine") == [(b"plan",)]
 
 
-def test_what_tensorrt_says_of_a_bad_model_is_told(contract: Contract) -> None:
+def test_what_tensorrt_says_of_a_bad_model_is_reported(contract: Contract) -> None:
     contract.behaviour["OnnxParser.parse"] = lambda *_: False
     with pytest.raises(ModelError, match=f"TensorRT {contract.version} cannot read it: no such op"):
         engine_builder.build_plan(contract.module, b"", KEY, b"")
@@ -142,7 +142,7 @@ def test_convolutions_without_a_half_kernel_do_not_stop_the_build(contract: Cont
     assert contract.called("IBuilderConfig.clear_flag") == [(obey,)]
 
 
-def test_what_tensorrt_says_of_a_failed_build_is_told(contract: Contract) -> None:
+def test_what_tensorrt_says_of_a_failed_build_is_reported(contract: Contract) -> None:
     def fail(*_: object) -> None:
         [(logger,)] = contract.called("Builder.__init__")
         logger.log(contract.module.ILogger.ERROR, "out of\nmemory")
@@ -153,7 +153,7 @@ def test_what_tensorrt_says_of_a_failed_build_is_told(contract: Contract) -> Non
         engine_builder.build_plan(contract.module, b"", KEY, b"")
 
 
-def test_a_new_engine_that_cannot_be_loaded_is_told(contract: Contract) -> None:
+def test_a_new_engine_that_cannot_be_loaded_is_reported(contract: Contract) -> None:
     contract.behaviour["Runtime.deserialize_cuda_engine"] = lambda *_: None
     with pytest.raises(ModelError, match="the new engine cannot be loaded"):
         engine_builder.layer_precisions(contract.module, b"plan")

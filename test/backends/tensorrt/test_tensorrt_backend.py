@@ -25,7 +25,7 @@ import pytest
 from ssap_ros.backends.base import DeviceError
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.backends.resources import default_model_path
-from ssap_ros.backends.tensorrt.cache import UnfitEngineError
+from ssap_ros.backends.tensorrt.cache import IncompatibleEngineError
 from ssap_ros.backends.tensorrt.portable_onnx import portable_onnx, read_info
 from ssap_ros.config import SsapConfig
 from ssap_ros.data.scenes import street as scenes
@@ -83,7 +83,7 @@ def picture(shift: int = 0, size: tuple[int, int] = (192, 256)) -> np.ndarray:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_the_answer_is_that_of_the_cpu(
+def test_the_output_is_that_of_the_cpu(
     release: str, monkeypatch: pytest.MonkeyPatch, toy_backend: OnnxRuntimeBackend
 ) -> None:
     toy_gpu(monkeypatch, release)
@@ -251,9 +251,9 @@ def test_ten_backends_in_a_row_leave_nothing_behind(gpu: SimulatedGpu) -> None:
     assert end == ["free", "pop", "detach"]
 
 
-def test_an_engine_that_does_not_load_is_unfit_and_leaves_nothing(gpu: SimulatedGpu) -> None:
+def test_an_engine_that_does_not_load_is_incompatible_and_leaves_nothing(gpu: SimulatedGpu) -> None:
     gpu.contract.behaviour["Runtime.deserialize_cuda_engine"] = lambda *_: None
-    with pytest.raises(UnfitEngineError, match="cannot load the engine"):
+    with pytest.raises(IncompatibleEngineError, match="cannot load the engine"):
         tensorrt_backend()(b"plan", toy_info(), 0, (128, 256))
     assert (gpu.contexts, gpu.allocations) == (0, {})
 
@@ -267,11 +267,11 @@ def test_an_engine_that_does_not_load_is_unfit_and_leaves_nothing(gpu: Simulated
         ("get_tensor_profile_shape", lambda *_: TOO_SMALL, "takes at most 64 x 256, needed"),
     ],
 )
-def test_an_engine_of_another_network_is_unfit(
+def test_an_engine_of_another_network_is_incompatible(
     gpu: SimulatedGpu, member: str, answer: Callable[..., Any], reason: str
 ) -> None:
     gpu.contract.behaviour[f"ICudaEngine.{member}"] = answer
-    with pytest.raises(UnfitEngineError, match=reason):
+    with pytest.raises(IncompatibleEngineError, match=reason):
         tensorrt_backend()(b"plan", toy_info(), 0, (128, 256))
 
 

@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Bags: what is written is read, by others too; damage ends in an error or is told."""
+"""Bags: what is written is read, by others too; damage ends in an error or is reported."""
 
 import numpy as np
 import pytest
@@ -214,7 +214,7 @@ def test_flipped_pixel_is_noticed(good, tmp_path):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_broken_bags(good, tmp_path, seed):
-    """Truncated, flipped, wrong schema: an error in one line, told damage, or no harm at all."""
+    """Truncated, flipped, wrong schema: an error in one line, reported damage, or no harm."""
     path = tmp_path / "broken.mcap"
     break_bag(good, path, seed)
     try:

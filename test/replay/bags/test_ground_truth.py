@@ -117,7 +117,7 @@ def test_truth_that_does_not_fit(bag, tmp_path):
         source.at(5)
 
 
-def test_scores_of_a_perfect_and_an_empty_answer():
+def test_scores_of_a_perfect_and_an_empty_prediction():
     ids = np.zeros((20, 20), int)
     ids[2:10, 2:10], ids[12:18, 5:15] = 1, 2
     scores = ReplayScores({1: "person", 2: "car"})

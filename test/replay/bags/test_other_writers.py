@@ -190,7 +190,7 @@ def test_names_of_files(tmp_path, name):
         assert len(list(open_source(str(given)))) == N
 
 
-def test_ros_1_bags_are_told_from_videos(tmp_path):
+def test_ros_1_bags_are_distinguished_from_videos(tmp_path):
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n" + bytes(100))
     with pytest.raises(InputError, match=r"expected a bag of ROS 2, .*old.bag is of ROS 1"):
         open_source(str(tmp_path / "old.bag"))
@@ -249,7 +249,7 @@ def test_camera_is_chosen(tmp_path, topics, expected):
         ([topic("/a", "32FC1")], "none of the image topics"),
     ],
 )  # fmt: skip
-def test_camera_that_cannot_be_told(tmp_path, topics, words):
+def test_camera_that_cannot_be_chosen(tmp_path, topics, words):
     with (
         BagReader(write(tmp_path / "bag.mcap", topics)) as reader,
         pytest.raises(InputError, match=words),

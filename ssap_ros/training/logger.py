@@ -9,7 +9,7 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""What a training run tells while it runs: lines on stderr, log.jsonl, TensorBoard."""
+"""What a training run reports while it runs: lines on stderr, log.jsonl, TensorBoard."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ LOG = "log.jsonl"
 _LOG = logging.getLogger(__name__)
 
 
-class Journal:
+class TrainingLogger:
     """Losses per level, sample pictures, throughput and time left.
 
-    config: of the run; its `out` gets log.jsonl and tensorboard/. start: the iteration that the run
-    goes on from, and share: of the run done by then; what an interrupted run wrote after it is
-    dropped. Of several processes the first one writes it, with the losses of its own share of the
-    batch.
+    Of several processes the first one writes, with the losses of its own share of the batch.
+
+    Args:
+        config: Of the run; its `out` gets log.jsonl and tensorboard/.
+        start: The iteration that the run goes on from; what an interrupted run wrote after it is
+            dropped.
+        share: Of the run done by then.
     """
 
     def __init__(self, config: TrainConfig, start: int, share: float) -> None:
@@ -93,8 +96,11 @@ class Journal:
     ) -> None:
         """Show the first picture of a batch: itself, true and predicted classes, affinities.
 
-        semantic and affinities: logits per level. The affinities of a level are shown as their
-        mean over the window.
+        Args:
+            iteration: When it was.
+            batch: With its truth.
+            semantic: Logits per level.
+            affinities: Logits per level, shown as their mean over the window.
         """
         image, classes = batch.image, batch.classes
         size = image.shape[2:]

@@ -11,13 +11,12 @@
 
 """Checks and times the GPU path where there is a GPU; gpu_check.sh prepares and calls it.
 
-Every part adds its findings to one JSON file, so that parts can be run one by one. A part that
+Every part adds its results to one JSON file, so that parts can be run one by one. A part that
 fails says why there and the next one goes on.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -27,7 +26,7 @@ from typing import Any
 from gpu_check_compare import conv_flops
 from gpu_check_frames import compare as compare_backends
 from gpu_check_frames import median, stage_times, street_frames, worst_batch_agreement
-from gpu_report import Part, Report, memcheck, tell, this_machine
+from gpu_report import Part, Report, chosen, log, memcheck, report_parser, this_machine
 
 from ssap_ros.backends import DeviceError, choose_backend
 from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
@@ -101,10 +100,10 @@ def times(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def network(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
-    """The network alone, for one whose logits make no sense to the partition."""
+    """The network alone, for one whose logits the partition cannot use."""
     backend, config = _load(model, cache, size)
     tensor, _ = backend.preprocess(street_frames(size)[:1], max(size))
-    levels = [level for level in backend.info.levels if level <= config.initial_level]
+    levels = backend.info.levels_from(config.initial_level)
     values = []
     for _ in range(NETWORK_RUNS):
         backend.infer(tensor, levels)
@@ -180,16 +179,16 @@ def _load(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> tup
     return TensorRTBackend(plan, info, config.gpu_id, size), config
 
 
-_last_said = ""
+_last_report = ""
 
 
 def _progress(text: str) -> None:
-    """Tell what goes on, without the seconds that a build counts."""
-    global _last_said
+    """Report how it goes on, without the seconds that a build counts."""
+    global _last_report
     words = text.partition(",")[0]
-    if words != _last_said:
-        tell(text)
-    _last_said = words
+    if words != _last_report:
+        log(text)
+    _last_report = words
 
 
 def _written(model: Path) -> Path:
@@ -223,17 +222,10 @@ def plan(report: Report, street: Path, resnet: Path | None, cache: str) -> dict[
 
 def main() -> int:
     """Run the parts asked for; 0 if all of them went well."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, required=True, help="the file that grows")
+    parser = report_parser(__doc__, REPORT_SECONDS)
     parser.add_argument("--cache", required=True, help="folder for engines")
     parser.add_argument(
         "--resnet50", type=Path, help="ONNX model with a ResNet-50, to be waited for"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=REPORT_SECONDS, help="after these no part begins"
-    )
-    parser.add_argument(
-        "parts", nargs="*", help="parts by the words that a name must have, WORD,WORD; default: all"
     )
     options = parser.parse_args()
     try:
@@ -243,12 +235,7 @@ def main() -> int:
         return 1
     report = Report(options.json, options.seconds)
     parts = plan(report, default_model_path(), options.resnet50, options.cache)
-    wanted = [set(words.split(",")) for words in options.parts]
-    chosen = {n: p for n, p in parts.items() if any(words <= set(n.split()) for words in wanted)}
-    if wanted and not chosen:
-        print(f"gpu_check: error: no such part; there are: {'; '.join(parts)}", file=sys.stderr)
-        return 2
-    report.run(chosen or parts)
+    report.run(chosen(parts, options.parts))
     return 1 if report.failed else 0
 
 

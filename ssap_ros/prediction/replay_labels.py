@@ -38,7 +38,11 @@ from ssap_ros.types import FrameResult, Instance
 
 
 def claim_labels(folder: Path, source: str, out: Path, options: OutputOptions) -> None:
-    """Make sure, before the replay, that labels can go to `folder`. Raises InputError."""
+    """Make sure, before the replay, that labels can go to `folder`.
+
+    Raises:
+        InputError: `folder` cannot be written to, or holds files of the user.
+    """
     if folder.resolve() == out.resolve():
         raise InputError(f"{folder} is the folder of the replay; write the labels to another one")
     options.claim(folder, [Path(source).expanduser()])
@@ -52,7 +56,7 @@ def export_labels(
     folder: Path,
     options: OutputOptions,
 ) -> int:
-    """Write the masks of a replay as a data set and return how many pictures it has.
+    """Write the masks of a replay as a data set.
 
     Args:
         source: What was replayed.
@@ -61,6 +65,9 @@ def export_labels(
         replay_options: Of the replay.
         folder: Where the labels go.
         options: What to write.
+
+    Returns:
+        How many pictures it has.
 
     Raises:
         InputError: The source cannot be read, or the folder not written to.

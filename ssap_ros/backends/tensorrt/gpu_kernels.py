@@ -69,9 +69,15 @@ class GpuKernels:
         *,
         smaller: bool,
     ) -> None:
-        """Images, uint8 (n, H, W, 3), -> network input, float32 (n, 3, *size).
+        """Scale and normalise images into the network input.
 
-        content: rows and columns that the image takes of it. smaller: whether it is scaled down.
+        Args:
+            images: Address of uint8 (n, H, W, 3).
+            image_shape: (n, H, W, 3).
+            tensor: Address of the network input, float32 (n, 3, *size).
+            size: (height, width) of the network input.
+            content: Rows and columns that the image takes of it.
+            smaller: Whether it is scaled down.
         """
         n, height, width, _ = image_shape
         means = zip(self._info.mean, self._info.std, strict=True)
@@ -99,11 +105,21 @@ class GpuKernels:
         minus_entropies: int,
         refine: bool,
     ) -> None:
-        """Logits of n images -> frames, (n, layout.nbytes).
+        """Turn the logits of n images into frames of costs and class maps.
 
-        levels: LEVEL descriptions. partition_classes: see the function of that name.
-        not_finite: int32 (n,), to be 0 before. object_scores, minus_entropies: float32 scratch
-        memory of n_things and 1 values per cell of the finest level and image.
+        All memory is given by its address.
+
+        Args:
+            layout: Of a frame.
+            n: Number of images.
+            levels: LEVEL descriptions.
+            partition_classes: See the function of that name.
+            frames: (n, layout.nbytes), written.
+            not_finite: int32 (n,), to be 0 before.
+            object_scores: float32 scratch memory, n_things values per cell of the finest level and
+                image.
+            minus_entropies: float32 scratch memory, 1 value per such cell.
+            refine: Whether the finest costs are refined by the class distributions.
         """
         n_levels, frame_bytes = np.int32(len(layout.cells)), np.int64(layout.nbytes)
         scores, entropies = (np.uint64(object_scores), np.uint64(minus_entropies))
