@@ -98,11 +98,7 @@ TRANSPORT = SetEnvironmentVariable(
 
 
 def ssap_node(context: LaunchContext) -> list[Action]:
-    """The node; it configures and activates itself unless its parameter `autostart` is false.
-
-    A Node, not a LifecycleNode: for that the launch would take part in DDS itself, and a launch
-    that gets SIGTERM leaves its shared memory behind.
-    """
+    """The node; it configures and activates itself unless its parameter `autostart` is false."""
 
     def value(argument: str) -> str:
         return LaunchConfiguration(argument).perform(context)
@@ -120,6 +116,7 @@ def ssap_node(context: LaunchContext) -> list[Action]:
     cameras = [name.strip() for name in value("cameras").split(",") if name.strip()]
     if cameras:
         overrides["cameras"] = cameras
+    # For a LifecycleNode the launch would take part in DDS, and leave shared memory on SIGTERM.
     return [
         Node(
             package="ssap_ros",
