@@ -85,6 +85,7 @@ setup(
         (f"{SHARE}/engines", sorted(glob("engines/*.onnx") + glob("engines/*.md"))),
     ],
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest", "pytest-timeout"]},  # colcon test looks here for pytest
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -23,7 +23,7 @@ from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from ssap_ros.node.launch import END_WITH_LAUNCH
@@ -80,7 +80,7 @@ def depth_node(context: LaunchContext) -> list[Action]:
     if value("drop_policy") == "every":
         overrides["input_qos"] = "reliable"
     return [
-        LifecycleNode(
+        Node(
             package="ssap_ros",
             executable="ssap_depth_node",
             exec_name="ssap_depth_node",

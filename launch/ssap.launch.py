@@ -27,7 +27,7 @@ from launch.actions import (
 )
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from ssap_ros.node.launch import END_WITH_LAUNCH
@@ -116,8 +116,9 @@ def ssap_node(context: LaunchContext) -> list[Action]:
     cameras = [name.strip() for name in value("cameras").split(",") if name.strip()]
     if cameras:
         overrides["cameras"] = cameras
+    # For a LifecycleNode the launch would take part in DDS, and leave shared memory on SIGTERM.
     return [
-        LifecycleNode(
+        Node(
             package="ssap_ros",
             executable="ssap_node",
             name="ssap",

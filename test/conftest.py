@@ -9,12 +9,13 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share; what is skipped where only a distribution is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,37 @@ if TYPE_CHECKING:
     from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
     from support.depth_client import DepthClient, StartDepth
     from support.node_client import Starter
+
+# pytest's own setting for this is younger than the pytest of Humble
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+BY_PIP = {  # what package.xml cannot name
+    *("cityscapesscripts", "distributed", "mcap", "nncf", "onnx", "onnxruntime", "openvino"),
+    *("pycocotools", "rosbags", "torch", "zstandard"),
+}
+
+
+def missing_package(error: BaseException | None) -> str | None:
+    """The package from pip that an import failed for, if that is the error."""
+    name = (getattr(error, "name", None) or "").split(".")[0]
+    return name if isinstance(error, ModuleNotFoundError) and name in BY_PIP else None
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pycollect_makemodule() -> Iterator[None]:
+    """A module is skipped where a package that it imports comes from pip and is missing."""
+    module = (yield).get_result()
+    collect = module.collect
+
+    def collect_or_skip() -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return collect()
+        except module.CollectError as error:
+            if name := missing_package(error.__cause__):
+                pytest.skip(f"{name} is not installed", allow_module_level=True)
+            raise
+
+    module.collect = collect_or_skip
 
 
 @pytest.fixture(scope="session")

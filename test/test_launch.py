@@ -253,6 +253,9 @@ def test_a_launch_that_is_terminated_leaves_no_node_behind(toy_model_path: Path)
         assert subscribed({"/image"})
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         assert children
+        files = Path(f"/proc/{process.pid}/fd").iterdir()
+        # The launch itself has no part in DDS: its shared memory would be left behind.
+        assert not [file for file in files if str(file.readlink()).endswith("_el")]
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)

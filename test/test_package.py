@@ -18,14 +18,13 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, requires
 from pathlib import Path
 
 import pytest
 
 import ssap_ros
 from ssap_ros.backends.resources import DEFAULT_MODEL, default_model_path, share_path
-from ssap_ros.replay.bags.messages import ANNOTATIONS, standard_types
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG = ROOT / "CHANGELOG.rst"
@@ -155,8 +154,13 @@ def test_generated_vision_msgs_keep_the_wire_contract(message):
 
 
 @pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="the distribution brings the messages")
-@pytest.mark.parametrize("message", ["vision_msgs/msg/Detection3DArray", ANNOTATIONS])
+@pytest.mark.parametrize(
+    "message", ["vision_msgs/msg/Detection3DArray", "foxglove_msgs/msg/ImageAnnotations"]
+)
 def test_generated_messages_are_those_that_bags_are_written_with(message):
+    pytest.importorskip("rosbags", reason="rosbags is not installed")
+    from ssap_ros.replay.bags.messages import standard_types
+
     package, _, name = message.split("/")
     description = json.loads(Path(sys.prefix, "share", package, "msg", f"{name}.json").read_text())
     hashes = {entry["type_name"]: entry["hash_string"] for entry in description["type_hashes"]}
@@ -170,3 +174,30 @@ def test_ros_is_found_without_sourcing_anything():
         bare = dict(os.environ)
     done = subprocess.run([sys.executable, "-c", program], env=bare, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_colcon_test_finds_that_the_tests_are_those_of_pytest():
+    assert 'pytest; extra == "test"' in (requires("ssap_ros") or [])
+
+
+def collect(missing: str, module: str) -> subprocess.CompletedProcess:
+    """Collect the tests of a module where a package is missing."""
+    program = (
+        "import sys, pytest; sys.modules[sys.argv.pop(1)] = None; "
+        "sys.exit(pytest.main(['--collect-only', '-q', *sys.argv[1:]]))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, missing, module], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_tests_are_skipped_where_a_package_from_pip_is_missing():
+    done = collect("pycocotools", "test/data/test_coco.py")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout
+    assert re.search(r"^SKIPPED .*: pycocotools is not installed$", done.stdout, re.M)
+
+
+def test_tests_fail_where_a_package_of_the_distribution_is_missing():
+    done = collect("cv2", "test/visualization/test_overlay.py")
+    assert done.returncode == pytest.ExitCode.INTERRUPTED
+    assert "import of cv2 halted" in done.stdout

@@ -38,6 +38,13 @@ def assert_bad_input(result, words):
     assert words in line
 
 
+@pytest.fixture
+def pip_packages():
+    """What the commands look for before anything else; a distribution alone lacks it."""
+    for name in ("onnx", "onnxruntime", "pycocotools", "rosbags"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["replay"], ["evaluate"], ["ablate"], ["train"], ["export"], ["doctor"]]
 )
@@ -82,10 +89,12 @@ def test_help_tells_every_default():
         ),
     ],
 )
+@pytest.mark.usefixtures("pip_packages")
 def test_wrong_command_line(arguments, words):
     assert_bad_input(ssap(*arguments), words)
 
 
+@pytest.mark.usefixtures("pip_packages")
 @pytest.mark.parametrize("name", ["text.mcap", "text.mp4", "text.avi", "none.mp4"])
 def test_replay_of_what_is_no_recording(tmp_path, name):
     pytest.importorskip("rclpy")
@@ -96,6 +105,7 @@ def test_replay_of_what_is_no_recording(tmp_path, name):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("pip_packages")
 def test_missing_model(tmp_path):
     pytest.importorskip("rclpy")
     model = tmp_path / "none.onnx"
@@ -135,6 +145,7 @@ def test_training_commands_need_their_input(arguments):
         (["evaluate", "--format", "scenes"], "pycocotools", "requirements.txt"),
     ],
 )
+@pytest.mark.usefixtures("pip_packages")
 def test_missing_packages_are_reported_before_the_work(tmp_path, arguments, package, command):
     for module in {"replay": ["rclpy"], "export": ["torch", "onnx", "tensorboard"]}.get(
         arguments[0], []
@@ -172,6 +183,7 @@ def test_missing_packages_are_reported_before_the_work(tmp_path, arguments, pack
         ["build-engine", "--out", "out"],
     ],
 )
+@pytest.mark.usefixtures("pip_packages")
 def test_a_full_device_is_reported_before_the_work(tmp_path, arguments):
     """The limit on the size of a file stands for a device that takes no more."""
     pytest.importorskip("rclpy")

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
 from ssap_ros.backends import load_backend
 from ssap_ros.backends.resources import default_model_path
 from ssap_ros.config import SsapConfig
