@@ -19,12 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import openvino as ov
-
 from ssap_ros.backends.cpu import CpuBackend, Port
 from ssap_ros.backends.model_info import METADATA_KEY
+from ssap_ros.common.telemetry import refuse_openvino_telemetry
 from ssap_ros.errors import DeviceError, one_line
 from ssap_ros.types import FloatArray
+
+refuse_openvino_telemetry()
+import openvino as ov  # noqa: E402
 
 _MAX_COMPILED = 4
 _METADATA_PATH = ["framework", METADATA_KEY]

@@ -22,15 +22,18 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import nncf
 import numpy as np
 import onnx
 
 from ssap_ros.backends.model_info import is_quantized, model_info_of
+from ssap_ros.common.telemetry import refuse_openvino_telemetry
 from ssap_ros.data.image_files import image_files, read_image
 from ssap_ros.errors import InputError
 from ssap_ros.stages.preprocess import preprocess
 from ssap_ros.types import FloatArray, ModelInfo
+
+refuse_openvino_telemetry()
+import nncf  # noqa: E402
 
 MAX_IMAGES = 128
 MIN_IMAGES = 8

@@ -205,3 +205,10 @@ def test_the_processor_is_described() -> None:
     assert name
     assert "fp32" in precisions
     assert choose_precision("auto") == ("bf16" if "bf16" in precisions else "fp32")
+
+
+def test_nothing_is_reported_over_the_network() -> None:
+    """`import openvino` forks a process that does, where openvino_telemetry can be imported."""
+    code = "import sys, ssap_ros.backends.openvino; print(sys.modules['openvino_telemetry'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None"

@@ -9,12 +9,15 @@
 # either express or implied. See the License for the specific language governing permissions
 # and limitations under the License.
 
-"""What is destroyed while the executor waits does not end it."""
+"""The executor outlives what is destroyed while it waits, and does not wake for nothing."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -27,8 +30,16 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from ssap_ros.node.executor import NodeExecutor
+from ssap_ros.node.subscriptions import SubscriptionGroup
 
 DOMAIN = 1 + os.getpid() % 100
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_destroyed_event_does_not_end_the_executor() -> None:
@@ -50,5 +61,52 @@ def test_a_destroyed_event_does_not_end_the_executor() -> None:
     finally:
         later.join()
         timer.cancel()
+        executor.end(2)
+        rclpy.shutdown(context=context)
+
+
+class CountingGroup(SubscriptionGroup):
+    """Counts how often it is asked, which the executor does whenever it wakes."""
+
+    n_asked = 0
+
+    def can_execute(self, entity: Any) -> bool:
+        self.n_asked += 1
+        return super().can_execute(entity)
+
+
+def test_a_message_that_no_thread_is_free_to_take_does_not_wake_the_executor() -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=DOMAIN)
+    node = Node("rests", context=context, enable_rosout=False)
+    group, received, release = CountingGroup(), threading.Event(), threading.Event()
+    subscription = node.create_subscription(
+        Header,
+        "topic",
+        lambda _: received.set(),
+        1,
+        callback_group=group,
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=lambda _: None),
+    )
+    publisher = node.create_publisher(Header, "topic", 1)
+    executor = NodeExecutor(context)
+    executor.add_node(node)
+    spinning = threading.Thread(target=executor.spin)
+    spinning.start()
+    try:
+        wait_for(lambda: publisher.get_subscription_count() == 1)
+        for _ in range(2):  # both threads of the executor
+            executor.create_task(release.wait)
+        publisher.publish(Header())
+        wait_for(lambda: subscription._executor_event)
+        before = group.n_asked
+        time.sleep(0.3)
+        assert group.n_asked - before < 30
+        release.set()
+        assert received.wait(5)
+    finally:
+        release.set()
+        executor.stop()
+        spinning.join(5)
         executor.end(2)
         rclpy.shutdown(context=context)
