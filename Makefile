@@ -55,7 +55,7 @@ lint: setup-all  ## ruff, mypy, clang-format and compiler warnings
 format: setup-all  ## formats Python and C++, with the licence above every file
 	@.venv/bin/python environment/license_headers.py
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
-	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp
+	@.venv/bin/clang-format -i ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.cpp ssap_ros/csrc/*/*.hpp test/*/*.cpp test/*/*.hpp
 
 clean:  ## removes what was built: environments, out/, build/, caches
 	rm -rf .venv .venv-jazzy .cache out build install log *.egg-info ssap_ros/_core*.so \

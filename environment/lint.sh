@@ -26,7 +26,7 @@ run "ruff check" .venv/bin/ruff check .
 run "ruff format" .venv/bin/ruff format --check .
 run "mypy" .venv/bin/mypy
 run "clang-format" .venv/bin/clang-format --dry-run -Werror ssap_ros/csrc/*.cu ssap_ros/csrc/*/*.{cpp,hpp} \
-    test/*/*.cpp
+    test/*/*.{cpp,hpp}
 run "compiler warnings" warnings
 
 # The linters of ROS, where a distribution or Debian brings them.

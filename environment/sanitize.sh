@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Exercises the compiled core under the address, undefined-behaviour and thread sanitizers of g++:
-# test/core/exercise.cpp [CASES], and random calls through its Python door [SSAP_FUZZ_CASES].
+# test/core/exercise*.cpp [CASES], and random calls through its Python door [SSAP_FUZZ_CASES].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ flags=(-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Werror -fno-sanitize-recover=
     -Issap_ros/csrc)
 for kind in address,undefined thread; do
     echo "sanitize: $kind"
-    g++ "${flags[@]}" "-fsanitize=$kind" test/core/exercise.cpp -o "$out/exercise"
+    g++ "${flags[@]}" "-fsanitize=$kind" test/core/*.cpp -o "$out/exercise"
     "$out/exercise" "${1:-60}"
 done
 

@@ -12,5 +12,5 @@ done
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 aarch64-linux-gnu-g++ -std=c++17 -O3 -Wall -Wextra -Wpedantic -Werror -static -pthread \
-    -Issap_ros/csrc test/core/exercise.cpp -o "$out/exercise"
+    -Issap_ros/csrc test/core/*.cpp -o "$out/exercise"
 qemu-aarch64 "$out/exercise" "${1:-100}"
