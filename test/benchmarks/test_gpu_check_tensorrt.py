@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 
 from support import tensorrt_contract
-from support.simulated_gpu import SimulatedGpu, simulated_machine
+from support.simulated_gpu import SimulatedGpu
+from support.simulated_machine import simulated_machine
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PARTS = (

@@ -24,7 +24,8 @@ from typing import Any
 import pytest
 
 from support import tensorrt_contract
-from support.simulated_gpu import SimulatedGpu, simulated_machine
+from support.simulated_gpu import SimulatedGpu
+from support.simulated_machine import simulated_machine
 
 torch = pytest.importorskip("torch", reason="for training and this check only")
 

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 import numpy as np
@@ -25,30 +24,21 @@ pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 from autoware_internal_debug_msgs.msg import Float64Stamped
 from diagnostic_msgs.msg import DiagnosticStatus
 from foxglove_msgs.msg import ImageAnnotations, PointsAnnotation
-from rcl_interfaces.srv import DescribeParameters
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from vision_msgs.msg import LabelInfo
 
-from ssap_ros.config import SsapConfig
 from ssap_ros.messages import image_to_rgb, instance_masks, labels_of, rgb_image
 from ssap_ros.node.publishers import NODE_STAGES
 from support.node_client import (
     BOXES,
-    CAR,
     CLASSES,
     CONFIDENCES,
-    COUNTS,
     EMPTY,
-    PERSON,
     PICTURE,
     SIZE,
     Starter,
-    balanced,
     check_joined,
-    rectangles,
 )
-from support.toy_model import paint, probability
+from support.toy_model import probability
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -207,54 +197,6 @@ def test_frames_good_empty_and_broken(start: Starter) -> None:
     assert client.counts()["failed"] >= 2
 
 
-def test_label_info_reaches_late_joiners_and_follows_the_threshold(start: Starter) -> None:
-    client = start()
-    client.connect()
-    client.wait_for_status(state="waiting")
-    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    infos = client.listen(LabelInfo, "/ssap/label_info", latched)
-    client.wait(lambda: infos, "label info")
-    assert infos[0].threshold == pytest.approx(SsapConfig().score_threshold)
-    assert [c.class_id for c in infos[0].class_map] == list(range(8))
-    assert infos[0].class_map[PERSON].class_name == "person"
-
-    assert client.set_parameter("score_threshold", 0.75).successful
-    client.wait(lambda: len(infos) == 2, "label info with the new threshold")
-    assert infos[1].threshold == 0.75
-    assert probability(CLASSES[2], CONFIDENCES[2]) < 0.75 < probability(CLASSES[1], CONFIDENCES[1])
-    assert len(client.process_picture(PICTURE)[1].detections) == 2
-
-
-def test_classes_and_their_thresholds_are_live(start: Starter) -> None:
-    client = start()
-    client.connect()
-    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    infos = client.listen(LabelInfo, "/ssap/label_info", latched)
-    semantic = client.listen(Image, "/ssap/semantic", 10)
-    assert len(client.process_picture(PICTURE)[1].detections) == 3
-
-    assert client.set_parameter("classes", ["car"]).successful
-    masks, detections = client.process_picture(PICTURE)
-    labels = check_joined(masks, detections)
-    assert [d.results[0].hypothesis.class_id for d in detections.detections] == [str(CAR)]
-    x, y, width, height = BOXES[2]
-    assert labels[y + height // 2, x + width // 2] == 1
-    client.wait(lambda: len(infos[-1].class_map) == 2, "label info of the classes")
-    assert [c.class_name for c in infos[-1].class_map] == ["background", "car"]
-    client.wait(lambda: set(semantic[-1].data) == {CAR, 255}, "classes of the pixels")
-
-    result = client.set_parameter("classes", ["cow"])
-    assert not result.successful
-    assert "classes must be of person, bicycle" in result.reason
-    assert "got 'cow'" in result.reason
-
-    assert client.set_parameter("classes", [""]).successful
-    assert client.set_parameter("class_score_thresholds", ["car: 0.99"]).successful
-    found = client.process_picture(PICTURE)[1].detections
-    assert [d.results[0].hypothesis.class_id for d in found] == [str(PERSON)] * 2
-    assert not client.set_parameter("class_score_thresholds", ["car 0.99"]).successful
-
-
 def test_mask_of_people_for_a_mapper(start: Starter) -> None:
     client = start(mask_dilation=4)
     client.connect()
@@ -286,106 +228,3 @@ def test_mask_of_people_for_a_mapper(start: Starter) -> None:
     pixels, labels = mask()
     np.testing.assert_array_equal(pixels == 255, labels == 3)
     assert "mask_classes: the model has no class 'cow'" in client.process.log.read_text()
-
-
-def test_parameters_are_described_and_rejections_say_why(start: Starter) -> None:
-    client = start()
-    for name, value, reason in [
-        ("score_threshold", 1.5, "out of range"),
-        ("initial_level", 5, "initial_level must be one of (4, 8, 16, 32, 64), got 5"),
-        ("model_file_path", "other.onnx", "read-only"),
-        ("cameras", ["left"], "read-only"),
-        ("min_instance_area", "many", "parameter type"),
-    ]:
-        result = client.set_parameter(name, value)
-        assert not result.successful
-        assert reason in result.reason
-    assert client.set_parameter("initial_level", 64).successful
-    assert client.set_parameter("tracking", True).successful
-    request = DescribeParameters.Request(names=["score_threshold", "initial_level"])
-    threshold, level = client.call(DescribeParameters, "describe_parameters", request).descriptors
-    assert threshold.description
-    assert threshold.floating_point_range[0].to_value == 1.0
-    assert level.additional_constraints == "one of: 4, 8, 16, 32, 64"
-
-
-def test_every_frame_in_order(start: Starter) -> None:
-    client = start(drop_policy="every", input_qos="reliable")
-    client.connect()
-    headers = [client.header() for _ in range(40)]
-    for header in headers:
-        client.send(rgb_image(header, PICTURE))
-    client.wait(lambda: len(client.detections) == len(client.instances) == 40, "all results")
-    assert [msg.header for msg in client.instances] == headers
-    assert [msg.header for msg in client.detections] == headers
-    client.wait_for_status(received=40, processed=40, dropped=0, failed=0, waiting=0)
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_latest_under_load_keeps_the_balance_and_ends_cleanly(
-    start: Starter, how: signal.Signals
-) -> None:
-    client = start()
-    client.connect()
-    big = paint(np.kron(rectangles(*BOXES), np.ones((4, 4), np.int32)), CLASSES)
-
-    def flooded() -> bool:
-        client.send(rgb_image(client.header(), big))
-        return len(client.reports) > 3 and len(client.instances) > 3
-
-    client.wait(flooded, "results under load")
-    for report in client.reports:
-        values = {value.key: value.value for value in report.status[0].values}
-        count = {k: int(values[k]) for k in COUNTS}
-        assert balanced(count)
-        assert count["failed"] == 0
-        assert count["waiting"] <= 2
-    stamps = [msg.header.stamp.sec for msg in client.instances]
-    assert stamps == sorted(stamps)
-    for _ in range(5):
-        client.send(rgb_image(client.header(), big))
-    assert client.process.stop(how) == 0
-    assert "Traceback" not in client.process.log.read_text()
-
-
-def test_a_second_interrupt_does_not_disturb_the_way_out(start: Starter) -> None:
-    """The terminal and ros2 launch may both send one."""
-    client = start()
-    client.connect()
-    client.process.process.send_signal(signal.SIGINT)
-    time.sleep(0.05)
-    assert client.process.stop(signal.SIGINT) == 0
-
-
-def test_old_images_are_dropped_and_slow_frames_are_reported(start: Starter) -> None:
-    client = start(max_processing_time_ms=0.001)
-    client.connect()
-    client.process_picture(PICTURE)
-    client.wait(
-        lambda: (
-            client.send(rgb_image(client.header(), PICTURE))
-            or client.status()[1]["state"] == "over_budget"
-        ),
-        "report of slow frames",
-    )
-    assert client.set_parameter("max_image_age_ms", 500.0).successful
-    processed = client.counts()["processed"]
-    client.wait(
-        lambda: (
-            client.send(rgb_image(client.header(), PICTURE))
-            or client.status()[1]["state"] == "too_old"
-        ),
-        "report of old images",
-    )
-    counts = client.counts()
-    assert counts["dropped"] > 0
-    assert counts["processed"] == processed
-
-    def fresh_one_came() -> bool:
-        msg = rgb_image(client.header(), PICTURE)
-        msg.header.stamp = client.node.get_clock().now().to_msg()
-        client.send(msg)
-        time.sleep(0.5)
-        return any(m.header.stamp.sec > 1_000_000_000 for m in client.instances)
-
-    client.wait(fresh_one_came, "result of a fresh image")

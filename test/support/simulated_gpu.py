@@ -19,15 +19,10 @@ until something is synchronised, so that code which reads too early reads rubbis
 from __future__ import annotations
 
 import ctypes
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,105 +30,11 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from ssap_ros import backends
-from ssap_ros.backends.tensorrt.driver import probe
-from ssap_ros.backends.tensorrt.portable_onnx import portable_onnx
-from support import kernel_shim
-from support.tensorrt_contract import Contract, bindings
-from support.toy_model import toy_info, toy_model, write_toy_model
-
-HERE = Path(__file__).parent
-
-DRIVER = """
-#include <string.h>
-int cuInit(unsigned flags) { return INIT; }
-int cuDeviceGetCount(int* count) { *count = 2; return 0; }
-int cuDeviceGet(int* device, int number) { *device = number; return number == 1 ? 46 : 0; }
-int cuDeviceGetName(char* name, int size, int device) { strncpy(name, "Toy GPU", size); return 0; }
-int cuDriverGetVersion(int* version) { *version = 12060; return 0; }
-int cuDeviceGetAttribute(int* value, int which, int device) {
-  *value = which == 75 ? 8 : which == 76 ? 7 : -1;
-  return 0;
-}
-"""
-
-# The module tensorrt of the building process.
-TENSORRT = """
-import json
-import os
-import subprocess
-from pathlib import Path
-from support.tensorrt_contract import Contract, bindings
-from support.toy_model import toy_info, toy_model, write_toy_model
-
-from ssap_ros import backends
-from ssap_ros.backends.tensorrt.driver import probe
-from ssap_ros.backends.tensorrt.portable_onnx import portable_onnx
-
-HERE = Path(__file__).parent
-
-REPORT = {"Layers": [{"LayerType": "CaskConvolution", "Weights": {"Type": os.environ["WEIGHTS"]}}]}
-
-def build(*_):
-    exec(os.environ["BUILD"])
-    return b"plan"
-
-contract = Contract(
-    Path(os.environ["BINDINGS"]),
-    {
-        "Builder.build_serialized_network": build,
-        "IBuilderConfig.add_optimization_profile": lambda *_: 0,
-        "ITimingCache.serialize": lambda *_: b"timings",
-        "EngineInspector.get_engine_information": lambda *_: json.dumps(REPORT),
-    },
-)
-globals().update(vars(contract.module))
-"""
-
-
-def compile_driver(folder: Path, init: int = 0) -> str:
-    """A driver library of two GPUs, of which the second is broken; cuInit returns `init`."""
-    library = folder / "libcuda.so.1"
-    subprocess.run(
-        ["gcc", "-shared", "-fPIC", f"-DINIT={init}", "-x", "c", "-", "-o", str(library)],
-        input=DRIVER,
-        text=True,
-        check=True,
-    )
-    return str(library)
-
-
-def simulated_machine(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, release: str, max_shape: tuple[int, ...]
-) -> SimulatedGpu:
-    """A GPU for the toy network, `toy.onnx` in `folder`, with driver and a building process.
-
-    BUILD in the environment is what that process does while it builds, in Python; WEIGHTS is the
-    type that the convolutions of its engines have.
-    """
-    write_toy_model(folder / "toy.onnx")
-    (folder / "tensorrt.py").write_text(TENSORRT)
-    environment = {
-        "PYTHONPATH": f"{folder}:{HERE.parent}",
-        "LD_LIBRARY_PATH": f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}",
-        "BINDINGS": str(bindings(release)),
-        "WEIGHTS": "Half",
-        "BUILD": "",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(backends, "probe", partial(probe, library=compile_driver(folder)))
-    network = portable_onnx(toy_model(toy_info()).SerializeToString(), half=True, any_batch=True)
-    gpu = SimulatedGpu(bindings(release), network, max_shape)
-    gpu.install(monkeypatch)
-    return gpu
-
+from support.simulated_cupy import simulated_cupy
+from support.simulated_pycuda import CudaError, simulated_pycuda
+from support.tensorrt_contract import Contract
 
 LOADED_FRESH = ("backend", "engine", "gpu_kernels", "memory", "worker")
-
-
-class CudaError(Exception):
-    """pycuda.driver.Error"""
 
 
 class SimulatedGpu:
@@ -142,8 +43,8 @@ class SimulatedGpu:
     allocations: sizes of the device memory in use, by address. pagelocked: number of page-locked
         arrays ever made. contexts: primary contexts retained and not detached. fail_next: a name of
         an operation that is to raise the next time. can_capture: whether CUDA graphs work.
-    deferred: whether work on the stream waits for a synchronisation; not so beside PyTorch, which
-        computes on the CPU at once.
+    recording: the work of a capture under way. deferred: whether work on the stream waits for a
+        synchronisation; not so beside PyTorch, which computes on the CPU at once.
     log: what happened, in order: launches of kernels and graphs, runs of the network, frees.
     """
 
@@ -156,7 +57,7 @@ class SimulatedGpu:
         self.deferred = True
         self.log: list[str] = []
         self._queue: list[Callable[[], None]] = []
-        self._recording: list[Callable[[], None]] | None = None
+        self.recording: list[Callable[[], None]] | None = None
         self._session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
         self._max_shape = max_shape
         self._addresses: dict[str, int] = {}
@@ -165,13 +66,12 @@ class SimulatedGpu:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """For the rest of the test."""
-        driver, pycuda, cupy = self._driver(), ModuleType("pycuda"), self._cupy()
-        pycuda.__dict__.update(driver=driver, VERSION_TEXT="simulated")
+        pycuda = simulated_pycuda(self)
         modules = {
             "tensorrt": self.contract.module,
             "pycuda": pycuda,
-            "pycuda.driver": driver,
-            "cupy": cupy,
+            "pycuda.driver": pycuda.driver,
+            "cupy": simulated_cupy(self),
         }
         for name, module in modules.items():
             module.__spec__ = ModuleSpec(name, None)
@@ -190,106 +90,17 @@ class SimulatedGpu:
             self.log.append(name)
             work()
 
-        (self._queue if self._recording is None else self._recording).append(logged)
-        if self._recording is None and not self.deferred:
+        (self._queue if self.recording is None else self.recording).append(logged)
+        if self.recording is None and not self.deferred:
             self.synchronize()
 
     def synchronize(self) -> None:
-        assert self._recording is None, "a synchronisation breaks a capture"
+        assert self.recording is None, "a synchronisation breaks a capture"
         queue, self._queue = self._queue, []
         for work in queue:
             work()
 
-    # pycuda.driver
-
-    def _driver(self) -> ModuleType:
-        gpu = self
-
-        class Context:
-            def push(self) -> None:
-                gpu.log.append("push")
-
-            @staticmethod
-            def pop() -> None:
-                gpu.log.append("pop")
-
-            def detach(self) -> None:
-                gpu.log.append("detach")
-                gpu.contexts -= 1
-
-        class Device:
-            def __init__(self, _number: int) -> None: ...
-
-            def retain_primary_context(self) -> Context:
-                gpu.contexts += 1
-                return Context()
-
-        class Stream:
-            handle = 4711
-
-            def __init__(self, flags: int) -> None:
-                assert flags == 1, "CU_STREAM_NON_BLOCKING"
-
-            def synchronize(self) -> None:
-                gpu.synchronize()
-
-        class Event:
-            def record(self, _stream: Stream) -> None: ...
-
-            def synchronize(self) -> None:
-                gpu.synchronize()
-                self.time = time.perf_counter()
-
-            def time_till(self, _other: Event) -> float:
-                return 0.125
-
-        class DeviceAllocation:
-            def __init__(self, n_bytes: int) -> None:
-                self._bytes = np.full(n_bytes, 0xAA, np.uint8)
-                gpu.allocations[int(self)] = self._bytes
-
-            def __int__(self) -> int:
-                return int(self._bytes.ctypes.data)
-
-            def free(self) -> None:
-                gpu.log.append("free")
-                del gpu.allocations[int(self)]
-
-        def pagelocked_empty(n_bytes: int, dtype: type) -> NDArray[Any]:
-            gpu.pagelocked += 1
-            return np.full(n_bytes, 0xBB, dtype)
-
-        def to_device(target: int, source: NDArray[np.uint8], _stream: Stream) -> None:
-            gpu.enqueue(
-                "copy in", lambda: gpu.memory(target, source.nbytes).__setitem__(..., source)
-            )
-
-        def to_host(target: NDArray[np.uint8], source: int, _stream: Stream) -> None:
-            gpu.enqueue(
-                "copy out", lambda: target.__setitem__(..., gpu.memory(source, target.nbytes))
-            )
-
-        def memset(target: int, value: int, count: int, _stream: Stream) -> None:
-            words = gpu.memory(target, 4 * count).view(np.uint32)
-            gpu.enqueue("memset", lambda: words.fill(value))
-
-        module = ModuleType("pycuda.driver")
-        module.__dict__.update(
-            Error=CudaError,
-            init=lambda: None,
-            Device=Device,
-            Stream=Stream,
-            Event=Event,
-            mem_alloc=DeviceAllocation,
-            pagelocked_empty=pagelocked_empty,
-            memcpy_htod=lambda to, source: np.copyto(gpu.memory(to, source.nbytes), _flat(source)),
-            memcpy_htod_async=to_device,
-            memcpy_dtoh_async=to_host,
-            memcpy_dtoh=lambda to, at: np.copyto(_flat(to), gpu.memory(at, to.nbytes)),
-            memcpy_dtod_async=lambda *_: gpu.enqueue("copy within", lambda: None),
-            memset_d32_async=memset,
-        )
-        return module
+    # The memory of the device
 
     def memory(self, address: int, n_bytes: int) -> NDArray[np.uint8]:
         """Device memory, known to lie within one allocation."""
@@ -298,104 +109,6 @@ class SimulatedGpu:
             for start, memory in self.allocations.items()
         ), "outside of what was allocated"
         return np.ctypeslib.as_array((ctypes.c_uint8 * n_bytes).from_address(address))
-
-    # cupy
-
-    def _cupy(self) -> ModuleType:
-        gpu = self
-
-        class ExternalStream:
-            def __init__(self, handle: int, _device: int) -> None:
-                assert handle == 4711
-
-            def __enter__(self) -> None: ...
-
-            def __exit__(self, *_: object) -> None: ...
-
-            def begin_capture(self) -> None:
-                gpu._recording = []
-
-            def end_capture(self) -> Any:
-                recorded, gpu._recording = gpu._recording or [], None
-                if not gpu.can_capture:
-                    raise CudaError("capture is not permitted")
-
-                class Graph:
-                    def launch(self, _stream: ExternalStream) -> None:
-                        gpu.enqueue("graph", lambda: [work() for work in recorded] and None)
-
-                return Graph()
-
-        class Stream(ExternalStream):
-            ptr = 4711
-
-            def __init__(self, non_blocking: bool) -> None:
-                assert non_blocking, "work on the legacy stream would break a capture"
-                super().__init__(self.ptr, 0)
-
-            def synchronize(self) -> None:
-                gpu.synchronize()
-
-        class Event:
-            def record(self, _stream: Stream) -> None: ...
-
-            def synchronize(self) -> None:
-                gpu.synchronize()
-
-        class Array:
-            def __init__(self, values: NDArray[Any]) -> None:
-                self.values = values
-                self.data = SimpleNamespace(ptr=values.ctypes.data)
-
-        def to_host(array: Array) -> NDArray[Any]:
-            gpu.synchronize()
-            return array.values.copy()
-
-        def copy(target: Array, source: Array) -> None:
-            gpu.enqueue("copy within", lambda: np.copyto(target.values, source.values))
-
-        class RawModule:
-            def __init__(self, code: str, options: tuple[str, ...], name_expressions: Any) -> None:
-                assert "__global__" in code
-                self._names = name_expressions
-
-            def get_function(self, name: str) -> Callable[..., None]:
-                place = self._names.index(name)
-                n_classes, n_things = (
-                    int(n.rstrip(">").partition("<")[2]) for n in self._names[1::2]
-                )
-                library = kernel_shim.build(n_classes, n_things)
-                ours = ("preprocess", "class_scores", "edge_costs", "refined_edge_costs")[place]
-                run = kernel_shim.kernel(library, ours)
-                return lambda *arguments: gpu.enqueue(ours, lambda: run(*arguments))
-
-        cupy, cuda = ModuleType("cupy"), ModuleType("cupy.cuda")
-        cupy.__dict__.update(
-            cuda=cuda,
-            RawModule=RawModule,
-            asarray=lambda values: Array(values.copy()),
-            zeros=lambda shape, kind: Array(np.zeros(shape, kind)),
-            asnumpy=to_host,
-            copyto=copy,
-            __version__="simulated",
-        )
-        device = type("Device", (), {"__init__": lambda *_: None, "use": lambda _: None})
-        cuda.__dict__.update(
-            ExternalStream=ExternalStream,
-            Stream=Stream,
-            Event=Event,
-            get_elapsed_time=lambda _start, _end: 0.125,
-            Device=device,
-            runtime=_namespace(
-                CUDARuntimeError=type("CUDARuntimeError", (Exception,), {}),
-                free=lambda _: None,
-                memGetInfo=lambda: (1 << 30, 2 << 30),
-            ),
-            driver=_namespace(CUDADriverError=type("CUDADriverError", (Exception,), {})),
-            memory=_namespace(OutOfMemoryError=type("OutOfMemoryError", (Exception,), {})),
-            compiler=_namespace(CompileException=type("CompileException", (Exception,), {})),
-        )
-        return cupy
 
     # tensorrt
 
@@ -447,13 +160,3 @@ class SimulatedGpu:
         for name, values in zip(names, self._session.run(names, {"image": tensor}), strict=True):
             assert values.dtype == np.float32
             self.memory(self._addresses[name], values.nbytes)[:] = values.ravel().view(np.uint8)
-
-
-def _flat(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """The bytes of a contiguous array, as a view."""
-    assert array.flags.c_contiguous
-    return array.reshape(-1).view(np.uint8)
-
-
-def _namespace(**members: Any) -> Any:
-    return type("namespace", (), members)
