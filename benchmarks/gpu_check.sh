@@ -9,11 +9,13 @@
 #            TORCH_PYTHON, default python3, where that has PyTorch): layer precisions, outputs, times,
 #            batches, ten reloads. Needs TensorRT, pycuda and CuPy, or the kit.
 #            PART: words in the names of parts, all of which must be there, joined by a comma:
-#            machine kernels "build,street,512x1024" compare times batches lifecycle; default: all
+#            machine kernels "build,street,512x1024" compare times batches lifecycle int8; default: all
 #
 #   --json FILE        the result, which grows part by part; default out/gpu_check_MODE.json
 #   --seconds N        no part begins after so many
 #   --checkpoint FILE  kernels: a training checkpoint instead of the default model
+#   --int8 FILE        tensorrt: the default model by `ssap export --int8`, for the part int8, scored on
+#   --annotations FILE, --images FOLDER  COCO instances
 #   --kit FOLDER       tensorrt: pieces made by make_tensorrt_kit.sh, to be unpacked first
 #   --add FOLDER       tensorrt: put a piece aside, for pieces that come one by one; the last brings
 #                      the checksums, and with it the kit is unpacked
@@ -32,7 +34,7 @@ json=
 options=()
 parts=()
 pieces=()
-[[ $mode != -h && $mode != --help ]] || { sed -n '2,26s/^# \{0,1\}//p' "$0"; exit; }
+[[ $mode != -h && $mode != --help ]] || { sed -n '2,28s/^# \{0,1\}//p' "$0"; exit; }
 [[ $mode == kernels || $mode == tensorrt ]] || fail "expected kernels or tensorrt, got '$mode' (see --help)"
 shift
 while [[ $# -gt 0 ]]; do
@@ -41,6 +43,8 @@ while [[ $# -gt 0 ]]; do
         *:--json) json=$(realpath -m "$2"); shift 2 ;;
         *:--seconds) options+=(--seconds "$2"); shift 2 ;;
         kernels:--checkpoint) options+=(--checkpoint "$(realpath "$2")"); shift 2 ;;
+        tensorrt:--int8 | tensorrt:--annotations | tensorrt:--images)
+            options+=("$1" "$(realpath "$2")"); shift 2 ;;
         tensorrt:--kit) kit=$(realpath "$2"); shift 2 ;;
         tensorrt:--add) pieces+=("$2"); shift 2 ;;
         tensorrt:--work) work=$(realpath -m "$2"); shift 2 ;;

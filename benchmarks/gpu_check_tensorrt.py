@@ -17,6 +17,7 @@ fails says why there and the next one goes on.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -39,6 +40,8 @@ from ssap_ros.pipeline import SsapPipeline
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((512, 1024), (1024, 2048))
+SCORED_SIZE = (768, 768)  # holds the inputs of the default model, upright and lying
+LARGEST_LOSS = 0.005  # of person AP, by int8
 NETWORK_RUNS, REBUILDS, BATCH = 50, 10, 8
 RESNET_SECONDS = 60  # for its ONNX file to be written
 SANITIZER_SECONDS = 40
@@ -147,6 +150,34 @@ def lifecycle(model: Path, cache: str) -> dict[str, Any]:
     return {"free_bytes": free, "ok": free[1] - free[-1] < 16 << 20}
 
 
+def int8(model: Path, quantized: Path, cache: str, truth: tuple[Path, Path]) -> dict[str, Any]:
+    """The engine of the int8 model, and the average precision that it loses against FP16.
+
+    Args:
+        model: The same in float.
+        quantized: By `ssap export --int8`.
+        cache: Folder for engines.
+        truth: COCO file, and the folder of its images.
+
+    Returns:
+        What `build` returns, AP per class of both, and the loss.
+    """
+    from gpu_check_scores import mean_scores
+
+    built = build(quantized, cache, SCORED_SIZE)
+    found = {}
+    for name, path in (("fp16", model), ("int8", quantized)):
+        backend, config = _load(path, cache, SCORED_SIZE)
+        found[name] = mean_scores(backend, config, *truth)
+        backend.close()
+    loss = {
+        name: score - found["int8"][name]
+        for name, score in found["fp16"].items()
+        if score is not None
+    }
+    return {**built, "AP": found, "loss": loss, "ok": loss["person"] <= LARGEST_LOSS}
+
+
 def sanitizer(seconds: float) -> dict[str, Any]:
     """The kernels on small maps under compute-sanitizer's eyes."""
     return memcheck([sys.executable, str(HERE / "gpu_check_kernels.py")], seconds)
@@ -201,8 +232,9 @@ def _written(model: Path) -> Path:
     return model
 
 
-def plan(report: Report, street: Path, resnet: Path | None, cache: str) -> dict[str, Part]:
+def plan(report: Report, street: Path, options: argparse.Namespace) -> dict[str, Part]:
     """All parts, the most wanted first: one engine is enough to see that everything works."""
+    resnet, cache = options.resnet50, options.cache
     parts: dict[str, Part] = {"machine": machine}
     for size in SIZES:
         where = f"street {size[0]}x{size[1]}"
@@ -214,6 +246,9 @@ def plan(report: Report, street: Path, resnet: Path | None, cache: str) -> dict[
         where = f"resnet50 {size[0]}x{size[1]}"
         parts[f"build {where}"] = lambda s=size: build(_written(resnet), cache, s)  # type: ignore[misc]
         parts[f"network {where}"] = lambda s=size: network(_written(resnet), cache, s)  # type: ignore[misc]
+    if options.int8:
+        truth = options.annotations, options.images
+        parts["int8"] = lambda: int8(street, options.int8, cache, truth)
     parts["batches"] = lambda: batches(street, cache)
     parts["kernels"] = kernels
     parts["sanitizer"] = lambda: sanitizer(min(SANITIZER_SECONDS, report.seconds_left))
@@ -227,14 +262,21 @@ def main() -> int:
     parser.add_argument(
         "--resnet50", type=Path, help="ONNX model with a ResNet-50, to be waited for"
     )
+    parser.add_argument("--int8", type=Path, help="the default model by `ssap export --int8`")
+    parser.add_argument(
+        "--annotations", type=Path, help="COCO file that the int8 model is scored on"
+    )
+    parser.add_argument("--images", type=Path, help="folder of its images")
     options = parser.parse_args()
+    if options.int8 and not (options.annotations and options.images):
+        parser.error("--int8 needs --annotations and --images")
     try:
         choose_backend(SsapConfig(backend="tensorrt"))
     except DeviceError as error:
         print(f"gpu_check: error: {error}", file=sys.stderr)
         return 1
     report = Report(options.json, options.seconds)
-    parts = plan(report, default_model_path(), options.resnet50, options.cache)
+    parts = plan(report, default_model_path(), options)
     report.run(chosen(parts, options.parts))
     return 1 if report.failed else 0
 

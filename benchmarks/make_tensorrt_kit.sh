@@ -53,7 +53,7 @@ interpreter() {
 packages() {
     pip install --target "$site" --only-binary=:all: --no-deps 'numpy==2.2.6' 'onnx==1.23.2' \
         'onnxruntime==1.23.2' 'opencv-python-headless<5' 'cupy-cuda13x==14.2.0' 'setuptools<80' \
-        'pybind11<4' protobuf ml_dtypes typing_extensions flatbuffers packaging cuda-pathfinder \
+        pycocotools 'pybind11<4' protobuf ml_dtypes typing_extensions flatbuffers packaging cuda-pathfinder \
         pytools siphash24 platformdirs mako markupsafe
 }
 

@@ -58,7 +58,7 @@ def full_resolution_classes(
     """Take the best class of each image pixel, from bilinear class probabilities.
 
     Args:
-        probabilities: float32 (n_classes, h, w) of the finest level.
+        probabilities: float32 or float16 (n_classes, h, w) of the finest level.
         size: (H, W) of the image.
         cells_per_pixel: Its cells per image pixel; the centres of pixel (y, x) and its cell lie as
             in `upsample_labels`.
@@ -72,7 +72,7 @@ def full_resolution_classes(
     to_cells = np.array([[cells_per_pixel, 0, shift], [0, cells_per_pixel, shift]])
     for class_id, cells in enumerate(probabilities):
         p = cv2.warpAffine(
-            np.ascontiguousarray(cells),
+            np.ascontiguousarray(cells, np.float32),  # OpenCV has no half precision
             to_cells,
             size[::-1],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,

@@ -26,6 +26,8 @@ import pytest
 from support import tensorrt_contract
 from support.simulated_gpu import SimulatedGpu
 from support.simulated_machine import simulated_machine
+from support.tiny_sets import write_image
+from support.toy_model import CLASSES, paint
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PARTS = (
@@ -66,6 +68,7 @@ def gpu_check(
         frames: {"FRAMES": 2, "RUNS": 3, "WARM_UPS": 1},
         program: {
             "SIZES": ((64, 128), (128, 256)),
+            "SCORED_SIZE": (128, 256),
             "NETWORK_RUNS": 2,
             "REBUILDS": 2,
             "RESNET_SECONDS": 0.3,
@@ -142,6 +145,36 @@ def test_a_failed_capture_convolutions_in_fp32_and_a_missing_network_are_reporte
     code, parts = gpu_check("build,street,64x128")
     assert code == 1
     assert not parts["build street 64x128"]["ok"]
+
+
+def test_the_int8_engine_is_scored_against_that_in_fp16(gpu_check: Any, tmp_path: Path) -> None:
+    """Both are the same toy here, which finds the one object."""
+    instances = np.zeros((128, 256), np.int32)
+    instances[32:96, 32:96] = 1
+    write_image(tmp_path / "0.png", paint(instances, [CLASSES.index("person")]))
+    truth = {
+        "images": [{"id": 1, "file_name": "0.png", "height": 128, "width": 256}],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": [32, 32, 64, 64],
+                "area": 64 * 64,
+                "segmentation": [[32, 32, 96, 32, 96, 96, 32, 96]],
+            }
+        ],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    options = ["--int8", str(tmp_path / "toy.onnx"), "--images", str(tmp_path)]
+    code, parts = gpu_check(*options, "--annotations", str(tmp_path / "truth.json"), "int8")
+    assert (code, set(parts)) == (0, {"int8"}), parts
+    assert parts["int8"]["AP"]["fp16"]["person"] > 0.9
+    assert parts["int8"]["loss"]["person"] == 0
+    with pytest.raises(SystemExit):
+        gpu_check("--int8", str(tmp_path / "toy.onnx"), "int8")
 
 
 def test_pixels_are_the_same_whatever_the_objects_are_called(monkeypatch) -> None:

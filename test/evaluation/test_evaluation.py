@@ -237,6 +237,8 @@ def test_classes_lie_where_the_labels_lie() -> None:
         expected = upsample_labels(cells, size, scale)
         classes = full_resolution_classes(probabilities, size, scale)
         assert (classes == expected).mean() > 0.97  # ties and rounding of the interpolation
+        halves = full_resolution_classes(probabilities.astype(np.float16), size, scale)
+        assert (classes == halves).mean() > 0.97  # as a GPU returns them
 
 
 def ssap(*arguments: Any) -> subprocess.CompletedProcess[str]:
