@@ -97,8 +97,12 @@ def test_a_message_that_no_thread_is_free_to_take_does_not_wake_the_executor() -
         wait_for(lambda: publisher.get_subscription_count() == 1)
         for _ in range(2):  # both threads of the executor
             executor.create_task(release.wait)
-        publisher.publish(Header())
-        wait_for(lambda: subscription._executor_event)
+
+        def handed_over() -> bool:  # what is sent before the subscription knows of it is lost
+            publisher.publish(Header())
+            return bool(subscription._executor_event)
+
+        wait_for(handed_over)
         before = group.n_asked
         time.sleep(0.3)
         assert group.n_asked - before < 30

@@ -23,8 +23,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -72,16 +74,23 @@ def description(folder: Path) -> dict[str, Any]:
 
 
 def _build_stubs(library: Path, stubs: Path) -> None:
-    """Libraries of the names that `library` wants, whose functions return null."""
-    stubs.mkdir()
+    """Libraries of the names that `library` wants, whose functions return null.
+
+    They appear at once, complete: another process of the tests may be making them as well.
+    """
+    making = Path(tempfile.mkdtemp(dir=stubs.parent))
     symbols = subprocess.check_output(["nm", "-D", "--undefined-only", library], text=True)
     functions = [s for s in symbols.split() if _OURS_TO_STUB.fullmatch(s)]
-    source = stubs / "stub.c"
+    source = making / "stub.c"
     source.write_text("".join(f"void* {name}(void) {{ return 0; }}\n" for name in functions))
     needed = subprocess.check_output(["readelf", "-d", library], text=True)
     for name in re.findall(r"\[(libnv[\w.]+)\]", needed):
-        options = ["-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", str(stubs / name)]
+        options = ["-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", str(making / name)]
         subprocess.run(["gcc", *options, str(source)], check=True)
+    try:
+        making.rename(stubs)
+    except OSError:  # the other process was first
+        shutil.rmtree(making)
 
 
 class Contract:
