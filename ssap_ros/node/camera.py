@@ -84,6 +84,7 @@ class Camera:
             topic, kind = f"{topic}/compressed", CompressedImage
         self._kind, self._significant_bits = kind, config.significant_bits
         self.camera_infos.clear()
+        self.status.subscribing()
         add, waits = self._subscriptions.add, WhileCapacity(self._has_capacity)
         images = add(kind, topic, self.receive, qos.input_qos(config), waits)
         put, profile = self.camera_infos.put, qos.camera_info_qos(config)

@@ -133,14 +133,17 @@ class CameraStatus:
         self._worst_ms = self._budget_ms = 0.0
         self._rate_since_s = time.monotonic()
 
+    def subscribing(self) -> None:
+        """Forget what came before; a message may come before all subscriptions are made."""
+        self._last_s = {}
+        self._rejected, self._dropped = "", None
+
     def active(self, topics: Mapping[str, str], *, once: Collection[str] = ()) -> None:
         """Messages are expected on these topics, by the name of the input, the main one first.
 
         once: the inputs of which one message is enough.
         """
         self.topics, self._once = dict(topics), once
-        self._last_s = {}
-        self._rejected, self._dropped = "", None
 
     def inactive(self, *, enabled: bool = True) -> None:
         """Nothing is expected, because the node is inactive or, if so, because it is off."""

@@ -82,8 +82,19 @@ def test_the_life_of_a_camera(clock: list[float]) -> None:
     assert camera.summary() == (Level.WARN, "stale", "no image for 7 s on /image")
     camera.inactive()
     assert camera.summary()[:2] == (Level.WARN, "inactive")
+    camera.subscribing()
     camera.active({"image": "/image"})
     assert camera.summary()[:2] == (Level.WARN, "waiting")
+
+
+def test_an_image_that_comes_while_the_node_subscribes_counts(clock: list[float]) -> None:
+    camera = CameraStatus()
+    camera.subscribing()
+    camera.came("image")
+    camera.active({"image": "/image"})
+    assert camera.summary()[1] == "active"
+    clock[0] += 7
+    assert camera.summary()[1] == "stale"
 
 
 def test_a_node_with_several_inputs_tells_which_one_is_missing(clock: list[float]) -> None:

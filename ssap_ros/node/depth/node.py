@@ -121,6 +121,7 @@ class DepthNode(FrameNode):
         add, joined = self._inputs.add, qos.joined_qos(settings)
         topics = {}
         sync = self._sync
+        self._status.subscribing()
         for name, kind, topic, put, takes in (
             ("masks", Image, "ssap/instances", sync.put_masks, sync.takes_masks),
             ("detections", Detection2DArray, "ssap/detections", sync.put_detections, None),
