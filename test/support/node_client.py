@@ -43,6 +43,7 @@ from support.toy_model import paint
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
+LOST_AFTER_S = 5.0
 COUNTS = ("received", "processed", "dropped", "failed", "waiting")
 PERSON, CAR = 1, 3
 SIZE = (192, 256)
@@ -202,8 +203,16 @@ class NodeEnd:
             self._services[service] = self.node.create_client(kind, f"/{self._name}/{service}")
         client = self._services[service]
         self.wait(client.service_is_ready, service)
-        future = client.call_async(request)
-        self.wait(future.done, f"response of {service}")
+        future, sent_s = client.call_async(request), time.monotonic()
+
+        def responded() -> bool:
+            """Asks again: Fast DDS drops a response whose reader it has not discovered in time."""
+            nonlocal future, sent_s
+            if kind is not ChangeState and time.monotonic() - sent_s > LOST_AFTER_S:
+                future, sent_s = client.call_async(request), time.monotonic()
+            return bool(future.done())
+
+        self.wait(responded, f"response of {service}")
         return future.result()
 
     def change_state(self, transition: int) -> bool:
