@@ -8,8 +8,8 @@
 # tensorrt   FP16 engines of the default model and of a ResNet-50 (random weights, written by
 #            TORCH_PYTHON, default python3, where that has PyTorch): layer precisions, outputs, times,
 #            batches, ten reloads. Needs TensorRT, pycuda and CuPy, or the kit.
-#            PART: words in the names of parts, all of which must be there, joined by a comma:
-#            machine kernels "build,street,512x1024" compare times batches lifecycle int8; default: all
+#            PART: words in the names of parts, all of which must be there, joined by a comma, the
+#            most wanted first: machine kernels "build,street,512x1024" compare times batches lifecycle int8; default: all
 #
 #   --json FILE        the result, which grows part by part; default out/gpu_check_MODE.json
 #   --seconds N        no part begins after so many

@@ -105,15 +105,9 @@ def times(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
 def network(model: Path, cache: str, size: tuple[int, int]) -> dict[str, Any]:
     """The network alone, for one whose logits the partition cannot use."""
     backend, config = _load(model, cache, size)
-    tensor, _ = backend.preprocess(street_frames(size)[:1], max(size))
-    levels = backend.info.levels_from(config.initial_level)
-    values = []
-    for _ in range(NETWORK_RUNS):
-        backend.infer(tensor, levels)
-        values.append(backend.device_ms["inference"])
+    found = _against_floor(model, size, _network_ms(backend, config, size))
     graph_error = backend.graph_error
     backend.close()
-    found = _against_floor(model, size, median(values))
     return {**found, "graph_error": graph_error, "ok": not graph_error}
 
 
@@ -151,7 +145,7 @@ def lifecycle(model: Path, cache: str) -> dict[str, Any]:
 
 
 def int8(model: Path, quantized: Path, cache: str, truth: tuple[Path, Path]) -> dict[str, Any]:
-    """The engine of the int8 model, and the average precision that it loses against FP16.
+    """The average precision that the int8 engine loses against FP16, and the times of both.
 
     Args:
         model: The same in float.
@@ -160,27 +154,38 @@ def int8(model: Path, quantized: Path, cache: str, truth: tuple[Path, Path]) -> 
         truth: COCO file, and the folder of its images.
 
     Returns:
-        What `build` returns, AP per class of both, and the loss.
+        AP per class, the loss, and milliseconds of the network at SCORED_SIZE.
     """
     from gpu_check_scores import mean_scores
 
-    built = build(quantized, cache, SCORED_SIZE)
-    found = {}
+    found, network_ms = {}, {}
     for name, path in (("fp16", model), ("int8", quantized)):
         backend, config = _load(path, cache, SCORED_SIZE)
         found[name] = mean_scores(backend, config, *truth)
+        network_ms[name] = _network_ms(backend, config, SCORED_SIZE)
         backend.close()
     loss = {
         name: score - found["int8"][name]
         for name, score in found["fp16"].items()
         if score is not None
     }
-    return {**built, "AP": found, "loss": loss, "ok": loss["person"] <= LARGEST_LOSS}
+    good = loss["person"] <= LARGEST_LOSS
+    return {"AP": found, "loss": loss, "network_ms": network_ms, "ok": good}
 
 
 def sanitizer(seconds: float) -> dict[str, Any]:
     """The kernels on small maps under compute-sanitizer's eyes."""
     return memcheck([sys.executable, str(HERE / "gpu_check_kernels.py")], seconds)
+
+
+def _network_ms(backend: Any, config: SsapConfig, size: tuple[int, int]) -> float:
+    tensor, _ = backend.preprocess(street_frames(size)[:1], max(size))
+    levels = backend.info.levels_from(config.initial_level)
+    values = []
+    for _ in range(NETWORK_RUNS):
+        backend.infer(tensor, levels)
+        values.append(backend.device_ms["inference"])
+    return median(values)
 
 
 def _against_floor(model: Path, size: tuple[int, int], ms: float) -> dict[str, float]:
@@ -248,6 +253,7 @@ def plan(report: Report, street: Path, options: argparse.Namespace) -> dict[str,
         parts[f"network {where}"] = lambda s=size: network(_written(resnet), cache, s)  # type: ignore[misc]
     if options.int8:
         truth = options.annotations, options.images
+        parts["build int8"] = lambda: build(options.int8, cache, SCORED_SIZE)
         parts["int8"] = lambda: int8(street, options.int8, cache, truth)
     parts["batches"] = lambda: batches(street, cache)
     parts["kernels"] = kernels

@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,8 @@ GOALS = {
 class Report:
     """Runs the parts one by one; what each found is on disk before the next begins.
 
+    SIGTERM, as of `timeout`, ends the part that runs; the file says so.
+
     Args:
         path: The file, `{"parts": {name: results}, "seconds": {name: s}, "goals": {...}}`; parts
             that it already holds stay there until they are run again.
@@ -67,6 +70,7 @@ class Report:
 
     def run(self, parts: dict[str, Part]) -> None:
         """Run the parts; one that fails says why in the file, and the next one goes on."""
+        signal.signal(signal.SIGTERM, self._end_part)
         for name, part in parts.items():
             start = time.monotonic()
             found: dict[str, Any] = {"ok": False, "error": "not begun: the time was up"}
@@ -83,6 +87,10 @@ class Report:
             self.failed += [] if found.get("ok", True) else [name]
             self._write()
         print(f"gpu_check: {self._path}; failed: {', '.join(self.failed) or 'nothing'}")
+
+    def _end_part(self, *_: object) -> None:
+        self._end = time.monotonic()
+        raise TimeoutError("ended by SIGTERM")
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,13 +122,13 @@ def chosen(parts: dict[str, Part], wanted: list[str]) -> dict[str, Part]:
     """Choose the parts whose names have all words of one of `wanted`.
 
     Returns:
-        These parts; all if nothing is wanted.
+        These parts, in the order of `wanted`; all if nothing is wanted.
 
     Raises:
         SystemExit: There are none (2).
     """
     words = [set(entry.split(",")) for entry in wanted]
-    found = {n: p for n, p in parts.items() if any(w <= set(n.split()) for w in words)}
+    found = {n: p for w in words for n, p in parts.items() if w <= set(n.split())}
     if wanted and not found:
         print(f"gpu_check: error: no such part; there are: {'; '.join(parts)}", file=sys.stderr)
         sys.exit(2)

@@ -3,7 +3,7 @@
 # an x86_64 machine with an NVIDIA GPU and no network, as pieces of one archive.
 #
 #   OUT       the pieces are the folders OUT/1, OUT/2, ...; default out/tensorrt_kit
-#   PIECE_MB  largest size of a piece in MiB, default 46
+#   PIECE_MB  largest size of a piece in MiB, default 48
 #
 # In it: a CPython 3.10 (the last that this TensorRT serves), TensorRT without its plugins, CuPy, pycuda,
 # ONNX, ONNX Runtime, OpenCV, the compiled core of this checkout. TensorRT's libraries stay as they are:
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-out/tensorrt_kit}")
-piece_mb=${2:-46}
+piece_mb=${2:-48}
 python=${PYTHON310:-python3.10}
 for cuda in ${CUDA_ROOT:-} /usr/local/cuda-13.* /usr/local/cuda; do
     [[ -f $cuda/include/cuda.h ]] && break
@@ -100,14 +100,20 @@ core() {
     PYTHONPATH=$site "$python" setup.py -q build_ext --build-lib "$kit/core" --build-temp "$work/core"
 }
 
-# Chunks of one archive, each compressed for itself, dealt out to pieces in turn.
+# Parts of one archive, each compressed for itself with a window that sees its other kernels, are cut
+# small and dealt out to pieces.
 archive() {
+    local part
     rm -rf "$out"/[0-9]* "$work/chunks"
     mkdir "$work/chunks"
     tar -C "$kit" --sort=name --exclude='__pycache__' --exclude='site/onnx/backend/test' --exclude='tests' \
-        --exclude='site/onnxruntime/transformers' --exclude='*.pxd' --exclude='*.pyx' -cf - . |
-        split -d -a 3 -b 32M - "$work/chunks/kit.tar."
-    find "$work/chunks" -type f -print0 | xargs -0 -n 1 -P "$(nproc)" xz -3
+        --exclude='site/onnxruntime/transformers' --exclude='site/cv2/data' --exclude='*.pxd' \
+        --exclude='*.pyx' -cf - . | split -d -a 1 -b 512M - "$work/chunks/kit.tar."
+    find "$work/chunks" -type f -print0 | xargs -0 -n 1 -P 2 xz --lzma2=preset=6,dict=256MiB
+    for part in "$work"/chunks/*.xz; do
+        split -d -a 3 -b 6M "$part" "$part."
+        rm "$part"
+    done
     deal_out
     (cd "$out" && sha256sum [0-9]*/kit.tar.*) | sed 's|  [0-9]*/|  |' >"$work/SHA256SUMS"
     mv "$work/SHA256SUMS" "$(ls -d "$out"/[0-9]* | sort -V | tail -n 1)"

@@ -11,8 +11,9 @@
 
 """unpack_kit.py PIECES FOLDER: check and unpack what make_tensorrt_kit.sh packed.
 
-Each piece holds a part of one tar archive, compressed for itself. Python's own lzma is used, on all
-cores, because a bare machine may have no xz.
+The parts of one tar archive, each compressed for itself (kit.tar.0.xz, ...), lie in the pieces cut
+small (kit.tar.0.xz.000, ...). Python's own lzma is used, on all cores, because a bare machine may have
+no xz.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def unpack(pieces: Path, folder: Path) -> None:
     Raises:
         ValueError: A piece is damaged.
     """
-    chunks: list[Path] = []
+    cuts: dict[str, list[Path]] = {}
     for line in (pieces / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()
         path = pieces / name
@@ -42,16 +43,17 @@ def unpack(pieces: Path, folder: Path) -> None:
             raise ValueError(f"{path} is missing")
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise ValueError(f"{path} is damaged: it is not what SHA256SUMS says")
-        chunks.append(path)
+        cuts.setdefault(path.stem, []).append(path)
     shutil.rmtree(folder, ignore_errors=True)
     with ThreadPoolExecutor() as pool:
-        stream = io.BufferedReader(_Joined(pool.map(_decompress, sorted(chunks))))
+        parts = pool.map(_decompress, (sorted(cuts[name]) for name in sorted(cuts)))
+        stream = io.BufferedReader(_Joined(parts))
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             archive.extractall(folder, filter="tar")
 
 
-def _decompress(path: Path) -> bytes:
-    return lzma.decompress(path.read_bytes())
+def _decompress(cuts: list[Path]) -> bytes:
+    return lzma.decompress(b"".join(path.read_bytes() for path in cuts))
 
 
 class _Joined(io.RawIOBase):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,9 @@ def test_every_part_runs_through(gpu_check: Any) -> None:
 
 def test_parts_are_chosen_by_all_their_words_and_the_file_keeps_the_others(gpu_check: Any) -> None:
     assert set(gpu_check("machine")[1]) == {"machine"}
-    code, parts = gpu_check("build,street,64x128", "times,64x128")
+    code, parts = gpu_check("times,64x128", "build,street,64x128")
     assert code == 0
-    assert set(parts) == {"machine", "build street 64x128", "times street 64x128"}
+    assert list(parts) == ["machine", "times street 64x128", "build street 64x128"]
     with pytest.raises(SystemExit) as refused:
         gpu_check("build,resnet")
     assert refused.value.code == 2
@@ -127,6 +128,19 @@ def test_a_part_that_fails_does_not_stop_the_others(
     assert code == 1
     assert parts["machine"] == {"ok": False, "error": "RuntimeError: broken"}
     assert parts["kernels"]["ok"], parts["kernels"]
+
+
+def test_a_part_ended_by_timeout_and_those_after_it_are_in_the_file(
+    gpu_check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = sys.modules["gpu_check_tensorrt"]
+    monkeypatch.setattr(program, "machine", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    code, parts = gpu_check("machine", "kernels")
+    signal.signal(signal.SIGTERM, before)
+    assert code == 1
+    assert parts["machine"]["error"] == "TimeoutError: ended by SIGTERM"
+    assert parts["kernels"]["error"] == "not begun: the time was up"
 
 
 def test_a_failed_capture_convolutions_in_fp32_and_a_missing_network_are_reported(
@@ -170,9 +184,10 @@ def test_the_int8_engine_is_scored_against_that_in_fp16(gpu_check: Any, tmp_path
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     options = ["--int8", str(tmp_path / "toy.onnx"), "--images", str(tmp_path)]
     code, parts = gpu_check(*options, "--annotations", str(tmp_path / "truth.json"), "int8")
-    assert (code, set(parts)) == (0, {"int8"}), parts
+    assert (code, list(parts)) == (0, ["build int8", "int8"]), parts
     assert parts["int8"]["AP"]["fp16"]["person"] > 0.9
     assert parts["int8"]["loss"]["person"] == 0
+    assert set(parts["int8"]["network_ms"]) == {"fp16", "int8"}
     with pytest.raises(SystemExit):
         gpu_check("--int8", str(tmp_path / "toy.onnx"), "int8")
 

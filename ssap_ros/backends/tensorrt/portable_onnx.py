@@ -134,8 +134,18 @@ def _quantize_signed(graph: onnx.GraphProto) -> None:
 
 
 def _quantize_weights_by_nodes(graph: onnx.GraphProto) -> None:
-    """Weights in int8 become float32 ones that a node quantizes, as TensorRT 8 wants them."""
+    """Weights in int8 become float32 ones that a node quantizes, as TensorRT 8 wants them.
+
+    Where the convolution's input is not quantized, its weights just become float32: TensorRT knows
+    no mixture.
+    """
     weights = {tensor.name: tensor for tensor in graph.initializer}
+    quantized = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    in_float = {
+        node.input[1]
+        for node in graph.node
+        if node.op_type == "Conv" and node.input[0] not in quantized
+    }
     nodes = []
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in weights:
@@ -145,6 +155,9 @@ def _quantize_weights_by_nodes(graph: onnx.GraphProto) -> None:
             results: Any = ReferenceEvaluator(node).run(
                 None, dict(zip(node.input, known, strict=True))
             )
+            if node.output[0] in in_float:
+                tensor.CopyFrom(_tensor(results[0], node.output[0]))
+                continue
             quantize = helper.make_node("QuantizeLinear", [name, *scale], [f"{name}_quantized"])
             quantize.attribute.extend(node.attribute)
             node.input[0] = f"{name}_quantized"

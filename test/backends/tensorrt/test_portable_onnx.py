@@ -85,6 +85,27 @@ def test_a_portable_model_keeps_its_int8_layers_and_quantizes_weights_by_nodes()
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+def test_a_convolution_of_a_float_image_has_float_weights() -> None:
+    import onnx
+    import onnxruntime as ort
+
+    model = quantized_model()
+    nodes = [*model.graph.node[2:]]
+    nodes[1].input[0] = "image"
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    portable = portable_onnx(model.SerializeToString(), half=False, any_batch=False)
+    proto = onnx.load_model_from_string(portable)
+    onnx.checker.check_model(proto)
+    assert [node.op_type for node in proto.graph.node] == ["Conv"]
+    image = np.random.default_rng(1).standard_normal((1, 3, 16, 24)).astype(np.float32)
+    expected, got = (
+        ort.InferenceSession(m).run(None, {"image": image})[0]
+        for m in (model.SerializeToString(), portable)
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
 def test_weights_beyond_half_precision_are_refused() -> None:
     from onnx import numpy_helper
 
