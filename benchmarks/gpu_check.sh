@@ -88,7 +88,7 @@ if [[ -n $kit || -f $work/kit/complete ]]; then
     fi
     python=$work/kit/python/bin/python3.10
     export PYTHONHOME=$work/kit/python PYTHONPATH=$work/kit/site
-    cp -n "$work"/kit/core/ssap_ros/_core*.so ssap_ros/
+    compgen -G 'ssap_ros/_core.cpython-310-*' >/dev/null || cp "$work"/kit/core/ssap_ros/_core*.so ssap_ros/
     LD_LIBRARY_PATH=$work/kit/site/tensorrt:$work/kit/python/lib:${LD_LIBRARY_PATH:-}
 fi
 

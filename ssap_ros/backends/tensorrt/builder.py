@@ -210,7 +210,14 @@ def build_plan(trt: Any, network: bytes, key: EngineKey, timings: bytes) -> tupl
 
 
 def layer_precisions(trt: Any, plan: bytes) -> dict[str, int]:
-    """How many convolutions of an engine compute in "half", "float" or an "other" precision."""
+    """How many convolutions of an engine compute in "half", "float" or an "other" precision.
+
+    None is counted where the engine inspector's report is no JSON: that is no reason to lose what
+    took minutes to build.
+
+    Raises:
+        ModelError: The engine cannot be loaded.
+    """
     logger = make_logger(trt)
     runtime = trt.Runtime(logger)
     engine = runtime.deserialize_cuda_engine(plan)
@@ -218,7 +225,11 @@ def layer_precisions(trt: Any, plan: bytes) -> dict[str, int]:
         raise ModelError(f"the new engine cannot be loaded: {'; '.join(logger.errors)}")
     inspector = engine.create_engine_inspector()
     report = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
-    return count_precisions(json.loads(report))
+    try:
+        layers = json.loads(report, strict=False)  # TensorRT 8.6 parts names by a control character
+    except ValueError:
+        layers = {"Layers": []}
+    return count_precisions(layers)
 
 
 def count_precisions(report: dict[str, Any]) -> dict[str, int]:

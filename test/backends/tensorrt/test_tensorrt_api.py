@@ -123,6 +123,21 @@ def test_the_precisions_of_an_engine_are_read(contract: Contract) -> None:
     assert contract.called("Runtime.deserialize_cuda_engine") == [(b"plan",)]
 
 
+@pytest.mark.parametrize(
+    ("report", "half"),
+    [
+        ('{"Layers": [{"LayerType": "Conv", "Metadata": "a\x1eb", "Weights": {"Type": "Half"}}]}', 1),
+        ('{"Layers": [', 0),
+    ],
+)
+def test_a_report_with_control_characters_is_read_and_a_broken_one_left_aside(
+    contract: Contract, report: str, half: int
+) -> None:
+    contract.behaviour["EngineInspector.get_engine_information"] = lambda *_: report
+    counts = engine_builder.layer_precisions(contract.module, b"plan")
+    assert counts == {"half": half, "float": 0, "other": 0}
+
+
 def test_what_tensorrt_says_of_a_bad_model_is_reported(contract: Contract) -> None:
     contract.behaviour["OnnxParser.parse"] = lambda *_: False
     with pytest.raises(ModelError, match=f"TensorRT {contract.version} cannot read it: no such op"):
