@@ -84,8 +84,8 @@ class Ensemble(nn.Module):
         """image: uint8 (B, 3, H, W)."""
         mirror = torch.rand(len(self.members)) < 0.5
         opinions = [
-            member.mirrored(image) if turned else member(image)
-            for member, turned in zip(self.members, mirror.tolist(), strict=True)
+            member(image, mirrored)
+            for member, mirrored in zip(self.members, mirror.tolist(), strict=True)
         ]
         semantics, pyramids = zip(*opinions, strict=True)
         return _means(semantics), _means(pyramids)
@@ -110,13 +110,13 @@ class _Member(nn.Module):
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(config[name]).view(3, 1, 1))
 
-    def forward(self, image: Tensor) -> Logits:
-        semantic, affinities = self.network(normalised(image, self.mean, self.std))
-        return semantic, [a.float() + self.bias for a in affinities]
-
-    def mirrored(self, image: Tensor) -> Logits:
-        """Of the mirror image, turned back."""
-        semantic, affinities = self(image.flip(-1))
+    def forward(self, image: Tensor, mirrored: bool) -> Logits:
+        """Of the image; mirrored: of its mirror image, turned back."""
+        seen = image.flip(-1) if mirrored else image
+        semantic, affinities = self.network(normalised(seen, self.mean, self.std))
+        affinities = [a.float() + self.bias for a in affinities]
+        if not mirrored:
+            return semantic, affinities
         return [s.flip(-1) for s in semantic], [_turned(a) for a in affinities]
 
 
