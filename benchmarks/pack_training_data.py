@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import yaml
 
-QUALITY = 72
+QUALITY = 84
 
 
 def main(configuration: Path, data: Path, out: Path) -> None:

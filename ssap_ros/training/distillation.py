@@ -12,8 +12,9 @@
 """Learning from other networks: their mean opinion on each crop is a target beside its labels.
 
 Hinton et al., Distilling the Knowledge in a Neural Network, 2015. The mean of several networks is
-better than each of them; one network that learns from it keeps much of that at its own cost. Their
-opinion also covers what nobody has labelled.
+better than each of them, and that of a picture and its mirror image better again; one network that
+learns from it keeps much of that at its own cost. Their opinion also covers what nobody has
+labelled.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ class DistillationConfig:
 class Ensemble(nn.Module):
     """Mean logits of several networks, (semantic, affinities) per level, finest first.
 
+    Each network sees the crops or, by lot, their mirror images: over many iterations the mean is
+    that of both views, at the cost of one.
+
     Raises:
         InputError: A network cannot be read or has other classes.
     """
@@ -78,7 +82,12 @@ class Ensemble(nn.Module):
     @torch.no_grad()
     def forward(self, image: Tensor) -> Logits:
         """image: uint8 (B, 3, H, W)."""
-        semantics, pyramids = zip(*(member(image) for member in self.members), strict=True)
+        mirror = torch.rand(len(self.members)) < 0.5
+        opinions = [
+            member(image, mirrored)
+            for member, mirrored in zip(self.members, mirror.tolist(), strict=True)
+        ]
+        semantics, pyramids = zip(*opinions, strict=True)
         return _means(semantics), _means(pyramids)
 
 
@@ -101,9 +110,14 @@ class _Member(nn.Module):
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(config[name]).view(3, 1, 1))
 
-    def forward(self, image: Tensor) -> Logits:
-        semantic, affinities = self.network(normalised(image, self.mean, self.std))
-        return semantic, [a.float() + self.bias for a in affinities]
+    def forward(self, image: Tensor, mirrored: bool) -> Logits:
+        """Of the image; mirrored: of its mirror image, turned back."""
+        seen = image.flip(-1) if mirrored else image
+        semantic, affinities = self.network(normalised(seen, self.mean, self.std))
+        affinities = [a.float() + self.bias for a in affinities]
+        if not mirrored:
+            return semantic, affinities
+        return [s.flip(-1) for s in semantic], [_turned(a) for a in affinities]
 
 
 def distillation_loss(
@@ -138,6 +152,13 @@ def distillation_loss(
         weight = config.affinity_weight * loss.alpha * level_weight
         terms[f"taught_affinity_{stride}"] = weight * per_crop
     return terms
+
+
+def _turned(affinities: Tensor) -> Tensor:
+    """Mirror (B, r*r, H, W), channels row-major over (dy, dx), left to right."""
+    window = round(affinities.shape[1] ** 0.5)
+    by_offset = affinities.unflatten(1, (window, window))
+    return by_offset.flip(2, 4).flatten(1, 2)
 
 
 def _means(opinions: Sequence[Sequence[Tensor]]) -> list[Tensor]:
