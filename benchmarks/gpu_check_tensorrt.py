@@ -73,7 +73,7 @@ def kernels() -> dict[str, Any]:
 
 
 def build(model: Path, cache: str, size: tuple[int, int], batch: int = 1) -> dict[str, Any]:
-    """Build, or find, the engine of one input size; fails if not all convolutions are below FP32."""
+    """Build, or find, the engine of one input size; fails if convolutions are in FP32."""
     config, key, _ = _request(model, cache, size, batch)
     start = time.perf_counter()
     find_engine(model, key, config, _progress)

@@ -12,8 +12,8 @@
 """unpack_kit.py PIECES FOLDER: check and unpack what make_tensorrt_kit.sh packed.
 
 The parts of one tar archive, each compressed for itself (kit.tar.0.xz, ...), lie in the pieces cut
-small (kit.tar.0.xz.000, ...). Python's own lzma is used, on all cores, because a bare machine may have
-no xz.
+small (kit.tar.0.xz.000, ...). Python's own lzma is used, on all cores, because a bare machine may
+have no xz.
 """
 
 from __future__ import annotations

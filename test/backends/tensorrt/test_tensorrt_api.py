@@ -126,7 +126,10 @@ def test_the_precisions_of_an_engine_are_read(contract: Contract) -> None:
 @pytest.mark.parametrize(
     ("report", "half"),
     [
-        ('{"Layers": [{"LayerType": "Conv", "Metadata": "a\x1eb", "Weights": {"Type": "Half"}}]}', 1),
+        (
+            '{"Layers": [{"LayerType": "Conv", "Name": "a\x1eb", "Weights": {"Type": "Half"}}]}',
+            1,
+        ),
         ('{"Layers": [', 0),
     ],
 )
