@@ -10,6 +10,9 @@
 # CONFIG is the training configuration, default config/train_street_lean.yaml; the second step is
 # config/train_street_distilled.yaml.
 #
+# A time limit around `run`: 45 seconds more than MINUTES, and `timeout -k 20`; the weights are still
+# saved then.
+#
 # The machine needs PyTorch, OpenCV, ONNX Runtime, PyYAML, TensorBoard, pycocotools and tqdm, no network
 # and no compiled core. PYTHON chooses its interpreter, SSAP_TRAIN_WORK the folder that pieces and data
 # are kept in between calls.
@@ -19,7 +22,7 @@ work=${SSAP_TRAIN_WORK:-/var/tmp/ssap_train}
 python=${PYTHON:-python3}
 config=${CONFIG:-config/train_street_lean.yaml}
 
-usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '2,22s/^# \{0,1\}//p' "$0"; exit "$1"; }
 
 pack() {
     [[ $# -eq 2 ]] || usage 2
@@ -49,6 +52,7 @@ run() {
 }
 
 collect() {
+    trap '' TERM # a time limit that is over signals what runs here, too
     cp "$work/run/log.jsonl" "$out/" || true
     "$python" "$root/benchmarks/split_checkpoint.py" "$work/run" "$out"
 }

@@ -89,7 +89,6 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
         claim_folder(out, [checkpoint.name, LOG, "average_*.pt"])
 
     torch.manual_seed(config.seed)
-    torch.backends.cudnn.benchmark = True  # all crops have one shape
     network = build_network(config).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (config.mean, config.std))
