@@ -29,6 +29,7 @@ from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.data.image_files import image_files
 from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import load_folded_weights
+from ssap_ros.network.checkpoint import load_network
 from ssap_ros.network.exported import load_exported
 from ssap_ros.network.ssap import SsapNetwork
 from ssap_ros.training.augment import Cutout
@@ -72,7 +73,8 @@ def build_network(config: TrainConfig) -> SsapNetwork:
             for name in load_exported(network, path):
                 _LOG.info("not in the initial model, initialised: %s", name)
         else:
-            _start_from(network, torch.load(path, map_location="cpu", weights_only=True)["average"])
+            further = [Path(config.data.root) / name for name in config.initial_average_with]
+            _start_from(network, load_network(path, *further)[0].state_dict())
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     return network

@@ -115,6 +115,8 @@ class TrainConfig:
             PyTorch state).
         initial: A checkpoint of this program whose averaged weights the run starts from, or a model
             of `ssap export` (.onnx); a path under data.root or absolute.
+        initial_average_with: Further checkpoints of the same network: the run starts from the mean
+            of all of them.
         frozen_blocks: Leading backbone blocks that are not trained.
         backbone_norm: Train the backbone's batch norms; folded ones are unfolded first.
         bfloat16: Mixed precision.
@@ -133,6 +135,7 @@ class TrainConfig:
     network: NetworkConfig = NetworkConfig()
     pretrained: str = ""
     initial: str = ""
+    initial_average_with: tuple[str, ...] = ()
     frozen_blocks: int = 0
     backbone_norm: bool = True
     bfloat16: bool = False
@@ -150,6 +153,10 @@ class TrainConfig:
             raise ValueError(f"loss.lambdas: expected {len(LEVELS)}, got {len(self.loss.lambdas)}")
         if self.data.crop % LEVELS[-1] or self.data.crop_width % LEVELS[-1]:
             raise ValueError(f"data: crops must be multiples of {LEVELS[-1]} pixels")
+        if self.initial_average_with and (not self.initial or self.initial.endswith(".onnx")):
+            raise ValueError(
+                f"initial_average_with: expected a checkpoint as initial, got {self.initial!r}"
+            )
         if not all(0 <= i < len(self.classes) for i in self.thing_ids):
             raise ValueError(f"thing_ids must be class ids, got {list(self.thing_ids)}")
 

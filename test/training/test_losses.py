@@ -24,6 +24,7 @@ from ssap_ros.training.losses import (  # noqa: E402
     LossConfig,
     affinity_loss,
     semantic_loss,
+    size_weight,
     ssap_loss,
 )
 from ssap_ros.training.samples import (  # noqa: E402
@@ -199,3 +200,38 @@ def test_either_task_can_be_learned_alone():
         assert moved == [logits is learns[0] for logits in (*semantic, *affinities)]
     _, terms = ssap_loss(semantic, [], batch_of(classes, ids), (4,), LossConfig())
     assert list(terms) == ["semantic_4"]
+
+
+def test_pixels_of_small_objects_weigh_by_the_root_of_their_area():
+    ids = torch.zeros(2, 40, 40, dtype=torch.int16)
+    ids[0, :4, :4] = 1  # a side of 4 pixels: 16 / 4 = 4, no more than 3
+    ids[0, 10:18, 10:18] = 2  # 16 / 8
+    ids[0, 20:, 20:] = 3  # not small
+    ids[0, 30, 0] = VOID
+    ids[1, :8, :32] = 1  # a side of 16: not small, as the same number in the other picture is
+    weight = size_weight(ids, LossConfig(small_side=16.0, small_weight=3.0))
+    expected = torch.ones(2, 40, 40)
+    expected[0, :4, :4] = 3
+    expected[0, 10:18, 10:18] = 2
+    torch.testing.assert_close(weight, expected)
+
+
+def test_small_objects_weigh_more_in_both_losses_and_so_does_what_is_right_beside_them():
+    ids = torch.zeros(1, 64, 64, dtype=torch.int16)
+    ids[0, 24:32, 24:32] = 1  # 2 x 2 cells of stride 4
+    batch = batch_of(ids.clamp(max=1), ids)
+    torch.manual_seed(0)
+    semantic = [torch.randn(1, 3, 16, 16, requires_grad=True)]
+    affinities = [torch.randn(1, 25, 16, 16, requires_grad=True)]
+    gradients = []
+    for small_weight in (1.0, 4.0):
+        config = LossConfig(
+            lambdas=(1.0,), drop_rate=0.0, small_side=32.0, small_weight=small_weight
+        )
+        loss, _ = ssap_loss(semantic, affinities, batch, (4,), config)
+        gradients.append(torch.autograd.grad(loss, (semantic[0], affinities[0])))
+    near = torch.zeros(16, 16, dtype=torch.bool)
+    near[5:9, 5:9] = True  # the object and one cell around it
+    for plain, weighted in zip(*gradients, strict=True):
+        factor = torch.where(near, 4.0, 1.0)
+        torch.testing.assert_close(weighted, plain * factor)
