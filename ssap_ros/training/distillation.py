@@ -117,7 +117,7 @@ class _Member(nn.Module):
         affinities = [a.float() + self.bias for a in affinities]
         if not mirrored:
             return semantic, affinities
-        return [s.flip(-1) for s in semantic], [_turned(a) for a in affinities]
+        return [s.flip(-1) for s in semantic], [_mirror_affinities(a) for a in affinities]
 
 
 def distillation_loss(
@@ -154,7 +154,7 @@ def distillation_loss(
     return terms
 
 
-def _turned(affinities: Tensor) -> Tensor:
+def _mirror_affinities(affinities: Tensor) -> Tensor:
     """Mirror (B, r*r, H, W), channels row-major over (dy, dx), left to right."""
     window = round(affinities.shape[1] ** 0.5)
     by_offset = affinities.unflatten(1, (window, window))

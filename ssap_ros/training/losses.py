@@ -94,7 +94,7 @@ def semantic_loss(
     certainty: Tensor,
     possible: Tensor,
     gamma: float,
-    weight: Tensor | None = None,
+    of_size: Tensor | None = None,
 ) -> Tensor:
     """Multi-class focal loss (Lin et al., ICCV 2017), mean over the pixels of known class.
 
@@ -107,7 +107,7 @@ def semantic_loss(
         certainty: uint8 (B, H, W), probability of the target class, 255 = 1; the rest is class 0.
         possible: bool (B, C).
         gamma: Focusing exponent.
-        weight: Of the pixels, (B, H, W); none = 1.
+        of_size: Weight of the pixels, (B, H, W); none = 1.
 
     Returns:
         A scalar.
@@ -121,8 +121,8 @@ def semantic_loss(
     log_pt = torch.where(partial, of_possible, log_p.gather(1, known[:, None])[:, 0])
     p = certainty.float() / CERTAIN
     loss = p * _focal(log_pt, gamma) + (1 - p) * _focal(log_p[:, 0], gamma)
-    if weight is not None:
-        loss = loss * weight
+    if of_size is not None:
+        loss = loss * of_size
     return (loss * counts).sum() / mean_over_processes(counts.sum()).clamp(min=1)
 
 
