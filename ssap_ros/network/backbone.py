@@ -49,7 +49,8 @@ def load_folded_weights(backbone: Backbone, path: Path) -> None:
 
     Each convolution takes its weight, the batch norm that follows becomes a plain shift by the
     bias: scale 1, mean 0, variance 1 - eps. Such batch norms have no statistics of their own and
-    must stay in evaluation mode while training, or be unfolded first (`unfold_batch_norms`).
+    must stay in evaluation mode while training (`is_folded`), or be unfolded first
+    (`unfold_batch_norms`).
 
     Raises:
         ValueError: A layer is missing or of another shape.
@@ -78,6 +79,20 @@ def load_folded_weights(backbone: Backbone, path: Path) -> None:
             state[f"{norm}.running_var"], 1.0 - modules[norm].eps
         )
     backbone.load_state_dict(state)
+
+
+def is_folded(norm: nn.BatchNorm2d) -> bool:
+    """Whether a batch norm is a plain shift, all else being in the convolution before it.
+
+    In training mode it would divide by a deviation that it was not made with.
+
+    Returns:
+        True for scale and statistics as `load_folded_weights` leaves them.
+    """
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    identity = torch.full_like(norm.running_var, 1.0 - norm.eps)
+    return not norm.running_mean.any() and torch.equal(norm.running_var, identity)
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from ssap_ros.data.cityscapes import CityscapesSet
 from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.data.image_files import image_files
 from ssap_ros.errors import InputError
-from ssap_ros.network.backbone import load_folded_weights
+from ssap_ros.network.backbone import is_folded, load_folded_weights
 from ssap_ros.network.checkpoint import load_network
 from ssap_ros.network.exported import load_exported
 from ssap_ros.network.ssap import SsapNetwork
@@ -81,16 +81,14 @@ def build_network(config: TrainConfig) -> SsapNetwork:
 
 
 def set_training_mode(network: SsapNetwork, config: TrainConfig) -> None:
-    """Everything trains, but not the batch norms of an exported model, nor those of the backbone
-    where the configuration says so.
+    """Everything trains, but not folded batch norms, which an exported model has and what was
+    trained from one, nor those of the backbone where the configuration says so.
     """
     network.train()
-    exported = config.initial.endswith(".onnx")  # its norms are folded: they have no statistics
-    fixed = network if exported else network.backbone
-    if exported or not config.backbone_norm:
-        for module in fixed.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+    fixed = () if config.backbone_norm else set(network.backbone.modules())
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and (module in fixed or is_folded(module)):
+            module.eval()
 
 
 def _start_from(network: SsapNetwork, weights: dict[str, Tensor]) -> None:

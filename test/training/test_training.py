@@ -290,16 +290,21 @@ def test_training_goes_on_from_the_mean_of_several_checkpoints(tmp_path):
 def test_training_goes_on_from_an_exported_model(tmp_path):
     config = tmp_path / "first.yaml"
     config.write_text(CONFIG.format(out=tmp_path / "first", iterations=2))
-    checkpoint, model = train(config), tmp_path / "first.onnx"
+    checkpoint, model, text = train(config), tmp_path / "first.onnx", config.read_text()
     export_onnx(checkpoint, model)
-    config.write_text(f"{config.read_text()}initial: {model}\n")
+    config.write_text(f"{text}initial: {model}\n")
     picture = torch.rand(1, 3, 64, 64)
-    settings = load_train_config(config)
-    exported, own = build_network(settings), load_network(checkpoint)[0]
-    set_training_mode(exported, settings)  # the norms are folded and stay as they are
-    for got, wanted in zip(exported(picture), own.eval()(picture), strict=True):
-        for one, other in zip(got, wanted, strict=True):
-            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+    own = load_network(checkpoint)[0].eval()
+    folded = {"average": build_network(load_train_config(config)).state_dict()}
+    torch.save(torch.load(checkpoint, weights_only=True) | folded, tmp_path / "second.pt")
+    for initial in (model, tmp_path / "second.pt"):  # the norms are folded and stay as they are
+        config.write_text(f"{text}initial: {initial}\n")
+        settings = load_train_config(config)
+        network = build_network(settings)
+        set_training_mode(network, settings)
+        for got, wanted in zip(network(picture), own(picture), strict=True):
+            for one, other in zip(got, wanted, strict=True):
+                torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
 def test_what_is_no_checkpoint_is_named(tmp_path):
