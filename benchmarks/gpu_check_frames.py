@@ -25,9 +25,9 @@ from gpu_report import percentiles
 from ssap_ros.config import SsapConfig
 from ssap_ros.data.scenes.street import street_scene
 from ssap_ros.node.queue import FrameQueue, Outcome
-from ssap_ros.node.worker import FrameWorker
+from ssap_ros.node.worker import FrameWorker, segmenting_threads
 from ssap_ros.pipeline import Prediction, SsapPipeline
-from ssap_ros.types import ImageArray
+from ssap_ros.types import FrameResult, ImageArray
 
 FRAMES, RUNS, WARM_UPS = 4, 200, 20
 
@@ -67,7 +67,7 @@ def stage_times(backend: Any, config: SsapConfig, size: tuple[int, int]) -> dict
 
     Returns:
         Milliseconds by the GPU's events and by the wall clock, and the frames per second where one
-        is predicted while another is segmented, as in the node.
+        is predicted while others are segmented, as in the node.
     """
     pipeline, frames = SsapPipeline(backend, config), street_frames(size)
     device: dict[str, list[float]] = {}
@@ -89,23 +89,19 @@ def stage_times(backend: Any, config: SsapConfig, size: tuple[int, int]) -> dict
 
 
 def overlapped_rate(pipeline: SsapPipeline, frames: list[ImageArray]) -> float:
-    """Frames per second through the node's worker, which predicts one while it segments another."""
+    """Frames per second through the node's worker, which predicts one while it segments others."""
     queue: FrameQueue[Any] = FrameQueue([""], "every")
     room = threading.Semaphore(2)
     errors: list[Exception] = []
-
-    def finish(prediction: Prediction) -> str:
-        pipeline.segment(prediction)
-        return Outcome.PROCESSED
-
-    worker = FrameWorker(
+    worker: FrameWorker[Any, Prediction, FrameResult] = FrameWorker(
         queue,
         lambda batch: pipeline.predict([frame for _, frame in batch]),
-        finish,
+        pipeline.segment,
+        lambda _: Outcome.PROCESSED,
         errors.append,
         room.release,
     )
-    worker.start(overlap=True)
+    worker.start(segmenting=segmenting_threads())
     start = time.perf_counter()
     for run in range(RUNS):
         room.acquire()

@@ -63,9 +63,9 @@ class FrameNode(LifecycleStates, Node):  # type: ignore[misc]
         LifecycleStates.__init__(self, callback_group=ReentrantCallbackGroup())  # type: ignore[call-arg]
         self.transition_error: Exception = RuntimeError("unknown")
         self._active, self._enabled, self._ending = False, True, False
-        self._worker: FrameWorker[Any, Any]
+        self._worker: FrameWorker[Any, Any, Any]
 
-    def serve(self, worker: FrameWorker[Any, Any], config: StreamConfig) -> None:
+    def serve(self, worker: FrameWorker[Any, Any, Any], config: StreamConfig) -> None:
         """Begin to report, to serve `~/enable` and, if wanted, to configure and activate."""
         self._worker, self._waits = worker, config.drop_policy == "every"
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
@@ -135,10 +135,10 @@ class FrameNode(LifecycleStates, Node):  # type: ignore[misc]
         """Whether a thread is in a call that cannot be interrupted."""
         return not self._worker.stop(0)
 
-    def start(self, max_batch: int = 1, *, overlap: bool = False) -> None:
+    def start(self, max_batch: int = 1, *, segmenting: int = 0) -> None:
         """Let the worker run and, unless the node is switched off, receive frames."""
         self._active = True
-        self._worker.start(max_batch, overlap=overlap)
+        self._worker.start(max_batch, segmenting=segmenting)
         self._subscribe_if_enabled()
 
     def report(self, what: str, error: Exception) -> None:

@@ -26,14 +26,14 @@ from ssap_ros.node.model_host import ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import Outcome
 from ssap_ros.pipeline import Prediction
-from ssap_ros.types import ImageArray
+from ssap_ros.types import FrameResult, ImageArray
 
 _MAX_LATENCY_MS = 60_000.0  # beyond, the stamp belongs to another clock: a bag without sim time
 
 
 @dataclass
 class Job:
-    """A frame that could be read, and its prediction. Times by time.perf_counter()."""
+    """A frame that could be read, and what comes of it. Times by time.perf_counter()."""
 
     camera: Camera
     frame: ReceivedImage
@@ -41,6 +41,7 @@ class Job:
     start_s: float
     convert_ms: float
     prediction: Prediction | None = None
+    result: FrameResult | None = None
 
 
 class FrameProcessor:
@@ -67,7 +68,7 @@ class FrameProcessor:
         """Read the images and run the network, on those of one size at once.
 
         Returns:
-            What `finish` is to get for each frame, or its outcome: dropped as too old, or failed.
+            What `segment` is to get for each frame, or its outcome: dropped as too old, or failed.
         """
         results: list[Job | Outcome] = [
             self._read(self._cameras[name], frame) for name, frame in batch
@@ -80,11 +81,25 @@ class FrameProcessor:
             for result in results
         ]
 
-    def finish(self, job: Job) -> Outcome:
-        """Group the pixels and publish the results."""
+    def segment(self, job: Job) -> Job | Outcome:
+        """Group the pixels; jobs may be segmented side by side.
+
+        Returns:
+            What `publish` is to get, or the outcome: failed.
+        """
+        assert job.prediction is not None
+        try:
+            job.result = self._host.segment(job.prediction)
+        except Exception as error:  # one bad frame must not end the stream
+            self._fail(job.camera, error)
+            return Outcome.FAILED
+        return job
+
+    def publish(self, job: Job) -> Outcome:
+        """Publish the results, of one frame after the other."""
         try:
             self._publish(job)
-        except Exception as error:  # one bad frame must not end the stream
+        except Exception as error:
             self._fail(job.camera, error)
             return Outcome.FAILED
         return Outcome.PROCESSED
@@ -111,10 +126,11 @@ class FrameProcessor:
             job.prediction = prediction
 
     def _publish(self, job: Job) -> None:
-        camera, header, prediction = job.camera, job.frame.msg.header, job.prediction
+        camera, header = job.camera, job.frame.msg.header
+        prediction, result = job.prediction, job.result
         assert prediction is not None
-        result = self._host.segment(prediction)
-        computed_s = time.perf_counter()
+        assert result is not None
+        turn_s = time.perf_counter()
         settings, outputs = self._parameters.node, camera.outputs
         assert outputs is not None
         outputs.publish(
@@ -131,7 +147,7 @@ class FrameProcessor:
             "wait": 1e3 * (job.start_s - job.frame.arrived_s),
             "convert": job.convert_ms,
             **result.stage_ms,
-            "publish": 1e3 * (end_s - computed_s),
+            "publish": 1e3 * (end_s - turn_s),
             "total": 1e3 * (end_s - job.start_s),
             "pipeline_latency": min(max(self._age_ms(job.frame), 0.0), _MAX_LATENCY_MS),
         }

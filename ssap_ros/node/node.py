@@ -28,7 +28,7 @@ from ssap_ros.node.model_host import Load, ModelHost
 from ssap_ros.node.parameters import NodeParameters
 from ssap_ros.node.queue import FrameCounts, FrameQueue
 from ssap_ros.node.run import run
-from ssap_ros.node.worker import FrameWorker
+from ssap_ros.node.worker import FrameWorker, segmenting_threads
 
 
 class SsapNode(FrameNode):
@@ -40,8 +40,9 @@ class SsapNode(FrameNode):
     these. The parameters are the fields of SsapConfig and NodeConfig; `~/enable` switches the
     subscriptions off and on.
 
-    Frames are processed by a thread of their own and the model is loaded by another, so that
-    services and diagnostics respond meanwhile; a frame that fails is counted and reported.
+    Frames are processed by a thread of their own, with a GPU by several, and the model is loaded by
+    another, so that services and diagnostics respond meanwhile; a frame that fails is counted and
+    reported.
 
     Args:
         load: Makes the inference backend.
@@ -70,8 +71,13 @@ class SsapNode(FrameNode):
         process = FrameProcessor(
             self.cameras, self._host, self._settings, self.get_clock(), self.report
         )
-        worker: FrameWorker[ReceivedImage, Job] = FrameWorker(
-            self._queue, process.predict, process.finish, self.on_worker_error, self.on_capacity
+        worker: FrameWorker[ReceivedImage, Job, Job] = FrameWorker(
+            self._queue,
+            process.predict,
+            process.segment,
+            process.publish,
+            self.on_worker_error,
+            self.on_capacity,
         )
         self.serve(worker, settings)
 
@@ -97,7 +103,9 @@ class SsapNode(FrameNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and, unless the node is disabled, subscribe."""
         result = super().on_activate(state)
-        self.start(self._host.max_batch, overlap=self._host.on_gpu)
+        self.start(
+            self._host.max_batch, segmenting=segmenting_threads() if self._host.on_gpu else 0
+        )
         self._publish_label_info()
         return result
 

@@ -13,25 +13,47 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from ssap_ros.node.queue import Frame, FrameQueue, Outcome
 
 Batch = Sequence[tuple[str, Frame]]
 Predicted = TypeVar("Predicted")
+Segmented = TypeVar("Segmented")
+
+_MOST_SEGMENTING = 3
 
 
-class FrameWorker(Generic[Frame, Predicted]):
-    """Takes frames from the queue, has them worked on in two halves and accounts for them.
+def segmenting_threads() -> int:
+    """How many threads of FrameWorker keep up with a GPU: one per two cores, up to three."""
+    return max(1, min(_MOST_SEGMENTING, len(os.sched_getaffinity(0)) // 2))
+
+
+@dataclass(frozen=True)
+class _Turn(Generic[Predicted]):
+    """A predicted frame on its way, with what tells it and the next one that they may publish."""
+
+    camera: str
+    frame: Predicted
+    come: threading.Event
+    over: threading.Event
+
+
+class FrameWorker(Generic[Frame, Predicted, Segmented]):
+    """Takes frames from the queue, has them worked on in three steps and accounts for them.
+
+    A step returns what became of a frame that ends there, and else what the next step is to get.
 
     Args:
-        predict: The first half, for the frames of one or several cameras; returns one entry each:
-            what `finish` is to get, or what became of the frame.
-        finish: The second half, for one frame; returns what became of it.
-        on_error: Called with what these two raised; the frames concerned failed.
+        predict: The first step, for the frames of one or several cameras; one entry for each.
+        segment: The second step, for one frame, maybe in several threads at once.
+        publish: The last step, one frame after the other, in the order in which they were taken.
+        on_error: Called with what these raised; the frames concerned failed.
         on_capacity: Called when a full queue has capacity again.
     """
 
@@ -39,28 +61,33 @@ class FrameWorker(Generic[Frame, Predicted]):
         self,
         frames: FrameQueue[Frame],
         predict: Callable[[Batch[Frame]], Sequence[Predicted | Outcome]],
-        finish: Callable[[Predicted], Outcome],
+        segment: Callable[[Predicted], Segmented | Outcome],
+        publish: Callable[[Segmented], Outcome],
         on_error: Callable[[Exception], None],
         on_capacity: Callable[[], None],
     ) -> None:
         self._frames = frames
-        self._predict, self._finish = predict, finish
+        self._predict, self._segment, self._publish = predict, segment, publish
         self._on_error, self._on_capacity = on_error, on_capacity
         self._threads: list[threading.Thread] = []
 
-    def start(self, max_batch: int = 1, *, overlap: bool = False) -> None:
+    def start(self, max_batch: int = 1, *, segmenting: int = 0) -> None:
         """Begin to process what is put.
 
         Args:
             max_batch: Frames at a time.
-            overlap: Predict the next frames in one thread while another finishes these.
+            segmenting: Threads that segment and publish, each one frame, while another predicts the
+                next; 0 = one thread does everything.
         """
         self._frames.open()
-        work = [self._run_overlapping, self._run_finish] if overlap else [self._run]
-        self._halves: queue.Queue[list[tuple[str, Predicted]] | None] = queue.Queue()
+        self._turns: queue.Queue[_Turn[Predicted] | None] = queue.Queue()
+        self._free = threading.Semaphore(segmenting)
+        targets: list[Callable[[], None]] = [lambda: self._run(max_batch)]
+        if segmenting:
+            targets = [lambda: self._run_predict(max_batch, segmenting)]
+            targets += [self._run_segment] * segmenting
         self._threads = [
-            threading.Thread(target=run, args=(max_batch,), name="ssap_worker", daemon=True)
-            for run in work
+            threading.Thread(target=run, name="ssap_worker", daemon=True) for run in targets
         ]
         for thread in self._threads:
             thread.start()
@@ -76,23 +103,30 @@ class FrameWorker(Generic[Frame, Predicted]):
 
     def _run(self, max_batch: int) -> None:
         while batch := self._frames.take(max_batch):
-            for camera, predicted in self._first_half(batch):
-                self._second_half(camera, predicted)
+            for camera, frame in self._predicted(batch):
+                self._end(camera, self._next(self._segment, frame))
 
-    def _run_overlapping(self, max_batch: int) -> None:
+    def _run_predict(self, max_batch: int, segmenting: int) -> None:
+        come = threading.Event()
+        come.set()
         while batch := self._frames.take(max_batch):
-            predicted = self._first_half(batch)
-            self._halves.join()  # never more than one frame ahead: the results stay fresh
-            self._halves.put(predicted)
-        self._halves.put(None)
+            for camera, frame in self._predicted(batch):
+                self._free.acquire()  # never more than one further frame: the results stay fresh
+                over = threading.Event()
+                self._turns.put(_Turn(camera, frame, come, over))
+                come = over
+        for _ in range(segmenting):
+            self._turns.put(None)
 
-    def _run_finish(self, _: int) -> None:
-        while (half := self._halves.get()) is not None:
-            for camera, predicted in half:
-                self._second_half(camera, predicted)
-            self._halves.task_done()
+    def _run_segment(self) -> None:
+        while (turn := self._turns.get()) is not None:
+            segmented = self._next(self._segment, turn.frame)
+            turn.come.wait()
+            self._end(turn.camera, segmented)
+            turn.over.set()
+            self._free.release()
 
-    def _first_half(self, batch: Batch[Frame]) -> list[tuple[str, Predicted]]:
+    def _predicted(self, batch: Batch[Frame]) -> list[tuple[str, Predicted]]:
         """Predict; account for the frames that end here, and return the others."""
         self._on_capacity()
         results: Sequence[Predicted | Outcome] = [Outcome.FAILED] * len(batch)
@@ -108,10 +142,16 @@ class FrameWorker(Generic[Frame, Predicted]):
                 others.append((camera, result))
         return others
 
-    def _second_half(self, camera: str, predicted: Predicted) -> None:
-        outcome = Outcome.FAILED
+    def _end(self, camera: str, segmented: Segmented | Outcome) -> None:
+        """Publish, unless the frame has ended before, and account for it."""
+        if isinstance(segmented, Outcome):
+            self._frames.account(camera, segmented)
+        else:
+            self._frames.account(camera, self._next(self._publish, segmented))
+
+    def _next(self, step: Callable[[Any], Any], frame: Any) -> Any:
         try:
-            outcome = self._finish(predicted)
+            return step(frame)
         except Exception as error:
             self._on_error(error)
-        self._frames.account(camera, outcome)
+            return Outcome.FAILED

@@ -165,8 +165,8 @@ def test_readers_see_a_balance_while_frames_come_and_go() -> None:
             thread.join()
 
 
-@pytest.mark.parametrize("overlap", [False, True])
-def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) -> None:
+@pytest.mark.parametrize("segmenting", [0, 1, 3])
+def test_worker_survives_errors_and_finishes_the_frame_in_work(segmenting: int) -> None:
     errors: list[str] = []
     done, go_on = threading.Event(), threading.Event()
     queue: FrameQueue[int] = FrameQueue([""], "every")
@@ -177,14 +177,21 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
             raise ValueError("frame 1 is bad")
         return [frame]
 
-    def finish(frame: int) -> str:
+    def segment(frame: int) -> int | Outcome:
         if frame == 2:
             done.set()
             go_on.wait(10)
-        return Outcome.PROCESSED
+        return frame
 
-    worker = FrameWorker(queue, predict, finish, lambda e: errors.append(str(e)), lambda: None)
-    worker.start(overlap=overlap)
+    worker = FrameWorker(
+        queue,
+        predict,
+        segment,
+        lambda _: Outcome.PROCESSED,
+        lambda e: errors.append(str(e)),
+        lambda: None,
+    )
+    worker.start(segmenting=segmenting)
     for frame in (0, 1, 2, 3):
         queue.put("", frame)
     assert done.wait(10)
@@ -197,10 +204,10 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
     assert errors == ["frame 1 is bad"]
     counts = queue.counts("")
     assert (counts.received, counts.failed, counts.waiting) == (4, 1, 0)
-    assert counts.processed in ((2, 3) if overlap else (2,)), (
+    assert counts.processed in ((2, 3) if segmenting else (2,)), (
         "frame 3 may have been predicted already"
     )
-    worker.start(overlap=overlap)
+    worker.start(segmenting=segmenting)
     queue.put("", 4)
     while queue.counts("").waiting:
         pass
@@ -208,44 +215,100 @@ def test_worker_survives_errors_and_finishes_the_frame_in_work(overlap: bool) ->
     assert worker.stop()
 
 
-def test_the_next_frame_is_perceived_while_this_one_is_finished_but_not_the_one_after() -> None:
+@pytest.mark.parametrize("segmenting", [1, 3])
+def test_as_many_frames_are_segmented_at_once_and_one_more_is_predicted(segmenting: int) -> None:
+    n_frames = 8
     predicted: list[int] = []
-    finished: list[int] = []
-    gates = [threading.Event() for _ in range(4)]
+    begun: set[int] = set()
+    published: list[int] = []
+    gates = [threading.Event() for _ in range(n_frames)]
     queue: FrameQueue[int] = FrameQueue([""], "every")
 
-    def predict(batch: Sequence[tuple[str, int]]) -> list[int | str]:
+    def predict(batch: Sequence[tuple[str, int]]) -> list[int]:
         predicted.append(batch[0][1])
         return [batch[0][1]]
 
-    def finish(frame: int) -> str:
+    def segment(frame: int) -> int:
+        begun.add(frame)
         gates[frame].wait(10)
-        finished.append(frame)
+        return frame
+
+    def publish(frame: int) -> Outcome:
+        published.append(frame)
         return Outcome.PROCESSED
 
-    worker = FrameWorker(queue, predict, finish, lambda _: None, lambda: None)
-    worker.start(overlap=True)
-    for frame in range(4):
+    def state() -> tuple[list[int], set[int], list[int]]:
+        return predicted, begun, published
+
+    worker = FrameWorker(queue, predict, segment, publish, lambda _: None, lambda: None)
+    worker.start(segmenting=segmenting)
+    for frame in range(n_frames):
         queue.put("", frame)
-    for frame in range(4):
-        expected = list(range(min(frame + 2, 4)))
+    for done in range(n_frames):
+        expected = (
+            list(range(min(done + segmenting + 1, n_frames))),
+            set(range(min(done + segmenting, n_frames))),
+            list(range(done)),
+        )
         deadline = time.monotonic() + 10
-        while (predicted, finished) != (
-            expected,
-            list(range(frame)),
-        ) and time.monotonic() < deadline:
+        while state() != expected and time.monotonic() < deadline:
             time.sleep(0.001)
-        assert (predicted, finished) == (expected, list(range(frame)))
+        assert state() == expected
         time.sleep(0.02)
-        assert predicted == expected, "no further ahead"
-        gates[frame].set()
+        assert state() == expected, "no further ahead"
+        gates[done].set()
     while queue.counts("").waiting:
         time.sleep(0.001)
     assert worker.stop()
-    assert finished == [0, 1, 2, 3]
+    assert published == list(range(n_frames))
 
 
-def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntimeBackend) -> None:
+def test_frames_are_published_in_order_however_long_each_takes() -> None:
+    rng = random.Random(0)
+    published: list[tuple[str, int]] = []
+    queue: FrameQueue[int] = FrameQueue(CAMERAS, "every")
+    frames = [(rng.choice(CAMERAS), frame) for frame in range(120)]
+    delays = [rng.choice((0.0, 0.001, 0.004)) for _ in frames]
+
+    def segment(named: tuple[str, int]) -> tuple[str, int] | Outcome:
+        time.sleep(delays[named[1]])
+        if named[1] % 10 == 3:
+            raise ValueError("a bad frame")
+        return Outcome.DROPPED if named[1] % 10 == 6 else named
+
+    def publish(named: tuple[str, int]) -> Outcome:
+        published.append(named)
+        if named[1] % 10 == 9:
+            raise ValueError("cannot be published")
+        return Outcome.PROCESSED
+
+    errors: list[str] = []
+    worker = FrameWorker(
+        queue, list, segment, publish, lambda e: errors.append(str(e)), lambda: None
+    )
+    worker.start(max_batch=2, segmenting=3)
+    for camera, frame in frames:
+        while not queue.has_capacity(camera):
+            time.sleep(0.001)
+        queue.put(camera, frame)
+    while any(queue.counts(camera).waiting for camera in CAMERAS):
+        time.sleep(0.001)
+    assert worker.stop()
+    for camera in CAMERAS:
+        mine = [frame for name, frame in frames if name == camera]
+        assert [frame for name, frame in published if name == camera] == [
+            frame for frame in mine if frame % 10 not in (3, 6)
+        ]
+        assert queue.counts(camera) == FrameCounts(
+            received=len(mine),
+            processed=sum(frame % 10 not in (3, 6, 9) for frame in mine),
+            dropped=sum(frame % 10 == 6 for frame in mine),
+            failed=sum(frame % 10 in (3, 9) for frame in mine),
+        )
+    assert sorted(errors) == ["a bad frame"] * 12 + ["cannot be published"] * 12
+
+
+def test_the_pipeline_gives_the_same_results_side_by_side(toy_backend: OnnxRuntimeBackend) -> None:
     pipeline = SsapPipeline(toy_backend, SsapConfig())
     images = []
     for shift in range(0, 64, 8):
@@ -258,12 +321,12 @@ def test_the_pipeline_gives_the_same_results_overlapped(toy_backend: OnnxRuntime
     def predict(batch: Sequence[tuple[str, np.ndarray]]) -> list[Prediction]:
         return pipeline.predict([image for _, image in batch])
 
-    def finish(prediction: Prediction) -> str:
-        results.append(pipeline.segment(prediction))
+    def publish(result: FrameResult) -> Outcome:
+        results.append(result)
         return Outcome.PROCESSED
 
-    worker = FrameWorker(queue, predict, finish, lambda _: None, lambda: None)
-    worker.start(overlap=True)
+    worker = FrameWorker(queue, predict, pipeline.segment, publish, lambda _: None, lambda: None)
+    worker.start(segmenting=3)
     for image in images:
         queue.put("", image)
     while queue.counts("").waiting:

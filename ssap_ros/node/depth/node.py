@@ -81,9 +81,10 @@ class DepthNode(FrameNode):
             self._drop,
             lambda: round(1e6 * self._settings.depth.sync_tolerance_ms),
         )
-        worker: FrameWorker[DepthFrame, DepthFrame] = FrameWorker(
+        worker: FrameWorker[DepthFrame, DepthFrame, DepthFrame] = FrameWorker(
             self._queue,
             lambda batch: [frame for _, frame in batch],
+            lambda frame: frame,
             self._process,
             self.on_worker_error,
             self.on_capacity,
