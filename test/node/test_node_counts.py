@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 import time
 from array import array
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,8 @@ from support.node_client import COUNTS, PICTURE, Client, Starter, balanced
 
 pytestmark = pytest.mark.timeout(300)
 
+NODE = ("-m", "ssap_ros.node")
+SLOW = (str(Path(__file__).parents[1] / "support" / "slow_node.py"),)
 N = 60
 GOOD = ("good", "small", "one_pixel")
 BROKEN = ("encoding", "empty", "short", "step")
@@ -65,10 +68,18 @@ def _settled(client: Client) -> dict[str, int]:
         before = now
 
 
-@pytest.mark.parametrize("policy", ["every", "latest"])
-def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
+@pytest.mark.parametrize(("policy", "segmenting"), [("every", 0), ("latest", 0), ("every", 3)])
+def test_counts_add_up_whatever_comes(
+    start: Starter, policy: str, segmenting: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(policy)
-    client = start(drop_policy=policy, input_qos="reliable", max_image_age_ms=120_000.0)
+    monkeypatch.setenv("SSAP_TEST_SEGMENTING", str(segmenting))
+    client = start(
+        program=SLOW if segmenting else NODE,
+        drop_policy=policy,
+        input_qos="reliable",
+        max_image_age_ms=120_000.0,
+    )
     client.connect()
     matched = client.listen(CameraInfo, "/ssap/camera_info", 1000)
     infos = client.node.create_publisher(CameraInfo, "camera_info", 100)
@@ -100,6 +111,8 @@ def test_counts_add_up_whatever_comes(start: Starter, policy: str) -> None:
         client.wait_for_status(received=start_counts["received"] + N)
     counts = {name: n - start_counts[name] for name, n in _settled(client).items()}
 
+    stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in client.instances]
+    assert stamps == sorted(stamps)
     for report in client.reports:  # at any time, not at the end alone
         reported = {v.key: int(v.value) for v in report.status[0].values if v.key in COUNTS}
         assert balanced(reported), reported

@@ -13,6 +13,7 @@
 
 It does not load before the file of SSAP_TEST_GATE exists, and tells the progress meanwhile; while
 the file of SSAP_TEST_FAULT exists it fails on every pass. SSAP_TEST_PASS_S slows every pass down.
+With SSAP_TEST_SEGMENTING the frames go the way they go with a GPU, that many segmented at once.
 """
 
 import os
@@ -22,11 +23,12 @@ from pathlib import Path
 
 from ssap_ros.backends import load_backend
 from ssap_ros.errors import DeviceError
-from ssap_ros.node.node import main
+from ssap_ros.node import node
 
 GATE = Path(os.environ.get("SSAP_TEST_GATE", "/"))
 FAULT = Path(os.environ.get("SSAP_TEST_FAULT", "/none"))
 PASS_S = float(os.environ.get("SSAP_TEST_PASS_S", "0"))
+SEGMENTING = int(os.environ.get("SSAP_TEST_SEGMENTING", "0"))
 
 
 class FaultyBackend:
@@ -34,7 +36,7 @@ class FaultyBackend:
 
     def __init__(self, backend):
         self.backend = backend
-        self.name, self.info = backend.name, backend.info
+        self.name, self.info = "tensorrt" if SEGMENTING else backend.name, backend.info
         self.max_batch = int(os.environ.get("SSAP_TEST_BATCH", "1"))
         self.preprocess, self.affinity_pyramids = backend.preprocess, backend.affinity_pyramids
         self.close = backend.close
@@ -56,4 +58,5 @@ def load(config, on_progress):
 
 
 if __name__ == "__main__":
-    sys.exit(main(load=load))
+    node.segmenting_threads = lambda: SEGMENTING
+    sys.exit(node.main(load=load))
