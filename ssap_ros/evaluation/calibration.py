@@ -53,7 +53,8 @@ class Calibration:
         affinity_biases: By stride, added to the affinity logits of that level.
         class_biases: By class name, added to the semantic logits of all levels.
         score_logistic: Slope and offset of the logistic that turns the logit of a score into the
-            probability that the instance overlaps an object of its class with IoU .5.
+            probability that the instance overlaps an object of its class with IoU .5. The score is
+            the one without a calibration, whether or not the model has one already.
         objective: Mean over views of the mean AP of the classes, each weighted by the root of the
             number of its objects, before and after.
     """
@@ -188,7 +189,7 @@ def calibrate(
                 lambda value, c=class_id: backend.class_biases.__setitem__(c, value),  # type: ignore[misc]
                 CLASS_STEPS,
             )
-    logistic = fit_logistic(*_matched(scores()))
+    logistic = composed(backend.info.score_logistic, fit_logistic(*_matched(scores())))
     _LOG.info("score: slope %.2f, offset %+.2f", *logistic)
     return Calibration(
         dict(biases),
@@ -221,6 +222,11 @@ def fit_logistic(scores: FloatArray, right: Any) -> tuple[float, float]:
 
     slope, offset = minimize(loss, (1.0, 0.0), bounds=((0.05, 20.0), (-20.0, 20.0))).x
     return round(float(slope), 4), round(float(offset), 4)
+
+
+def composed(first: tuple[float, float], then: tuple[float, float]) -> tuple[float, float]:
+    """The one logistic (slope, offset) that does what two do, one on the scores of the other."""
+    return round(then[0] * first[0], 4), round(then[0] * first[1] + then[1], 4)
 
 
 def _objects_per_class(evaluator: Any, count: int, classes: Sequence[str]) -> dict[str, int]:

@@ -27,7 +27,7 @@ from ssap_ros.backends.tensorrt.portable_onnx import portable_onnx
 from ssap_ros.cli.command_line import main
 from ssap_ros.config import SsapConfig
 from ssap_ros.errors import InputError
-from ssap_ros.evaluation.calibration import BiasedBackend, calibrate, fit_logistic
+from ssap_ros.evaluation.calibration import BiasedBackend, calibrate, composed, fit_logistic
 from ssap_ros.evaluation.evaluators import ImageSet
 from ssap_ros.evaluation.predict import PredictionSettings
 from ssap_ros.network.calibrated_onnx import write_calibrated
@@ -63,6 +63,14 @@ def test_the_logistic_is_recovered() -> None:
 def test_nothing_to_fit_leaves_the_scores() -> None:
     assert fit_logistic(np.zeros(0, np.float32), np.zeros(0, bool)) == (1.0, 0.0)
     assert fit_logistic(np.full(3, 0.5, np.float32), np.ones(3, bool)) == (1.0, 0.0)
+
+
+def test_two_calibrations_are_one() -> None:
+    scores = np.linspace(0.01, 0.99, 50)
+    first, then = (2.0, -0.7), (0.8, 0.3)
+    np.testing.assert_allclose(
+        calibrated(scores, composed(first, then)), calibrated(calibrated(scores, first), then)
+    )
 
 
 def test_calibrated_scores_keep_their_order_and_range() -> None:
@@ -136,7 +144,7 @@ def test_command_finds_the_bias_that_is_missing(
     }  # fmt: skip
     (tmp_path / "a.json").write_text(json.dumps(truth))
     # the picture is one person; a random network takes it for background, here only just
-    write_calibrated(model, tmp_path / "m.onnx", {}, {"person": 1.8}, (1.0, 0.0))
+    write_calibrated(model, tmp_path / "m.onnx", {}, {"person": 1.8}, (2.0, -0.7))
     arguments = ["calibrate", "--model", str(tmp_path / "m.onnx")]
     arguments += ["--annotations", str(tmp_path / "a.json")]
     out = ["--images", str(tmp_path), "--out", str(tmp_path / "o.onnx")]
@@ -144,7 +152,9 @@ def test_command_finds_the_bias_that_is_missing(
     fitted = json.loads((tmp_path / "o.json").read_text())
     assert fitted["class_biases"]["person"] > 0
     assert fitted["objective"][1] > fitted["objective"][0] + 0.5
-    assert OnnxRuntimeBackend(tmp_path / "o.onnx", 1).info.classes == INFO.classes
+    info = OnnxRuntimeBackend(tmp_path / "o.onnx", 1).info
+    assert info.classes == INFO.classes
+    assert info.score_logistic == (2.0, -0.7), "every instance was right: nothing to fit"
     assert "written" in capsys.readouterr().out
 
 
