@@ -56,38 +56,45 @@ def load_folded_weights(backbone: Backbone, path: Path) -> None:
         ValueError: A layer is missing or of another shape.
     """
     arrays = np.load(path)
-    state = backbone.state_dict()
     modules = dict(backbone.named_modules())
-    convolutions = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
-    for name in convolutions:
+    for name, convolution in modules.items():
+        if not isinstance(convolution, nn.Conv2d):
+            continue
         stem, _, index = name.rpartition(".")
-        norm = f"{stem}.{int(index) + 1}"  # a convolution's batch norm is the next module
+        norm = modules[f"{stem}.{int(index) + 1}"]  # a convolution's batch norm is the next module
+        assert isinstance(norm, nn.BatchNorm2d)
         stored = backbone.folded_name(name)
         if f"{stored}.weight" not in arrays:
             raise ValueError(f"{path}: no weights for the convolution {stored}")
         weight, bias = arrays[f"{stored}.weight"], arrays[f"{stored}.bias"]
-        if weight.shape != tuple(state[f"{name}.weight"].shape):
+        if weight.shape != tuple(convolution.weight.shape):
             raise ValueError(
-                f"{path}: {name} must have shape {tuple(state[f'{name}.weight'].shape)}, "
+                f"{path}: {name} must have shape {tuple(convolution.weight.shape)}, "
                 f"got {weight.shape}"
             )
-        state[f"{name}.weight"] = torch.from_numpy(weight)
-        state[f"{norm}.weight"] = torch.ones_like(state[f"{norm}.weight"])
-        state[f"{norm}.bias"] = torch.from_numpy(bias)
-        state[f"{norm}.running_mean"] = torch.zeros_like(state[f"{norm}.running_mean"])
-        state[f"{norm}.running_var"] = torch.full_like(
-            state[f"{norm}.running_var"], 1.0 - modules[norm].eps
-        )
-    backbone.load_state_dict(state)
+        with torch.no_grad():
+            convolution.weight.copy_(torch.from_numpy(weight))
+        fold(norm, torch.from_numpy(bias))
+
+
+def fold(norm: nn.BatchNorm2d, bias: Tensor) -> None:
+    """Make a batch norm a plain shift by `bias`, (C,): the convolution before it does the rest."""
+    state = {
+        "weight": torch.ones_like(bias),
+        "bias": bias,
+        "running_mean": torch.zeros_like(bias),
+        "running_var": torch.full_like(bias, 1.0 - norm.eps),
+    }
+    norm.load_state_dict(state, strict=False)  # num_batches_tracked stays
 
 
 def is_folded(norm: nn.BatchNorm2d) -> bool:
-    """Whether a batch norm is a plain shift, all else being in the convolution before it.
+    """Whether a batch norm has the statistics that `fold` leaves.
 
     In training mode it would divide by a deviation that it was not made with.
 
     Returns:
-        True for scale and statistics as `load_folded_weights` leaves them.
+        True for no statistics of its own.
     """
     assert norm.running_mean is not None
     assert norm.running_var is not None

@@ -22,6 +22,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from ssap_ros.errors import InputError
+from ssap_ros.network.backbone import fold
 from ssap_ros.network.ssap import SsapNetwork
 
 _SIDE = 128  # of the picture that shows the order of the layers
@@ -66,12 +67,7 @@ def load_exported(network: SsapNetwork, path: Path) -> list[str]:
             bias = _tensor(values[inputs[2]]) if len(inputs) > 2 else torch.zeros(len(weight))
             convolution.weight.copy_(weight)
             if norm is not None:
-                norm.weight.fill_(1)
-                norm.bias.copy_(bias)
-                assert norm.running_mean is not None
-                assert norm.running_var is not None
-                norm.running_mean.zero_()
-                norm.running_var.fill_(1 - norm.eps)
+                fold(norm, bias)
             elif convolution.bias is not None:
                 convolution.bias.copy_(bias)
     return kept

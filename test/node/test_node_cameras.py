@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,12 +23,19 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 
 from ssap_ros.messages import rgb_image
-from support.node_client import BOXES, CLASSES, PICTURE, Starter, check_joined, rectangles
+from support.node_client import (
+    BOXES,
+    CLASSES,
+    PICTURE,
+    SLOW_NODE,
+    Starter,
+    check_joined,
+    rectangles,
+)
 from support.toy_model import paint
 
 pytestmark = pytest.mark.timeout(300)
 
-SLOW = (str(Path(__file__).parents[1] / "support" / "slow_node.py"),)
 NAMES = ("front", "left", "right")
 PASS_S = 0.06
 
@@ -67,7 +73,7 @@ def test_no_camera_gets_less_than_its_share(
 ) -> None:
     """Every camera sends faster than the pipeline's rate / 3, one of them much faster."""
     monkeypatch.setenv("SSAP_TEST_PASS_S", str(PASS_S))
-    client = start(program=SLOW, cameras=NAMES)
+    client = start(program=SLOW_NODE, cameras=NAMES)
     for camera in client.cameras.values():
         camera.connect()
     pictures = [paint(np.zeros(size, np.int32), []) for size in sizes]
@@ -98,7 +104,7 @@ def test_waiting_frames_of_one_size_share_a_pass(
 ) -> None:
     monkeypatch.setenv("SSAP_TEST_PASS_S", "0.3")
     monkeypatch.setenv("SSAP_TEST_BATCH", "3")
-    client = start(program=SLOW, cameras=NAMES)
+    client = start(program=SLOW_NODE, cameras=NAMES)
     for camera in client.cameras.values():
         camera.connect()
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import random
 import time
 from array import array
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,12 +26,10 @@ pytest.importorskip("vision_msgs", reason="vision_msgs is not installed")
 from sensor_msgs.msg import CameraInfo, Image
 
 from ssap_ros.messages import rgb_image
-from support.node_client import COUNTS, PICTURE, Client, Starter, balanced
+from support.node_client import COUNTS, NODE, PICTURE, SLOW_NODE, Client, Starter, balanced
 
 pytestmark = pytest.mark.timeout(300)
 
-NODE = ("-m", "ssap_ros.node")
-SLOW = (str(Path(__file__).parents[1] / "support" / "slow_node.py"),)
 N = 60
 GOOD = ("good", "small", "one_pixel")
 BROKEN = ("encoding", "empty", "short", "step")
@@ -75,7 +72,7 @@ def test_counts_add_up_whatever_comes(
     rng = random.Random(policy)
     monkeypatch.setenv("SSAP_TEST_SEGMENTING", str(segmenting))
     client = start(
-        program=SLOW if segmenting else NODE,
+        program=SLOW_NODE if segmenting else NODE,
         drop_policy=policy,
         input_qos="reliable",
         max_image_age_ms=120_000.0,

@@ -28,11 +28,10 @@ from lifecycle_msgs.msg import State, Transition
 from std_srvs.srv import SetBool
 
 from ssap_ros.messages import rgb_image
-from support.node_client import PATIENCE_S, PICTURE, Client, Starter, check_joined
+from support.node_client import PATIENCE_S, PICTURE, SLOW_NODE, Client, Starter, check_joined
 
 pytestmark = pytest.mark.timeout(300)
 
-SLOW = (str(Path(__file__).parents[1] / "support" / "slow_node.py"),)
 LEGAL = {
     State.PRIMARY_STATE_UNCONFIGURED: {
         Transition.TRANSITION_CONFIGURE,
@@ -179,7 +178,7 @@ def test_services_respond_while_an_engine_is_built(
 ) -> None:
     gate = tmp_path / "gate"
     monkeypatch.setenv("SSAP_TEST_GATE", str(gate))
-    client = start(program=SLOW)
+    client = start(program=SLOW_NODE)
     client.wait(lambda: client.state() == State.TRANSITION_STATE_CONFIGURING, "configuring")
     client.wait_for_status(state="building")
     status, values = client.status()
@@ -199,7 +198,7 @@ def test_an_engine_build_can_be_interrupted(
     start: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:
     monkeypatch.setenv("SSAP_TEST_GATE", str(tmp_path / "never"))
-    client = start(program=SLOW)
+    client = start(program=SLOW_NODE)
     client.wait_for_status(state="building")
     memory = client.process.shared_memory()
     assert memory
@@ -212,7 +211,7 @@ def test_a_pass_that_hangs_does_not_hold_up_the_way_out(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSAP_TEST_PASS_S", "1000")
-    client = start(program=SLOW)
+    client = start(program=SLOW_NODE)
     client.connect()
     client.wait(
         lambda: (
@@ -229,7 +228,7 @@ def test_a_lost_device_is_reported_and_the_engine_comes_back(
 ) -> None:
     fault = tmp_path / "fault"
     monkeypatch.setenv("SSAP_TEST_FAULT", str(fault))
-    client = start(program=SLOW)
+    client = start(program=SLOW_NODE)
     client.connect()
     check_joined(*client.process_picture(PICTURE))
     fault.touch()

@@ -42,6 +42,8 @@ from ssap_ros.node.client import Connection
 from support.toy_model import paint
 
 ROOT = Path(__file__).resolve().parents[2]
+NODE = ("-m", "ssap_ros.node")
+SLOW_NODE = (str(Path(__file__).with_name("slow_node.py")),)
 PATIENCE_S = 60
 LOST_AFTER_S = 5.0
 COUNTS = ("received", "processed", "dropped", "failed", "waiting")
@@ -278,7 +280,7 @@ class Starter:
     def __call__(
         self,
         *,
-        program: tuple[str, ...] = ("-m", "ssap_ros.node"),
+        program: tuple[str, ...] = NODE,
         image_qos: QoSProfile | int = 100,
         **parameters: object,
     ) -> Client:
