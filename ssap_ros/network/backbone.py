@@ -21,9 +21,13 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module):
-    """Maps an image (B, 3, H, W) to four features, at strides 4, 8, 16 and 32, `channels` wide."""
+    """Maps an image (B, 3, H, W) to features at strides 4, 8, 16, 32 and, of some, 64.
 
-    channels: tuple[int, int, int, int]
+    Attributes:
+        channels: Of each feature.
+    """
+
+    channels: tuple[int, ...]
 
     def blocks(self) -> list[nn.Module]:
         """The parts in the order that the image passes them."""

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ssap_ros.network.backbone import Backbone, SameConv2d
 from ssap_ros.network.efficientnet_lite import EfficientNetLite0
+from ssap_ros.network.nanodet import NanoDet
 
 
 class ResNet(Backbone):
@@ -193,6 +194,7 @@ def _conv_bn_relu6(
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "efficientnet_lite0": EfficientNetLite0,
     "mobilenet_v2": MobileNetV2,
+    "nanodet": NanoDet,
     "resnet18": lambda: ResNet(BasicBlock, (2, 2, 2, 2)),
     "resnet34": lambda: ResNet(BasicBlock, (3, 4, 6, 3)),
     "resnet50": lambda: ResNet(Bottleneck, (3, 4, 6, 3)),

@@ -81,8 +81,11 @@ class SsapNetwork(nn.Module):
         self.context = ImageContext(channels[-1]) if config.context else None
         if self.context is not None:
             channels[-1] = self.context.width
-        self.extra = _conv_bn_relu(channels[-1], width, 3, stride=2)  # stride 64
-        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in (*channels, width))
+        self.extra = None
+        if len(channels) < len(LEVELS):
+            self.extra = _conv_bn_relu(channels[-1], width, 3, stride=2)  # stride 64
+            channels.append(width)
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
         fuse_kernel = kernel if config.separable else 3
         mix = _separable if config.separable else _conv_bn_relu
         self.fuse = nn.ModuleList(mix(width, width, fuse_kernel) for _ in LEVELS)
@@ -105,7 +108,8 @@ class SsapNetwork(nn.Module):
         features = self.backbone(image)
         if self.context is not None:
             features[-1] = self.context(features[-1])
-        features.append(self.extra(features[-1]))
+        if self.extra is not None:
+            features.append(self.extra(features[-1]))
 
         decoded: list[Tensor] = []  # coarsest first
         for i in range(len(LEVELS) - 1, -1, -1):

@@ -31,6 +31,7 @@ from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import is_folded, load_folded_weights
 from ssap_ros.network.checkpoint import load_network
 from ssap_ros.network.exported import load_exported
+from ssap_ros.network.nanodet import NanoDet, load_ncnn_weights
 from ssap_ros.network.ssap import SsapNetwork
 from ssap_ros.training.augment import Cutout
 from ssap_ros.training.datasets import Batch, TrainingSet
@@ -62,6 +63,8 @@ def build_network(config: TrainConfig) -> SsapNetwork:
             load_folded_weights(network.backbone, path)
             if network.context is not None:
                 network.context.load_deeplab(path)
+        elif path.suffix == ".bin" and isinstance(network.backbone, NanoDet):
+            load_ncnn_weights(network.backbone, path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             network.backbone.load_state_dict(state, strict=False)

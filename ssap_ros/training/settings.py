@@ -111,8 +111,8 @@ class TrainConfig:
     """Everything of one training run.
 
     Attributes:
-        pretrained: Backbone weights, a file under data.root (.npz with folded batch norms, or a
-            PyTorch state).
+        pretrained: Backbone weights, a file under data.root (.npz with folded batch norms, for the
+            backbone nanodet also ncnn's .bin, or a PyTorch state).
         initial: A checkpoint of this program whose averaged weights the run starts from, or a model
             of `ssap export` (.onnx); a path under data.root or absolute.
         initial_average_with: Further checkpoints of the same network: the run starts from the mean
