@@ -109,7 +109,7 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        x = x.float()  # sums of bfloat16 would lose their digits
+        x = x.to(self.weight.dtype)  # sums of bfloat16 would lose their digits
         count = x.new_tensor([x.numel() / x.shape[1]])
         total = _sum_over_processes(torch.cat([x.sum((0, 2, 3)), count]))
         n = total[-1].detach()

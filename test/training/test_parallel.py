@@ -26,7 +26,12 @@ from ssap_ros.errors import InputError  # noqa: E402
 from ssap_ros.network.ssap import LEVELS  # noqa: E402
 from ssap_ros.training.build import build_network, training_batches  # noqa: E402
 from ssap_ros.training.losses import ssap_loss  # noqa: E402
-from ssap_ros.training.parallel import Processes, distribute, join_processes  # noqa: E402
+from ssap_ros.training.parallel import (  # noqa: E402
+    CpuSyncBatchNorm,
+    Processes,
+    distribute,
+    join_processes,
+)
 from ssap_ros.training.settings import load_train_config  # noqa: E402
 
 CONFIG = """
@@ -92,6 +97,18 @@ def test_two_processes_have_the_gradients_of_one(tmp_path):
         assert off < 1e-6 * float(gradient.norm()) + 1e-12 * largest, name
     for name, value in one["buffers"].items():
         torch.testing.assert_close(two["buffers"][name], value, msg=name)
+
+
+def test_synchronised_batch_norm_of_bfloat16_keeps_its_statistics_in_float(tmp_path):
+    x = (3 + 2 * torch.randn(4, 5, 8, 8, generator=torch.manual_seed(0))).bfloat16()
+    plain, ours = torch.nn.BatchNorm2d(5), CpuSyncBatchNorm(5)
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        torch.testing.assert_close(ours(x), plain(x.float()))
+    finally:
+        torch.distributed.destroy_process_group()
+    torch.testing.assert_close(dict(ours.named_buffers()), dict(plain.named_buffers()))
 
 
 def test_a_batch_must_be_divisible(tmp_path):
