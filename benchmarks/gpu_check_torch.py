@@ -195,7 +195,7 @@ def main() -> int:
     parser.add_argument(
         "--config",
         type=Path,
-        default=HERE.parent / "config" / "train_street_lean.yaml",
+        default=HERE.parent / "config" / "train_street.yaml",
         help="the training that the default model comes of; it says which network that is",
     )
     options = parser.parse_args()

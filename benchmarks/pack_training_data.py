@@ -31,8 +31,7 @@ def main(configuration: Path, data: Path, out: Path) -> None:
     """Copy from `data` to `out`."""
     config = yaml.safe_load(configuration.read_text())
     files = {config[key] for key in ("pretrained", "initial") if key in config}
-    files |= {*config.get("initial_average_with", ()), config["teacher"]["boxes"]}
-    files |= {*config.get("distillation", {}).get("networks", ())}
+    files.add(config["teacher"]["boxes"])
     folders = set()
     for source in config["data"]["sources"]:
         files |= {where.rpartition(":")[0] for where in source.get("complete_for", {}).values()}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the lean model on a GPU machine that is reached by copying files and running commands.
+# Trains the default model on a GPU machine that is reached by copying files and running commands.
 #
 #   train_on_gpu.sh pack DATA OUT      here: pictures, labels, weights and teacher's labels of DATA, as
 #                                      pieces of at most PIECE_MB (44) megabytes in OUT
@@ -7,8 +7,7 @@
 #   train_on_gpu.sh run MINUTES OUT    there: unpack, train for that time, leave the averaged weights,
 #                                      those of the snapshots and the log in OUT
 #
-# CONFIG is the training configuration, default config/train_street_lean.yaml; the second step is
-# config/train_street_distilled.yaml.
+# CONFIG is the training configuration, default config/train_street_gpu.yaml.
 #
 # A time limit around `run`: 45 seconds more than MINUTES, and `timeout -k 20`; the weights are still
 # saved then.
@@ -20,9 +19,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${SSAP_TRAIN_WORK:-/var/tmp/ssap_train}
 python=${PYTHON:-python3}
-config=${CONFIG:-config/train_street_lean.yaml}
+config=${CONFIG:-config/train_street_gpu.yaml}
 
-usage() { sed -n '2,22s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '2,21s/^# \{0,1\}//p' "$0"; exit "$1"; }
 
 pack() {
     [[ $# -eq 2 ]] || usage 2

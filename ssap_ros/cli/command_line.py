@@ -66,7 +66,7 @@ _EXAMPLES = """examples:
   ssap evaluate --annotations val.json --images val/ --json out/val.json
   ssap evaluate --format cityscapes --root cityscapes/ --flip --multi-scale --json out/town.json
   ssap ablate --table 5 --format scenes --json out/table5.json
-  ssap train --config config/train_street_lean.yaml --resume
+  ssap train --config config/train_street.yaml --resume
   ssap build-engine --input-size 1024x512       the engine of a GPU before the vehicle needs it
   ssap export --checkpoint runs/street/checkpoint.pt --out engines/ssap_street.onnx
   ssap benchmark --node                         how fast this model is on this machine

@@ -22,9 +22,9 @@ from ssap_ros.cli.options import require_torch
 HELP = "train a network"
 DETAILS = """Trains as a YAML file says, on the GPU if there is one:
 
-  config/train_street_lean.yaml     the default model, first step
-  config/train_street_distilled.yaml   second step: it learns from other networks, too
-  config/train_street.yaml          one of those, with a dense decoder
+  config/train_street.yaml          the default model, first step
+  config/train_street_fine.yaml     second step
+  config/train_street_gpu.yaml      the first step on a GPU
   config/train_cityscapes.yaml      as in the paper; names the value of every row of its tables
   config/train_coco_panoptic.yaml   as in the paper
 

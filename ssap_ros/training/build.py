@@ -76,8 +76,7 @@ def build_network(config: TrainConfig) -> SsapNetwork:
             for name in load_exported(network, path):
                 _LOG.info("not in the initial model, initialised: %s", name)
         else:
-            further = [Path(config.data.root) / name for name in config.initial_average_with]
-            _start_from(network, load_network(path, *further)[0].state_dict())
+            _start_from(network, load_network(path)[0].state_dict())
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     return network

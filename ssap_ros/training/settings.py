@@ -23,7 +23,6 @@ import yaml
 
 from ssap_ros.errors import InputError
 from ssap_ros.network.ssap import LEVELS, NetworkConfig
-from ssap_ros.training.distillation import DistillationConfig
 from ssap_ros.training.losses import LossConfig
 from ssap_ros.training.teacher import TeacherConfig
 
@@ -115,8 +114,6 @@ class TrainConfig:
             backbone nanodet also ncnn's .bin, or a PyTorch state).
         initial: A checkpoint of this program whose averaged weights the run starts from, or a model
             of `ssap export` (.onnx); a path under data.root or absolute.
-        initial_average_with: Further checkpoints of the same network: the run starts from the mean
-            of all of them.
         frozen_blocks: Leading backbone blocks that are not trained.
         backbone_norm: Train the backbone's batch norms; folded ones are unfolded first.
         bfloat16: Mixed precision.
@@ -135,13 +132,11 @@ class TrainConfig:
     network: NetworkConfig = NetworkConfig()
     pretrained: str = ""
     initial: str = ""
-    initial_average_with: tuple[str, ...] = ()
     frozen_blocks: int = 0
     backbone_norm: bool = True
     bfloat16: bool = False
     loss: LossConfig = LossConfig()
     teacher: TeacherConfig = TeacherConfig()
-    distillation: DistillationConfig = DistillationConfig()
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     checkpoint_every: int = 1000
@@ -153,10 +148,6 @@ class TrainConfig:
             raise ValueError(f"loss.lambdas: expected {len(LEVELS)}, got {len(self.loss.lambdas)}")
         if self.data.crop % LEVELS[-1] or self.data.crop_width % LEVELS[-1]:
             raise ValueError(f"data: crops must be multiples of {LEVELS[-1]} pixels")
-        if self.initial_average_with and (not self.initial or self.initial.endswith(".onnx")):
-            raise ValueError(
-                f"initial_average_with: expected a checkpoint as initial, got {self.initial!r}"
-            )
         if not all(0 <= i < len(self.classes) for i in self.thing_ids):
             raise ValueError(f"thing_ids must be class ids, got {list(self.thing_ids)}")
 

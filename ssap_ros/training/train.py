@@ -34,7 +34,6 @@ from ssap_ros.training.build import (
     training_batches,
 )
 from ssap_ros.training.datasets import normalised
-from ssap_ros.training.distillation import Ensemble, distillation_loss
 from ssap_ros.training.logger import LOG, TrainingLogger
 from ssap_ros.training.losses import ssap_loss
 from ssap_ros.training.parallel import Processes, distribute, from_first, join_processes
@@ -107,10 +106,6 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
         batches = itertools.chain([first], batches)
     set_training_mode(network, config)
     model = distribute(network, processes)
-    ensemble = None
-    if config.distillation.networks:
-        root = Path(config.data.root)
-        ensemble = Ensemble(config.distillation, root, config.classes).to(device)
     optimiser = build_optimiser(network, config)
     base_rates = [group["lr"] for group in optimiser.param_groups]
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -130,14 +125,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
             group["lr"] = rate * learning_rate_factor(config.optimiser, iteration, clock.share)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
             semantic, affinities = model(normalised(batch.image, mean, std))
-            opinion = ensemble(batch.image) if ensemble is not None else None
         loss, terms = ssap_loss(semantic, affinities, batch, LEVELS, config.loss)
-        if opinion is not None:
-            taught = distillation_loss(
-                (semantic, affinities), opinion, LEVELS, config.loss, config.distillation
-            )
-            loss = loss + torch.stack(list(taught.values())).sum()
-            terms |= {name: term.detach() for name, term in taught.items()}
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -51,13 +51,12 @@ def test_configuration_defaults_are_the_papers(tmp_path):
 
 
 def test_shipped_configurations_hold_the_papers_numbers():
-    street, lean, town, coco = (
+    street, fine, gpu, own, town, coco = (
         load_train_config(CONFIGS / f"train_{name}.yaml")
-        for name in ("street", "street_lean", "cityscapes", "coco_panoptic")
+        for name in ("street", "street_fine", "street_gpu", "own", "cityscapes", "coco_panoptic")
     )
-    assert street.network.backbone == lean.network.backbone == "mobilenet_v2"
-    assert lean.network.separable
-    assert not street.network.separable
+    assert street.network == fine.network == gpu.network == own.network
+    assert (street.mean, street.std) == (own.mean, own.std)
     assert (town.classes, town.thing_ids) == (cityscapes.CLASSES, cityscapes.THING_IDS)
     assert (len(coco.classes), coco.thing_ids) == (133, tuple(range(80)))
     for config in (town, coco):

@@ -266,27 +266,6 @@ def test_training_goes_on_from_other_classes(tmp_path, caplog):
             torch.testing.assert_close(value, first[name])
 
 
-def test_training_goes_on_from_the_mean_of_several_checkpoints(tmp_path):
-    config = tmp_path / "c.yaml"
-    text = CONFIG.format(out=tmp_path / "run", iterations=2)
-    config.write_text(text)
-    first = train(config)
-    state = torch.load(first, weights_only=True)
-    state["average"] = {
-        k: v + 1 if v.is_floating_point() else v for k, v in state["average"].items()
-    }
-    torch.save(state, tmp_path / "other.pt")
-    start = f"initial_average_with: [{tmp_path / 'other.pt'}]\n"
-    config.write_text(f"{text}initial: {first}\n{start}")
-    network = build_network(load_train_config(config))
-    for name, value in torch.load(first, weights_only=True)["average"].items():
-        if value.is_floating_point():
-            torch.testing.assert_close(network.state_dict()[name], value + 0.5)
-    config.write_text(f"{text}{start}")
-    with pytest.raises(InputError, match="initial_average_with: expected a checkpoint as initial"):
-        load_train_config(config)
-
-
 def test_training_goes_on_from_an_exported_model(tmp_path):
     config = tmp_path / "first.yaml"
     config.write_text(CONFIG.format(out=tmp_path / "first", iterations=2))
