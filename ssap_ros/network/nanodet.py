@@ -61,24 +61,12 @@ class NanoDet(Backbone):
     @torch.no_grad()
     def unshuffle(self) -> None:
         """Make weights that expect shuffled channels fit the channels as `_Stage` leaves them."""
-        for i, stage in enumerate(self.stages):
+        path, order = self.aggregation, list(range(self.channels[0]))
+        reductions = (path.reduce8, path.reduce16, path.reduce32)
+        for stage, reduction in zip(self.stages, reductions, strict=True):
             assert isinstance(stage, _Stage)
-            *orders, out = stage.orders
-            for unit, order in zip(stage.units, orders, strict=True):
-                _reorder_inputs(unit.get_submodule("expand"), order)
-            _reorder_inputs(self.aggregation.get_submodule(f"reduce{8 << i}"), out)
-            if i + 1 < len(self.stages):
-                first = self.stages[i + 1].get_submodule("first")
-                _reorder_inputs(first.get_submodule("expand"), out)
-                _reorder_inputs(first.get_submodule("side"), out)
-                for tensor in first.get_submodule("side_depthwise").state_dict().values():
-                    if tensor.ndim:  # all but the count of batches
-                        tensor.copy_(tensor[out].clone())
-
-
-def _reorder_inputs(layers: nn.Module, order: Sequence[int]) -> None:
-    weight = layers.get_submodule("0").get_parameter("weight")
-    weight.copy_(weight[:, order].clone())
+            order = stage.unshuffle(order)
+            _reorder_inputs(reduction, order)
 
 
 def load_ncnn_weights(backbone: NanoDet, path: Path) -> None:
@@ -118,17 +106,13 @@ class _Stage(nn.Module):
     memory. But which channels a unit takes is known beforehand. So here every half that is made is
     cut into pieces, and each unit takes the last piece that is left of every half; the stage gives
     the first ones.
-
-    Attributes:
-        orders: Of the input of every unit after the first, and of the output, where each of its
-            channels is in ShuffleNetV2's order.
     """
 
     def __init__(self, width: int, channels: int, n_units: int) -> None:
         super().__init__()
         self.first = _FirstUnit(width, channels // 2)
         self.units = nn.ModuleList(_Unit(channels // 2) for _ in range(n_units - 1))
-        self._cuts, self.orders = _pieces(channels // 2, n_units)
+        self._cuts, self._orders = _pieces(channels // 2, n_units)
 
     def forward(self, x: Tensor) -> Tensor:
         cuts = iter(self._cuts)
@@ -138,13 +122,22 @@ class _Stage(nn.Module):
             pieces.append(list(half.split(next(cuts), dim=1)))
         return torch.cat([left.pop() for left in pieces], dim=1)
 
+    def unshuffle(self, order: Sequence[int]) -> list[int]:
+        """See `NanoDet.unshuffle`; from the order of the inputs that of the output."""
+        *orders, out = self._orders
+        self.first.reorder_inputs(order)
+        for unit, own in zip(self.units, orders, strict=True):
+            _reorder_inputs(unit.get_submodule("expand"), own)
+        return out
+
 
 def _pieces(half: int, n_units: int) -> tuple[list[list[int]], list[list[int]]]:
     """Follow the channels through the shuffles of a stage.
 
     Returns:
         The sizes of the pieces of each half that is made, two by the first unit and one by every
-        other; and `_Stage.orders`.
+        other. And of the input of every unit after the first, and of the output, where each of its
+        channels is in ShuffleNetV2's order.
     """
     halves = [[(i, channel) for channel in range(half)] for i in range(n_units + 1)]
     order = _interleaved(halves[0], halves[1])
@@ -179,6 +172,13 @@ class _FirstUnit(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.side(self.side_depthwise(x)), self.project(self.depthwise(self.expand(x)))
+
+    def reorder_inputs(self, order: Sequence[int]) -> None:
+        for tensor in self.side_depthwise.state_dict().values():
+            if tensor.ndim:  # all but the count of batches
+                tensor.copy_(tensor[order].clone())
+        _reorder_inputs(self.side, order)
+        _reorder_inputs(self.expand, order)
 
 
 class _Unit(nn.Sequential):
@@ -250,6 +250,11 @@ def _half_size(width: int) -> nn.Sequential:
 
 def _double_size(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _reorder_inputs(layers: nn.Module, order: Sequence[int]) -> None:
+    weight = layers.get_submodule("0").get_parameter("weight")
+    weight.copy_(weight[:, order].clone())
 
 
 def _conv_bn(
