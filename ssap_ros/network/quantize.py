@@ -82,17 +82,22 @@ def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
     """Find the convolutions that stay in float.
 
     They are the first one, those whose results are outputs of the graph, and the depthwise ones,
-    whose few weights differ much from channel to channel: in 8 bits they cost person AP .014.
+    whose few weights differ much from channel to channel: in 8 bits they cost person AP .014. And
+    those that read a concatenation: OpenVINO 2026.4 joins large ones wrongly in 8 bits.
 
     Returns:
         Their names.
     """
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     outputs = {output.name for output in graph.output}
+    joined = {node.output[0] for node in graph.node if node.op_type == "Concat"}
     return [
         node.name
         for node in convolutions
-        if node is convolutions[0] or node.output[0] in outputs or _groups(node) > 1
+        if node is convolutions[0]
+        or node.input[0] in joined
+        or node.output[0] in outputs
+        or _groups(node) > 1
     ]
 
 
