@@ -12,8 +12,8 @@
 """A float ONNX model -> the same in int8, between QuantizeLinear and DequantizeLinear nodes.
 
 The ranges of the activations come from calibration images; the biases are then corrected for what
-rounding shifts on average (Nagel et al., ICCV 2019, section 4.2). The convolution that reads the
-image and those that make the logits stay in float: they cost little and err most.
+rounding shifts on average (Nagel et al., ICCV 2019, section 4.2). The convolutions at both ends,
+among others, stay in float: they cost little and err most (`sensitive_convolutions`).
 """
 
 from __future__ import annotations
@@ -81,24 +81,35 @@ def quantize_onnx(model: Path, out: Path, calibration: Path) -> int:
 def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
     """Find the convolutions that stay in float.
 
-    They are the first one, those whose results are outputs of the graph, and the depthwise ones,
-    whose few weights differ much from channel to channel: in 8 bits they cost person AP .014. And
-    those that read a concatenation: OpenVINO 2026.4 joins large ones wrongly in 8 bits.
+    They are the first one and those that read its result (in NanoDet's body a single one of these
+    makes most of the error of all); those that make the logits; the depthwise ones, whose few
+    weights differ much from channel to channel: in 8 bits they cost person AP .014; and those that
+    read a concatenation: OpenVINO 2026.4 joins large ones wrongly in 8 bits.
 
     Returns:
         Their names.
     """
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    outputs = {output.name for output in graph.output}
+    logits = {output.name for output in graph.output}
     joined = {node.output[0] for node in graph.node if node.op_type == "Concat"}
+    stem = _stem(graph, convolutions[0])
     return [
         node.name
         for node in convolutions
         if node is convolutions[0]
-        or node.input[0] in joined
-        or node.output[0] in outputs
+        or node.input[0] in stem | joined
+        or node.output[0] in logits
         or _groups(node) > 1
     ]
+
+
+def _stem(graph: onnx.GraphProto, first: onnx.NodeProto) -> set[str]:
+    """The result of the first convolution, and what activations and pooling make of it."""
+    stem = {first.output[0]}
+    for node in graph.node:  # in topological order
+        if node.op_type in ("Relu", "LeakyRelu", "Clip", "MaxPool") and node.input[0] in stem:
+            stem.add(node.output[0])
+    return stem
 
 
 def _groups(convolution: onnx.NodeProto) -> int:

@@ -112,14 +112,19 @@ def test_the_runtimes_agree_with_the_float_model(models: tuple[Path, Path], imag
 
 
 def test_openvino_computes_the_shipped_model_in_int8(images: Path, tmp_path: Path) -> None:
-    """Where it joins channels in 8 bits, at this size, most classes come out wrong."""
+    """Where it joins channels in 8 bits, at this size, most classes come out wrong.
+
+    With what reads the stem in 8 bits, the logits err twice as much.
+    """
     quantize_onnx(default_model_path(), tmp_path / "int8.onnx", images)
     reference = OnnxRuntimeBackend(default_model_path(), 2)
     image, _ = reference.preprocess([street_scene(3, (576, 768)).image], 768)
     expected = _logits(reference, image)
     got = _logits(OpenVinoBackend(tmp_path / "int8.onnx", 2, "fp32"), image)
     for ours, theirs in zip(got[:3], expected[:3], strict=True):
-        assert (ours.argmax(axis=0) == theirs.argmax(axis=0)).mean() > 0.9
+        assert (ours.argmax(axis=0) == theirs.argmax(axis=0)).mean() > 0.95
+    errors = [np.abs(ours - theirs).mean() for ours, theirs in zip(got, expected, strict=True)]
+    assert np.mean(errors) < 0.12
 
 
 def test_tensorrt_gets_signed_symmetric_nodes(models: tuple[Path, Path], tmp_path: Path) -> None:
