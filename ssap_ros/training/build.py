@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from torch.utils.data import DataLoader
 from ssap_ros.data.cityscapes import CityscapesSet
 from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.data.image_files import image_files
-from ssap_ros.errors import InputError
+from ssap_ros.errors import InputError, one_line
 from ssap_ros.network.backbone import is_folded, load_folded_weights
 from ssap_ros.network.checkpoint import load_network
 from ssap_ros.network.exported import load_exported
@@ -49,25 +51,25 @@ from ssap_ros.training.teacher import read_boxes, soft_labels
 
 _LOG = logging.getLogger(__name__)
 
+_LOADING_ERRORS = (
+    *(OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
 _MIN_CUTOUT_AREA = 900.0  # square pixels of its box
 
 
 def build_network(config: TrainConfig) -> SsapNetwork:
-    """The network with its pretrained weights, frozen blocks and batch norm mode."""
+    """Build the network with its pretrained weights and frozen blocks.
+
+    Returns:
+        It, on the CPU.
+
+    Raises:
+        InputError: A file of weights is missing, or of another network.
+    """
     network = SsapNetwork(config.network, len(config.classes))
     if config.pretrained:
-        path = Path(config.data.root) / config.pretrained
-        if not path.is_file():
-            raise InputError(f"expected pretrained weights, found none at {path}")
-        if path.suffix == ".npz":
-            load_folded_weights(network.backbone, path)
-            if network.context is not None:
-                network.context.load_deeplab(path)
-        elif path.suffix == ".bin" and isinstance(network.backbone, NanoDet):
-            load_ncnn_weights(network.backbone, path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            network.backbone.load_state_dict(state, strict=False)
+        _load_pretrained(network, Path(config.data.root) / config.pretrained)
     if config.initial:
         path = Path(config.data.root) / config.initial
         if not path.is_file():
@@ -80,6 +82,29 @@ def build_network(config: TrainConfig) -> SsapNetwork:
     for block in network.backbone.blocks()[: config.frozen_blocks]:
         block.requires_grad_(False)
     return network
+
+
+def _load_pretrained(network: SsapNetwork, path: Path) -> None:
+    """Load the weights of the backbone, and of the context where the file has them."""
+    if not path.is_file():
+        raise InputError(f"expected pretrained weights, found none at {path}")
+    backbone = network.backbone
+    try:
+        if path.suffix == ".npz":
+            load_folded_weights(backbone, path)
+            if network.context is not None:
+                network.context.load_deeplab(path)
+        elif path.suffix == ".bin" and isinstance(backbone, NanoDet):
+            load_ncnn_weights(backbone, path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            found = backbone.load_state_dict(state, strict=False)  # it may have a classifier too
+            if found.missing_keys:
+                raise ValueError(f"no {found.missing_keys[0]}")
+    except _LOADING_ERRORS as error:
+        reason = one_line(error).removeprefix(f"{path}: ")
+        kind = type(backbone).__name__
+        raise InputError(f"{path}: expected weights of the backbone {kind}: {reason}") from error
 
 
 def set_training_mode(network: SsapNetwork, config: TrainConfig) -> None:
