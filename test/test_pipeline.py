@@ -23,7 +23,7 @@ from ssap_ros.backends.onnxruntime import OnnxRuntimeBackend
 from ssap_ros.config import SsapConfig
 from ssap_ros.pipeline import SsapPipeline
 from ssap_ros.types import FrameResult
-from support.toy_model import paint, probability, write_toy_model
+from support.toy_model import paint, score, write_toy_model
 
 PERSON, CAR, BUS = 1, 3, 5
 STAGES = ["preprocess", "inference", "affinity", "partition", "instances"]
@@ -69,8 +69,8 @@ def test_touching_persons_are_separated(pipeline: SsapPipeline) -> None:
     result = pipeline(paint(instances, [PERSON, PERSON]))
     check(result, instances.shape)
     np.testing.assert_array_equal(result.labels, without_corner_pixels(instances))
-    score = pytest.approx(probability(PERSON), abs=1e-6)
-    assert [(i.class_id, i.score) for i in result.instances] == [(PERSON, score)] * 2
+    expected = pytest.approx(score(PERSON, 255, 16 * 32), abs=1e-5)
+    assert [(i.class_id, i.score) for i in result.instances] == [(PERSON, expected)] * 2
     assert [i.bbox for i in result.instances] == [(32, 32, 64, 128), (96, 32, 64, 128)]
 
 
@@ -93,7 +93,7 @@ def test_classes_order_and_confidence(pipeline: SsapPipeline, initial_level: int
     result = pipeline(paint(instances, [CAR, PERSON, BUS], confidences))
     check(result, instances.shape)
     assert [i.class_id for i in result.instances] == [PERSON, BUS, CAR]
-    expected = [probability(PERSON, 200), probability(BUS, 120), probability(CAR, 60)]
+    expected = [score(c, v, 16 * 48) for c, v in ((PERSON, 200), (BUS, 120), (CAR, 60))]
     np.testing.assert_allclose([i.score for i in result.instances], expected, rtol=1e-5)
     np.testing.assert_array_equal(result.labels, np.array([0, 3, 1, 2])[instances])
 

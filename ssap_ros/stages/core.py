@@ -249,8 +249,9 @@ def count_votes(
         thing_ids: class ids, T of them.
 
     Returns:
-        (N, 1 + 2 T) float64: the cells of a segment, their votes for each thing, and the sum over
-        all of its cells of each thing's probability.
+        (N, 2 + 2 T) float64: the cells of a segment, their weight, their votes for each thing, and
+        the weighted sum over all of its cells of each thing's probability. Cells with a neighbour
+        in another segment, or in none, weigh a tenth, the others 1.
     """
     labels = _segments(labels)
     classes = arguments.class_map("classes", classes, "labels", labels)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ssap_ros.stages import core
 from ssap_ros.types import ClassArray, FloatOrHalfArray, Instance, LabelArray
 
-FULL_TRUST_CELLS = 100
+USUAL_CELLS = 100
+SIZE_EXPONENT = 0.1
 _MAX_INSTANCES = int(np.iinfo(np.uint16).max)
 
 
@@ -77,8 +78,8 @@ def calibrated(scores: NDArray[np.float64], logistic: tuple[float, float]) -> ND
     slope, offset = logistic
     if logistic == (1.0, 0.0):
         return scores
-    p = np.clip(scores, 1e-6, 1 - 1e-6)
-    return np.asarray(1 / (1 + np.exp(-offset) * ((1 - p) / p) ** slope))
+    odds = np.exp(offset) * _odds(scores) ** slope
+    return np.asarray(odds / (1 + odds))
 
 
 def vote(
@@ -89,18 +90,25 @@ def vote(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Give every instance a class and a score; arguments as in `extract_instances`.
 
-    The class is the one that most cells of the instance have; the larger summed probability decides
-    a tie. The score is the mean probability of that class over the instance, times sqrt(min(1,
-    cells / FULL_TRUST_CELLS)): a class read from few cells is less certain.
+    The class is the one that most cells of the instance have; the larger mean probability decides a
+    tie. The score is the mean probability of that class over the instance, in which cells at its
+    edge, unsure by nature, weigh a tenth; the more cells it is read from, the surer it is: ten
+    times as many add .23 to its logit. On images that nothing was fitted on, this ranks instances
+    better than the plain mean does.
 
     Returns:
         Class ids and scores, two arrays (N,).
     """
     table = core.count_votes(labels, classes, probabilities, thing_ids)
     n, n_things = len(table), len(thing_ids)
-    cells, votes, sums = table[:, 0], table[:, 1 : 1 + n_things], table[:, 1 + n_things :]
+    cells, weight, votes = table[:, 0], table[:, 1], table[:, 2 : 2 + n_things]
+    means = table[:, 2 + n_things :] / weight[:, None]
     most = votes == votes.max(axis=1, keepdims=True)
-    winner = np.argmax(np.where(most, sums, -1), axis=1)
-    certainty = np.sqrt(np.minimum(1, cells / FULL_TRUST_CELLS))
-    scores = sums[np.arange(n), winner] / cells * certainty
-    return np.asarray(thing_ids)[winner], scores
+    winner = np.argmax(np.where(most, means, -1), axis=1)
+    odds = _odds(means[np.arange(n), winner]) * (cells / USUAL_CELLS) ** SIZE_EXPONENT
+    return np.asarray(thing_ids)[winner], odds / (1 + odds)
+
+
+def _odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    p = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(p / (1 - p))

@@ -181,7 +181,7 @@ def test_all_augmentations_leave_exact_predictions_as_they_are(
     instances = np.zeros(size, np.int32)
     half = size[1] // 2 // 32 * 32
     instances[:, :half], instances[:, half:] = 1, 2
-    image = paint(instances, [PERSON, CAR])
+    image = paint(instances, [PERSON, CAR], [255, 150])
     config = SsapConfig(input_long_side=max(size), min_instance_area=1)
     tricked = TestTimeBackend(toy_backend, flip=True, scales=SCALES)
     plain, result = (SsapPipeline(b, config)(image) for b in (toy_backend, tricked))

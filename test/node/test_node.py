@@ -38,7 +38,7 @@ from support.node_client import (
     Starter,
     check_joined,
 )
-from support.toy_model import probability
+from support.toy_model import probability, score
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -52,8 +52,9 @@ def test_masks_and_detections_of_a_known_picture(start: Starter) -> None:
     assert [d.id for d in detections.detections] == [""] * 3
     found = [d.results[0].hypothesis for d in detections.detections]
     assert [h.class_id for h in found] == ["1", "1", "3"]
-    expected = [probability(*painted) for painted in zip(CLASSES, CONFIDENCES, strict=True)]
-    assert [h.score for h in found] == pytest.approx(expected, abs=1e-5)
+    cells = [width * height // 16 for _, _, width, height in BOXES]
+    expected = [score(*painted) for painted in zip(CLASSES, CONFIDENCES, cells, strict=True)]
+    assert [h.score for h in found] == pytest.approx(expected, abs=1e-4)
     for k, (x, y, width, height) in enumerate(BOXES, start=1):
         inside = labels[y : y + height, x : x + width]
         assert np.count_nonzero(inside == k) >= inside.size - 4, "all but the corner pixels"

@@ -67,17 +67,17 @@ def test_what_makes_no_choice_is_refused(settings, words):
 def test_the_pipeline_finds_what_is_wanted_live(toy_backend):
     config = SsapConfig()
     pipeline = SsapPipeline(toy_backend, config)
-    assert [i.class_id for i in pipeline(IMAGE).instances] == [PERSON, CAR, PERSON]
+    assert [i.class_id for i in pipeline(IMAGE).instances] == [CAR, PERSON, PERSON]
     whole = pipeline(IMAGE)
 
     pipeline.config = dataclasses.replace(config, classes=("car",))
     result = pipeline(IMAGE)
     assert [i.class_id for i in result.instances] == [CAR]
-    np.testing.assert_array_equal(result.labels == 1, whole.labels == 2)
+    np.testing.assert_array_equal(result.labels == 1, whole.labels == 1)
 
     assert 0.4 < probability(PERSON, 30) < 0.9
     pipeline.config = dataclasses.replace(config, class_score_thresholds=("person: 0.9",))
-    assert [i.class_id for i in pipeline(IMAGE).instances] == [PERSON, CAR]
+    assert [i.class_id for i in pipeline(IMAGE).instances] == [CAR, PERSON]
 
     with pytest.raises(InputError, match="'cow'"):
         pipeline.config = dataclasses.replace(config, classes=("cow",))

@@ -198,9 +198,10 @@ def call_count_votes(rng: np.random.Generator) -> None:
     probabilities = values(rng, (n_classes, *size)).astype(float_dtype(rng))
     labels, classes = disguised(rng, labels), disguised(rng, classes)
     table = core.count_votes(labels, classes, disguised(rng, probabilities), things)
-    assert table.shape == (labels.max(), 1 + 2 * len(things))
+    assert table.shape == (labels.max(), 2 + 2 * len(things))
     assert table[:, 0].sum() == np.count_nonzero(labels)
-    assert table[:, 1 : 1 + len(things)].sum() == np.count_nonzero((labels > 0) & (classes > 0))
+    assert (table[:, 1] <= table[:, 0]).all()
+    assert table[:, 2 : 2 + len(things)].sum() == np.count_nonzero((labels > 0) & (classes > 0))
 
 
 def call_thing_classes(rng: np.random.Generator) -> None:

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from ssap_ros.stages.instances import FULL_TRUST_CELLS, extract_instances, vote
+from ssap_ros.stages.instances import SIZE_EXPONENT, USUAL_CELLS, extract_instances, vote
 from ssap_ros.types import Instance
 
 THINGS = (1, 2, 3)
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 def random_case(seed: int, n: int = 12) -> dict[str, Any]:
@@ -77,16 +79,27 @@ def test_a_mask_does_not_depend_on_what_is_dropped(seed: int) -> None:
         np.testing.assert_array_equal(kept_mask == label, every_mask == same)
 
 
-def test_score_is_the_mean_probability_and_few_cells_lower_it() -> None:
+def test_score_is_the_mean_probability_away_from_the_edge() -> None:
     labels = np.zeros((20, 20), np.int32)
-    labels[:10], labels[15, :4] = 1, 2
-    classes = np.where(labels == 2, 3, labels).astype(np.uint8)
+    labels[:10, :10], labels[:10, 10:] = 1, 2  # 9 x 9 cells of each have no edge to the other
     probabilities = np.zeros((4, 20, 20), np.float32)
-    probabilities[1], probabilities[3] = 0.75, 0.5
-    probabilities[1, :5] = 0.25
-    class_ids, scores = vote(labels, classes, probabilities, THINGS)
-    assert class_ids.tolist() == [1, 3]
-    np.testing.assert_allclose(scores, [0.5, 0.5 * np.sqrt(4 / FULL_TRUST_CELLS)])
+    probabilities[1] = 0.3
+    probabilities[1, :9, :9] = 0.8
+    class_ids, scores = vote(labels, (labels > 0).astype(np.uint8), probabilities, THINGS)
+    assert class_ids.tolist() == [1, 1]
+    np.testing.assert_allclose(scores, [(81 * 0.8 + 1.9 * 0.3) / 82.9, 0.3], rtol=1e-6)
+
+
+def test_more_cells_make_a_score_surer() -> None:
+    labels = np.zeros((30, 60), np.int32)
+    labels[:20, :50], labels[25, :10], labels[28, :1] = 1, 2, 3  # 1000, 10 and 1 cells
+    probabilities = np.full((4, 30, 60), 0.5, np.float32)
+    _, scores = vote(labels, (labels > 0).astype(np.uint8), probabilities, THINGS)
+    steps = -np.diff(np.log(scores / (1 - scores))) / np.log(10)
+    np.testing.assert_allclose(steps, [2 * SIZE_EXPONENT, SIZE_EXPONENT])
+    labels[:], labels[:10, : USUAL_CELLS // 10] = 0, 1
+    _, scores = vote(labels, (labels > 0).astype(np.uint8), probabilities, THINGS)
+    np.testing.assert_allclose(scores, [0.5])
 
 
 def test_the_majority_wins_and_probability_decides_a_tie() -> None:
@@ -109,12 +122,15 @@ def test_votes_and_scores_are_those_of_every_mask_taken_alone(seed: int) -> None
     assert len(scores) == case["labels"].max()
     for label, (class_id, score) in enumerate(zip(class_ids, scores, strict=True), start=1):
         mask = case["labels"] == label
-        sums = [float(case["probabilities"][k][mask].sum(dtype=np.float64)) for k in THINGS]
+        inner = cv2.erode(mask.astype(np.uint8), CROSS, borderValue=1)
+        weight = np.where(inner[mask] > 0, 1.0, 0.1)
+        means = [np.average(case["probabilities"][k][mask], weights=weight) for k in THINGS]
         votes = [int((case["classes"][mask] == k).sum()) for k in THINGS]
-        best = max(zip(votes, sums, THINGS, strict=True))[2]
-        certainty = min(1, mask.sum() / FULL_TRUST_CELLS) ** 0.5
+        best = max(zip(votes, means, THINGS, strict=True))[2]
+        p = means[best - 1]
+        odds = p / (1 - p) * (mask.sum() / USUAL_CELLS) ** SIZE_EXPONENT
         assert class_id == best
-        assert score == pytest.approx(sums[best - 1] / mask.sum() * certainty, rel=1e-12)
+        assert score == pytest.approx(odds / (1 + odds), rel=1e-9)
 
 
 def test_class_ids_come_from_thing_ids() -> None:

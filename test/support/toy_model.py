@@ -78,6 +78,13 @@ def probability(class_id: int, confidence: int = 255) -> float:
     return float(1 / np.exp(-FULL_CONFIDENCE * confidence / 255 * distance**2).sum())
 
 
+def score(class_id: int, confidence: int, cells: int) -> float:
+    """The score of an instance of one painted class and confidence, of so many cells."""
+    p = probability(class_id, confidence)
+    odds = p / (1 - p) * (cells / 100) ** 0.1
+    return float(odds / (1 + odds))
+
+
 def write_toy_model(
     path: Path | str,
     *,

@@ -113,13 +113,14 @@ Array<float> softmax(const Maps& maps, const std::vector<std::size_t>& chosen) {
   return shares;
 }
 
-// One row per segment 1 .. n: its cells, its votes for each class, its summed probability of each.
+// One row per segment 1 .. n: its cells, their weight, its votes for each class, its weighted sum
+// of the probability of each.
 Array<double> count_votes(const Array<std::int32_t>& labels, const Array<std::uint8_t>& classes,
                           const Array<float>& probabilities,
                           const std::vector<py::ssize_t>& thing_ids, py::ssize_t n) {
   std::vector<const float*> maps;
   for (const py::ssize_t id : thing_ids) maps.push_back(probabilities.data(id, 0, 0));
-  Array<double> rows({n, static_cast<py::ssize_t>(1 + 2 * maps.size())});
+  Array<double> rows({n, static_cast<py::ssize_t>(2 + 2 * maps.size())});
   double* const out = rows.mutable_data();
   const std::int32_t* const in = labels.data();
   const std::uint8_t* const votes = classes.data();

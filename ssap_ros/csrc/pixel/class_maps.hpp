@@ -103,25 +103,37 @@ inline void softmax(const ClassMaps& maps, const std::vector<std::size_t>& chose
   with_avx2([&]() __attribute__((always_inline)) { detail::softmax(maps, chosen, out); });
 }
 
-// One row per segment: its cells, then how many of them have each class, then the sum over all of
-// them of each class's probability.
+// One row per segment: its cells, their weight, how many of them have each class, and the weighted
+// sum over all of them of each class's probability. Cells with a neighbour in another segment, or
+// in none, weigh a tenth, the others 1.
 //
 // labels: dense, 0 = no segment, at most n_segments. classes: dense, 0 = none, k = maps[k - 1].
 // rows: zeros. Throws if a label or a class is beyond that.
 inline void count_votes(const std::int32_t* labels, const std::uint8_t* classes,
                         const std::vector<const float*>& maps, GridSize size,
                         std::size_t n_segments, double* rows) {
+  constexpr double kEdgeWeight = 0.1;
   const std::size_t n_maps = maps.size();
-  for (std::size_t i = 0; i < size.area(); ++i) {
-    if (labels[i] == 0) continue;
-    const auto segment = static_cast<std::size_t>(labels[i] - 1);  // huge for a negative label
-    if (segment >= n_segments || classes[i] > n_maps) {
-      throw std::invalid_argument("a label or a class is beyond the table");
+  for (std::ptrdiff_t y = 0; y < size.height; ++y) {
+    for (std::ptrdiff_t x = 0; x < size.width; ++x) {
+      const std::ptrdiff_t i = y * size.width + x;
+      const std::int32_t label = labels[i];
+      if (label == 0) continue;
+      const auto segment = static_cast<std::size_t>(label - 1);  // huge for a negative label
+      if (segment >= n_segments || classes[i] > n_maps) {
+        throw std::invalid_argument("a label or a class is beyond the table");
+      }
+      const bool edge = (x > 0 && labels[i - 1] != label) ||
+                        (x + 1 < size.width && labels[i + 1] != label) ||
+                        (y > 0 && labels[i - size.width] != label) ||
+                        (y + 1 < size.height && labels[i + size.width] != label);
+      const double weight = edge ? kEdgeWeight : 1.0;
+      double* const row = rows + segment * (2 + 2 * n_maps);
+      row[0] += 1;
+      row[1] += weight;
+      if (classes[i] > 0) row[1 + classes[i]] += 1;
+      for (std::size_t k = 0; k < n_maps; ++k) row[2 + n_maps + k] += weight * maps[k][i];
     }
-    double* const row = rows + segment * (1 + 2 * n_maps);
-    row[0] += 1;
-    row[classes[i]] += classes[i] > 0 ? 1 : 0;
-    for (std::size_t k = 0; k < n_maps; ++k) row[1 + n_maps + k] += maps[k][i];
   }
 }
 
