@@ -69,7 +69,7 @@ def test_touching_persons_are_separated(pipeline: SsapPipeline) -> None:
     result = pipeline(paint(instances, [PERSON, PERSON]))
     check(result, instances.shape)
     np.testing.assert_array_equal(result.labels, without_corner_pixels(instances))
-    expected = pytest.approx(score(PERSON, 255, 16 * 32), abs=1e-5)
+    expected = pytest.approx(score(PERSON, 255, 16 * 32), abs=1e-6)
     assert [(i.class_id, i.score) for i in result.instances] == [(PERSON, expected)] * 2
     assert [i.bbox for i in result.instances] == [(32, 32, 64, 128), (96, 32, 64, 128)]
 

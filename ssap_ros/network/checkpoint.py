@@ -16,11 +16,18 @@ from __future__ import annotations
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
 import torch
 
 from ssap_ros.errors import InputError
 from ssap_ros.network.ssap import NetworkConfig, SsapNetwork
+
+# what PyTorch and NumPy raise for a file that holds something else
+LOADING_ERRORS = (
+    *(LookupError, RuntimeError, TypeError, ValueError),
+    *(EOFError, UnpicklingError, BadZipFile),
+)
 
 
 def load_network(*checkpoints: Path) -> tuple[SsapNetwork, dict[str, Any]]:
@@ -58,6 +65,6 @@ def _load_checkpoint(path: Path) -> tuple[SsapNetwork, dict[str, Any]]:
         network.load_state_dict(state["average"])
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (LookupError, RuntimeError, TypeError, ValueError, EOFError, UnpicklingError) as error:
+    except LOADING_ERRORS as error:
         raise InputError(f"{path} is not a training checkpoint: {error!r}") from error
     return network, config

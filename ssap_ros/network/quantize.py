@@ -92,12 +92,12 @@ def sensitive_convolutions(graph: onnx.GraphProto) -> list[str]:
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     logits = {output.name for output in graph.output}
     joined = {node.output[0] for node in graph.node if node.op_type == "Concat"}
-    stem = _stem(graph, convolutions[0])
+    sensitive = joined | _stem(graph, convolutions[0])
     return [
         node.name
         for node in convolutions
         if node is convolutions[0]
-        or node.input[0] in stem | joined
+        or node.input[0] in sensitive
         or node.output[0] in logits
         or _groups(node) > 1
     ]

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,7 @@ from ssap_ros.data.coco_panoptic import CocoPanopticSet
 from ssap_ros.data.image_files import image_files
 from ssap_ros.errors import InputError, one_line
 from ssap_ros.network.backbone import is_folded, load_folded_weights
-from ssap_ros.network.checkpoint import load_network
+from ssap_ros.network.checkpoint import LOADING_ERRORS, load_network
 from ssap_ros.network.exported import load_exported
 from ssap_ros.network.nanodet import NanoDet, load_ncnn_weights
 from ssap_ros.network.ssap import SsapNetwork
@@ -51,10 +49,6 @@ from ssap_ros.training.teacher import read_boxes, soft_labels
 
 _LOG = logging.getLogger(__name__)
 
-_LOADING_ERRORS = (
-    *(OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile),
-)
 _MIN_CUTOUT_AREA = 900.0  # square pixels of its box
 
 
@@ -101,7 +95,7 @@ def _load_pretrained(network: SsapNetwork, path: Path) -> None:
             found = backbone.load_state_dict(state, strict=False)  # it may have a classifier too
             if found.missing_keys:
                 raise ValueError(f"no {found.missing_keys[0]}")
-    except _LOADING_ERRORS as error:
+    except (OSError, *LOADING_ERRORS) as error:
         reason = one_line(error).removeprefix(f"{path}: ")
         kind = type(backbone).__name__
         raise InputError(f"{path}: expected weights of the backbone {kind}: {reason}") from error

@@ -54,7 +54,7 @@ def test_masks_and_detections_of_a_known_picture(start: Starter) -> None:
     assert [h.class_id for h in found] == ["1", "1", "3"]
     cells = [width * height // 16 for _, _, width, height in BOXES]
     expected = [score(*painted) for painted in zip(CLASSES, CONFIDENCES, cells, strict=True)]
-    assert [h.score for h in found] == pytest.approx(expected, abs=1e-4)
+    assert [h.score for h in found] == pytest.approx(expected, abs=1e-5)
     for k, (x, y, width, height) in enumerate(BOXES, start=1):
         inside = labels[y : y + height, x : x + width]
         assert np.count_nonzero(inside == k) >= inside.size - 4, "all but the corner pixels"
