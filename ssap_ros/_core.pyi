@@ -12,12 +12,14 @@
 """Types of the compiled core, see csrc/bindings/; stages.core and core_space alone call it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssap_ros.types import ClassArray, FloatArray, FloatOrHalfArray, ImageArray, LabelArray
+
+_Value = TypeVar("_Value", np.uint8, np.uint16)
 
 class LevelReport:
     n_nodes: int
@@ -75,7 +77,7 @@ def multicut_objective(
 ) -> float: ...
 def upsample_labels(labels: LabelArray, height: int, width: int, scale: float) -> LabelArray: ...
 def upsampled_runs(labels: LabelArray, height: int, width: int, scale: float) -> LabelRuns: ...
-def look_up(labels: NDArray[np.uint16], value: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+def look_up(labels: NDArray[np.uint16], value: NDArray[_Value]) -> NDArray[_Value]: ...
 def best_class(maps: FloatArray, name: Sequence[int]) -> ClassArray: ...
 def softmax(maps: FloatArray, chosen: Sequence[int]) -> FloatArray: ...
 def count_votes(

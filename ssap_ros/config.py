@@ -158,6 +158,13 @@ class NodeConfig(StreamConfig):
     significant_bits: int = _setting(
         0, "bits that a 16-bit camera really uses, such as 10, 12 or 14; 0 = all", range=(0, 16)
     )
+    score_hysteresis: float = _setting(
+        0.2,
+        "how far below its threshold the score of an instance may be where the frame before showed "
+        "one; 0 = every frame on its own",
+        range=(0.0, 1.0),
+        live=True,
+    )
     tracking: bool = _setting(
         False, "give the detections an id that stays with the object from frame to frame", live=True
     )

@@ -188,8 +188,16 @@ class SsapPipeline:
         timer.stop("affinity")
         return [Prediction(pyramid, size, scale, dict(timer.stage_ms)) for pyramid in pyramids]
 
-    def segment(self, prediction: Prediction) -> FrameResult:
-        """The partition's half of the way, on the CPU: the instances of one image."""
+    def segment(self, prediction: Prediction, score_margin: float = 0.0) -> FrameResult:
+        """The partition's half of the way, on the CPU.
+
+        Args:
+            prediction: The network's half.
+            score_margin: How far below their threshold instances are returned, too.
+
+        Returns:
+            The instances of one image in descending score, with their label image.
+        """
         config, info, pyramid = self.config, self._backend.info, prediction.pyramid
         timer = _StageTimer()
 
@@ -213,7 +221,7 @@ class SsapPipeline:
             info.thing_ids,
             prediction.size,
             prediction.scale / info.levels[0],
-            score_threshold=self.choice.thresholds,
+            score_threshold=self.choice.thresholds - score_margin,
             min_area=config.min_instance_area,
             score_logistic=info.score_logistic,
         )

@@ -89,7 +89,8 @@ class FrameProcessor:
         """
         assert job.prediction is not None
         try:
-            job.result = self._host.segment(job.prediction)
+            margin = self._parameters.node.score_hysteresis
+            job.result = self._host.segment(job.prediction, margin)
         except Exception as error:  # one bad frame must not end the stream
             self._fail(job.camera, error)
             return Outcome.FAILED

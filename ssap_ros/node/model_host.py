@@ -133,11 +133,11 @@ class ModelHost:
         self.status.pass_succeeded()
         return predictions
 
-    def segment(self, prediction: Prediction) -> FrameResult:
+    def segment(self, prediction: Prediction, score_margin: float) -> FrameResult:
         """See SsapPipeline."""
         if self._pipeline is None:
             raise RuntimeError("no model is loaded")
-        return self._pipeline.segment(prediction)
+        return self._pipeline.segment(prediction, score_margin)
 
     def _make(self, config: SsapConfig, wanted: Callable[[], bool]) -> None:
         """Load a backend and build the pipeline on it."""

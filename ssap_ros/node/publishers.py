@@ -31,6 +31,7 @@ from ssap_ros.node.lazy_publishers import LazyPublishers
 from ssap_ros.node.stage_times import StageTimes
 from ssap_ros.pipeline import STAGES, Prediction
 from ssap_ros.stages.class_choice import ClassChoice
+from ssap_ros.stages.hysteresis import ScoreHysteresis, shown_result
 from ssap_ros.stages.masks import class_mask
 from ssap_ros.stages.semantics import confidence_map, semantic_map
 from ssap_ros.stages.tracking import Tracker
@@ -85,6 +86,7 @@ class Outputs(LazyPublishers):
         self.png_bytes = StageTimes()
         self._write_labels = messages.LabelImageWriter()
         self._overlay = OverlayRenderer(info.classes)
+        self._hysteresis = ScoreHysteresis()
         self._tracker = Tracker()
 
     def publish(
@@ -104,14 +106,15 @@ class Outputs(LazyPublishers):
             header: Of the image.
             image: RGB, uint8 (H, W, 3).
             prediction: What the network predicts for it.
-            result: Its instances.
+            result: Its instances, down to `score_hysteresis` below their threshold.
             camera_info: That of the image, if there is one.
             choice: The classes of `result`.
             settings: The live ones.
         """
+        taken_s = messages.stamp_seconds(header.stamp)
+        result = self._shown(result, choice, settings, taken_s)
         ids: Sequence[int] = ()
         if settings.tracking:
-            taken_s = messages.stamp_seconds(header.stamp)
             ids = self._tracker.update(result.labels, result.instances, taken_s)
         if self.wanted("detections"):
             self.send("detections", messages.detections(header, result.instances, ids))
@@ -136,9 +139,20 @@ class Outputs(LazyPublishers):
             self.send("overlay", messages.rgb_image(header, picture))
 
     def publish_label_info(self, stamp: Time, choice: ClassChoice) -> None:
-        """Latch the names of the classes that are shown and the lowest score of a detection."""
+        """Latch the names of the classes that are shown and the lowest score of a new object."""
         info = messages.label_info(Header(stamp=stamp), choice.shown, choice.lowest_score)
         self.send("label_info", info)
+
+    def _shown(
+        self, found: FrameResult, choice: ClassChoice, settings: NodeConfig, taken_s: float
+    ) -> FrameResult:
+        class_ids = np.array([instance.class_id for instance in found.instances], np.int64)
+        scores = np.array([instance.score for instance in found.instances])
+        margin = settings.score_hysteresis
+        shown = self._hysteresis(
+            found.labels, class_ids, scores, choice.thresholds, margin, taken_s
+        )
+        return shown_result(found, shown)
 
     def _annotations(self, header: Header, result: FrameResult, ids: Sequence[int]) -> Any:
         if not ids:  # the colours follow the objects all the same

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssap_ros.common.outputs import output_folder
 from ssap_ros.common.progress import progress
@@ -32,8 +33,10 @@ from ssap_ros.replay.replay import FRAMES, ReplayOptions
 from ssap_ros.replay.review.camera_record import topic_prefix
 from ssap_ros.replay.review.predictions import NodeOutput, read_output
 from ssap_ros.replay.review.review import RECORDING
+from ssap_ros.replay.review.shown import ShownInstances
 from ssap_ros.replay.sources import open_source
 from ssap_ros.replay.summary import ReplaySummary
+from ssap_ros.stages.hysteresis import shown_result
 from ssap_ros.types import FrameResult, Instance
 
 
@@ -79,13 +82,15 @@ def export_labels(
     count = 0
     with contextlib.ExitStack() as stack:
         show = stack.enter_context(progress("labels", "frames"))
+        shown = [ShownInstances.of(summary) for _ in prefixes]
         outputs = [_outputs(stack, run / RECORDING, prefix) for prefix in prefixes]
         stage = stack.enter_context(output_folder(folder, options.files, keep=""))
         writer = options.writer(stage, _classes(run / RECORDING, prefixes[0]))
         for frame, row in zip(frames, rows, strict=True):
             if row["digest"] is None:
                 continue
-            result = _result(next(outputs[frame.camera]), summary.score_threshold)
+            output = next(outputs[frame.camera])
+            result = _result(output, shown[frame.camera](output, frame.stamp))
             if frame.index % options.every == 0 and options.wants(result):
                 writer.add(Picture(f"{Path(source).stem}_{frame.index:06}", frame.rgb()), result)
                 count += 1
@@ -109,16 +114,13 @@ def _classes(recording: Path, prefix: str) -> dict[int, str]:
     return {k: name for k, name in bag_messages.read_label_info(msg).items() if k > 0}
 
 
-def _result(output: NodeOutput, threshold: float) -> FrameResult:
-    """The shown instances; they are in score order."""
-    shown = [entry for entry in output.detections if entry.score >= threshold]
-    labels = np.where(output.labels <= len(shown), output.labels, 0).astype(np.uint16)
-    areas = np.bincount(labels.ravel(), minlength=len(shown) + 1)
+def _result(output: NodeOutput, is_shown: NDArray[np.bool_]) -> FrameResult:
+    areas = np.bincount(output.labels.ravel(), minlength=len(output.detections) + 1)
     instances = [
         Instance(int(e.class_id), e.score, _pixels(e.bbox), int(areas[k]))
-        for k, e in enumerate(shown, start=1)
+        for k, e in enumerate(output.detections, start=1)
     ]
-    return FrameResult(labels, tuple(instances), {})
+    return shown_result(FrameResult(output.labels, tuple(instances), {}), is_shown)
 
 
 def _pixels(bbox: tuple[float, float, float, float]) -> tuple[int, int, int, int]:

@@ -56,6 +56,7 @@ from ssap_ros.replay.review.digest import file_digest, frame_digest
 from ssap_ros.replay.review.predictions import prediction_of, read_output, scored_as
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.review.shown import ShownInstances
 from ssap_ros.replay.summary import BATCH_SCORES, BagSummary, BatchSummary, ReplaySummary
 
 _KEY = "batch.json"
@@ -185,6 +186,7 @@ def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores |
             topics = [f"{topic_prefix(name)}{kind}" for kind in ("instances", "detections")]
             outputs.append([stack.enter_context(ByStamp(recording, t)) for t in topics])
         scores = ReplayScores(truths[0].classes)
+        shown = [ShownInstances.of(summary) for _ in outputs]
         for row in rows:
             if row["digest"] is None:
                 continue
@@ -195,10 +197,11 @@ def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores |
             output = read_output(raw[0].raw, raw[1].raw)
             if frame_digest(output.labels, output.detections) != row["digest"]:
                 raise InputError(f"{recording} has another output for frame {row['index']}")
+            is_shown = shown[camera](output, stamp)
             truth = truths[camera].at(stamp)
             if truth is not None:
                 found = prediction_of(output.labels, output.detections, output.labels.shape)
-                scores.add(scored_as(found, truths[camera]), truth, summary.score_threshold)
+                scores.add(scored_as(found, truths[camera]), is_shown, truth)
     return scores
 
 

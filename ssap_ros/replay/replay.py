@@ -34,6 +34,7 @@ from ssap_ros.replay.report.report import write_report
 from ssap_ros.replay.review.environment import describe_environment, describe_model
 from ssap_ros.replay.review.review import RECORDING, review
 from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.review.shown import score_threshold
 from ssap_ros.replay.review.summarise import summarise
 from ssap_ros.replay.sources import bag_of, open_source
 from ssap_ros.replay.summary import ReplaySummary
@@ -115,7 +116,6 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
     """
     options = options or ReplayOptions()
     parameters = checked_parameters(options.play.parameters)
-    threshold = parameters.get("score_threshold", SsapConfig().score_threshold)
     how = replace(options.play, parameters=parameters)
     frames = _open(source, options)
     if topics := frames.describe_topics():
@@ -135,7 +135,7 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
             truths = open_truths(stack, source, options, playback.names)
             objects = _open_objects(stack, source, options, playback.names)
             again = _open(source, options)
-            reviewed = review(again, playback, truths, threshold, stage, objects)
+            reviewed = review(again, playback, truths, parameters, stage, objects)
             damage = [line for truth in truths for line in truth.damage]
         playback.outputs.unlink()
         summary = summarise(
@@ -147,7 +147,7 @@ def replay(source: str, out: Path, options: ReplayOptions | None = None) -> Repl
             {
                 "source": source,
                 "rate": options.play.rate,
-                "score_threshold": threshold,
+                "score_threshold": score_threshold(parameters),
                 "parameters": parameters,
                 "model": str(model),
                 "model_card": describe_model(model, playback.names),

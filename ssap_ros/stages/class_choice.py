@@ -68,5 +68,5 @@ class ClassChoice:
 
     @property
     def lowest_score(self) -> float:
-        """No instance has a lower one."""
+        """None that is new has a lower one."""
         return float(self.thresholds.min())

@@ -23,7 +23,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from ssap_ros.stages import arguments
 from ssap_ros.types import ClassArray, FloatArray, FloatOrHalfArray, ImageArray, LabelArray
 
 Linkage = Literal["sum", "mean", "mutex"]
+_Value = TypeVar("_Value", np.uint8, np.uint16)
 
 
 # --- partition ---
@@ -226,10 +227,10 @@ class UpsampledSegments:
         return self._runs.paint(arguments.dense(new_label))
 
 
-def look_up(labels: NDArray[np.uint16], value: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image, uint8 (H, W), in which label k of uint16 (H, W) has become value[k]."""
+def look_up(labels: NDArray[np.uint16], value: NDArray[_Value]) -> NDArray[_Value]:
+    """An image (H, W) in which label k of uint16 (H, W) has become value[k], uint8 or uint16."""
     labels = arguments.grid("labels", labels, (np.uint16,), 2)
-    value = arguments.checked_array("value", value, (np.uint8,), 1)
+    value = arguments.checked_array("value", value, (np.uint8, np.uint16), 1)
     arguments.require_at_most("labels", labels, len(value) - 1)
     return _core.look_up(arguments.dense(labels), arguments.dense(value))
 

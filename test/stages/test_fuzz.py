@@ -236,7 +236,9 @@ def call_area_resize(rng: np.random.Generator) -> None:
 
 def call_look_up(rng: np.random.Generator) -> None:
     labels = rng.integers(0, rng.choice([1, 4, 9, 2**16]), shape(rng)).astype(np.uint16)
-    value = rng.integers(0, 256, rng.choice([0, 8, 9, 2**16])).astype(np.uint8)
+    value = rng.integers(0, 256, rng.choice([0, 8, 9, 2**16])).astype(
+        rng.choice([np.uint8, np.uint16])
+    )
     labels, value = disguised(rng, labels), disguised(rng, value)
     np.testing.assert_array_equal(core.look_up(labels, value), value[labels])
 

@@ -76,11 +76,12 @@ Array<std::uint16_t> paint(const ssap::LabelRuns& runs, const Array<std::uint16_
 }
 
 // The image, in which label k has become value[k].
-Array<std::uint8_t> look_up(const Array<std::uint16_t>& labels, const Array<std::uint8_t>& value) {
-  Array<std::uint8_t> image({labels.shape(0), labels.shape(1)});
+template <typename Value>
+Array<Value> look_up(const Array<std::uint16_t>& labels, const Array<Value>& value) {
+  Array<Value> image({labels.shape(0), labels.shape(1)});
   const std::uint16_t* const in = labels.data();
-  const std::uint8_t* const table = value.data();
-  std::uint8_t* const out = image.mutable_data();
+  const Value* const table = value.data();
+  Value* const out = image.mutable_data();
   const py::gil_scoped_release no_gil;
   ssap::look_up(in, static_cast<std::size_t>(labels.size()), table, out);
   return image;
@@ -155,7 +156,8 @@ void bind_pixels(py::module_& module) {
              py::arg("width"), py::arg("scale"));
   module.def("upsampled_runs", &upsampled_runs, py::arg("labels"), py::arg("height"),
              py::arg("width"), py::arg("scale"));
-  module.def("look_up", &look_up, py::arg("labels"), py::arg("value"));
+  module.def("look_up", &look_up<std::uint8_t>, py::arg("labels"), py::arg("value").noconvert());
+  module.def("look_up", &look_up<std::uint16_t>, py::arg("labels"), py::arg("value").noconvert());
   module.def("best_class", &best_class, py::arg("maps"), py::arg("name"));
   module.def("softmax", &softmax, py::arg("maps"), py::arg("chosen"));
   module.def("count_votes", &count_votes, py::arg("labels"), py::arg("classes"),

@@ -38,8 +38,8 @@ void for_each_labelled(const std::uint16_t* labels, std::size_t n, const Visit& 
 }
 
 // out: value[k] for label k.
-inline void look_up(const std::uint16_t* labels, std::size_t n, const std::uint8_t* value,
-                    std::uint8_t* out) {
+template <typename Value>
+void look_up(const std::uint16_t* labels, std::size_t n, const Value* value, Value* out) {
   std::fill_n(out, n, value[0]);
   for_each_labelled(labels, n, [&](std::size_t i) { out[i] = value[labels[i]]; });
 }

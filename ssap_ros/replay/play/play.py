@@ -129,6 +129,7 @@ def play(
         parameters["cameras"] = list(cameras)
     if all_scores:
         parameters["score_threshold"] = 0.0
+        parameters.pop("class_score_thresholds", None)
     stamps = StampWatch()
     outputs, lock = out / "outputs.mcap", threading.Lock()
     with contextlib.ExitStack() as stack:

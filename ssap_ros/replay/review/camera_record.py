@@ -27,6 +27,7 @@ from ssap_ros.replay.report.frame_writer import FrameWriter
 from ssap_ros.replay.report.sample_frames import jpeg
 from ssap_ros.replay.review.flicker import FlickerMeter
 from ssap_ros.replay.review.predictions import NodeOutput
+from ssap_ros.replay.review.shown import ShownInstances
 from ssap_ros.types import FrameResult, ImageArray
 from ssap_ros.visualization.outlines import outlines
 from ssap_ros.visualization.overlay import OverlayRenderer
@@ -45,12 +46,13 @@ class CameraRecord:
     Args:
         name: Of the camera, empty for a single one.
         names: Class name by class id.
-        threshold: Of the scores that are shown.
+        threshold: Score of a new object.
+        shown: Tells which instances are shown.
         recording: Where its topics go.
         out: Where its pictures go.
 
     Attributes:
-        flicker, renderer: Of this camera.
+        shown, flicker, renderer: Of this camera.
         before: The last overlay.
     """
 
@@ -59,10 +61,12 @@ class CameraRecord:
         name: str,
         names: Mapping[int, str],
         threshold: float,
+        shown: ShownInstances,
         recording: BagWriter,
         out: Path,
         fps: float,
     ) -> None:
+        self.shown = shown
         self.flicker = FlickerMeter()
         highest = max(names, default=0)
         self.renderer = OverlayRenderer([names.get(k, str(k)) for k in range(highest + 1)])

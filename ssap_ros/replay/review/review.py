@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssap_ros.common.progress import progress
 from ssap_ros.data.segments import Segments
@@ -46,7 +47,8 @@ from ssap_ros.replay.review.predictions import (
     read_output,
     scored_as,
 )
-from ssap_ros.replay.review.scores import ReplayScores, above
+from ssap_ros.replay.review.scores import ReplayScores
+from ssap_ros.replay.review.shown import ShownInstances, score_threshold
 from ssap_ros.types import ImageArray
 
 RECORDING = "recording.mcap"
@@ -61,7 +63,7 @@ class Review:
     Args:
         names: Class name by class id.
         truths: One per camera, or none.
-        threshold: Instances with a lower score count in AP and nowhere else.
+        least_score: Objects in space with a lower score are not counted.
         n_frames: Frames that were sent.
         objects_truth: In space, of the only camera.
 
@@ -76,7 +78,7 @@ class Review:
         self,
         names: dict[int, str],
         truths: Sequence[GroundTruth],
-        threshold: float,
+        least_score: float,
         n_frames: int,
         objects_truth: ObjectsTruth | None,
     ) -> None:
@@ -86,7 +88,7 @@ class Review:
         self.scores_3d = CentreDistance(things) if objects_truth else None
         self._objects_truth = objects_truth
         self.instances: Counter[str] = Counter()
-        self._names, self._truths, self._threshold = names, truths, threshold
+        self._names, self._truths, self._least_score = names, truths, least_score
         spread = max(n_frames // _PARTS, 1)
         self._worst, self._best = (
             FrameSelection("Worst frames", spread),
@@ -112,8 +114,9 @@ class Review:
             raise NodeError(
                 f"the output for frame {frame.index} is incompatible: {error}"
             ) from error
-        shown = above(prediction, self._threshold)
-        detections = [entry for entry in output.detections if entry.score >= self._threshold]
+        is_shown = camera.shown(output, frame.stamp)
+        shown = prediction.keep(is_shown)
+        detections = [output.detections[k] for k in np.flatnonzero(is_shown)]
         row["digest"] = frame_digest(output.labels, output.detections)
         row["instances"] = len(detections)
         drawn = frame_result(shown, detections)
@@ -124,7 +127,7 @@ class Review:
         overlay = camera.renderer.draw(image, drawn)
         truth = self._truths[frame.camera].at(frame.stamp) if self._truths else None
         if truth is not None:
-            self._score(frame, row, prediction, truth)
+            self._score(frame, row, prediction, is_shown, truth)
             self._offer_scored(row, Comparison(image, truth, shown, detections, self._names))
         elif not self._truths:
             self._offer_unscored(row, camera.before, overlay)
@@ -139,7 +142,7 @@ class Review:
         """
         try:
             msg = bag_messages.decode(raw, bag_messages.DETECTIONS_3D)
-            placed = [item for item in read_detections_3d(msg) if item.score >= self._threshold]
+            placed = [item for item in read_detections_3d(msg) if item.score >= self._least_score]
             class_ids = np.array([int(item.class_id) for item in placed], np.int64)
         except ValueError as error:
             raise NodeError(f"the objects of frame {frame.index}: {error}") from error
@@ -153,11 +156,18 @@ class Review:
             )
             row["centre_errors_m"] = [round(error, 3) for error in errors]
 
-    def _score(self, frame: Frame, row: Row, prediction: Segments, truth: Truth) -> None:
+    def _score(
+        self,
+        frame: Frame,
+        row: Row,
+        prediction: Segments,
+        is_shown: NDArray[np.bool_],
+        truth: Truth,
+    ) -> None:
         assert self.scores is not None
         scored = scored_as(prediction, self._truths[frame.camera])
         try:
-            row.update(self.scores.add(scored, truth, self._threshold))
+            row.update(self.scores.add(scored, is_shown, truth))
         except ValueError as error:
             raise InputError(f"the truth of frame {frame.index} does not fit: {error}") from error
         row["truth"] = len(truth.segments.class_ids)
@@ -181,7 +191,7 @@ def review(
     source: FrameSource,
     playback: Playback,
     truths: Sequence[GroundTruth],
-    threshold: float,
+    parameters: Mapping[str, Any],
     out: Path,
     objects_truth: ObjectsTruth | None = None,
 ) -> Review:
@@ -194,7 +204,7 @@ def review(
         source: Opened once more.
         playback: What was played.
         truths: See Review.
-        threshold: See Review.
+        parameters: Of the replay.
         objects_truth: See Review.
         out: The folder to write to.
 
@@ -206,7 +216,9 @@ def review(
         NodeError: Masks and detections of an output do not fit each other.
     """
     names, entries = playback.names, playback.tracker.entries
-    result = Review(names, truths, threshold, len(entries), objects_truth)
+    scored, threshold = bool(truths), score_threshold(parameters)
+    least_score = threshold if scored else 0.0
+    result = Review(names, truths, least_score, len(entries), objects_truth)
     with contextlib.ExitStack() as stack:
         show = stack.enter_context(progress("review", "frames"))
         masks = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "masks")
@@ -214,7 +226,15 @@ def review(
         objects = OutputsByIndex(stack.enter_context(BagReader(playback.outputs)), "objects")
         recording = stack.enter_context(BagWriter(out / RECORDING))
         cameras = [
-            CameraRecord(name, names, threshold, recording, out, source.fps)
+            CameraRecord(
+                name,
+                names,
+                threshold,
+                ShownInstances(names, parameters, all_scores=scored),
+                recording,
+                out,
+                source.fps,
+            )
             for name in playback.cameras
         ]
         for camera in cameras:

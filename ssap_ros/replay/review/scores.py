@@ -29,7 +29,7 @@ _BACKGROUND = 0
 
 
 class ReplayScores:
-    """AP over the whole ranked list; PQ and mIoU of the instances above the score threshold.
+    """AP over the whole ranked list; PQ and mIoU of the instances that are shown.
 
     Args:
         classes: Name of each class id that is scored. PQ is of these, the thing classes; mIoU of
@@ -43,8 +43,15 @@ class ReplayScores:
         self._quality = PanopticQuality(classes, list(classes))
         self._iou = MeanIou({_BACKGROUND: "background", **classes})
 
-    def add(self, prediction: Segments, truth: Truth, threshold: float) -> dict[str, float]:
+    def add(
+        self, prediction: Segments, is_shown: NDArray[np.bool_], truth: Truth
+    ) -> dict[str, float]:
         """Count one frame.
+
+        Args:
+            prediction: Its instances, whatever their score.
+            is_shown: Which of them are shown, bool (N,).
+            truth: Of the frame.
 
         Returns:
             Its own `tp`, `fp`, `fn`, summed `iou`, and `quality`: the sum of IoU over tp + fp/2 +
@@ -55,7 +62,7 @@ class ReplayScores:
         """
         self.n_frames += 1
         self._precision.add(prediction, _with_ignored(truth, list(self.classes)))
-        shown = above(prediction, threshold)
+        shown = prediction.keep(is_shown)
         background = _with_background(truth)
         self._quality.add(shown, background)
         classes = truth.segments.class_map(_BACKGROUND)
@@ -97,11 +104,6 @@ class ReplayScores:
             name: precision[:, k].round(4).tolist() if precision[0, k] > -1 else None
             for k, name in enumerate(self.classes.values())
         }
-
-
-def above(prediction: Segments, threshold: float) -> Segments:
-    """The instances with at least this score, renumbered."""
-    return prediction.keep(prediction.scores >= threshold)
 
 
 def _with_ignored(truth: Truth, class_ids: list[int]) -> Segments:

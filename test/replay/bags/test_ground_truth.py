@@ -20,11 +20,12 @@ from ssap_ros.replay.bags import messages
 from ssap_ros.replay.bags.ground_truth import ANY_CLASS, NOT_ANNOTATED, GroundTruth, Truth
 from ssap_ros.replay.bags.messages import Detection
 from ssap_ros.replay.bags.writer import BagWriter
-from ssap_ros.replay.review.scores import ReplayScores, above
+from ssap_ros.replay.review.scores import ReplayScores
 from support.bag_files import DETECTIONS, INSTANCES, LABEL_INFO, START, STEP, write_painted_bag
 
 MODEL = {0: "background", 1: "person", 2: "car"}
 NOWHERE = (0.0, 0.0, 0.0, 0.0)
+ALL = np.ones(2, bool)
 
 
 def segments(ids, class_ids, scores=None, crowd=None):
@@ -121,23 +122,23 @@ def test_scores_of_a_perfect_and_an_empty_prediction():
     ids = np.zeros((20, 20), int)
     ids[2:10, 2:10], ids[12:18, 5:15] = 1, 2
     scores = ReplayScores({1: "person", 2: "car"})
-    row = scores.add(segments(ids, [1, 2], [0.9, 0.8]), truth(ids, [1, 2]), 0.5)
+    row = scores.add(segments(ids, [1, 2], [0.9, 0.8]), ALL[:2], truth(ids, [1, 2]))
     assert row == {"tp": 2, "fp": 0, "fn": 0, "iou": 2, "quality": 1}
     result = scores.result()
     assert [result[k] for k in ("AP", "AP50", "PQ", "SQ", "RQ", "mIoU")] == pytest.approx([1] * 6)
-    row = scores.add(segments(np.zeros((20, 20), int), []), truth(ids, [1, 2]), 0.5)
+    row = scores.add(segments(np.zeros((20, 20), int), []), ALL[:0], truth(ids, [1, 2]))
     assert row == {"tp": 0, "fp": 0, "fn": 2, "iou": 0, "quality": 0}
     assert scores.result()["RQ"] == pytest.approx(2 / 3)
     assert scores.result()["frames"] == 2
     empty = np.zeros((20, 20), int)
-    assert scores.add(segments(empty, []), truth(empty, []), 0.5)["quality"] == 1
+    assert scores.add(segments(empty, []), ALL[:0], truth(empty, []))["quality"] == 1
 
 
-def test_threshold_hides_from_all_but_average_precision():
+def test_what_is_not_shown_counts_in_average_precision_alone():
     ids = np.zeros((20, 20), int)
     ids[2:10, 2:10] = 1
     scores = ReplayScores({1: "person"})
-    row = scores.add(segments(ids, [1], [0.3]), truth(ids, [1]), 0.5)
+    row = scores.add(segments(ids, [1], [0.3]), ~ALL[:1], truth(ids, [1]))
     assert (row["tp"], row["fn"]) == (0, 1)
     assert scores.result()["AP"] == pytest.approx(1)
     assert scores.result()["classes"]["person"]["IoU"] == 0
@@ -155,11 +156,11 @@ def test_what_is_not_annotated_is_not_counted(kind):
     else:
         output = truth(found, [1, 1], crowd=[False, True])
     scores = ReplayScores({1: "person", 2: "car"})
-    row = scores.add(segments(found, [1, 1], [0.9, 0.95]), output, 0.5)
+    row = scores.add(segments(found, [1, 1], [0.9, 0.95]), ALL[:2], output)
     assert (row["tp"], row["fp"], row["fn"]) == (1, 0, 0)
     assert scores.result()["AP"] == pytest.approx(1)
     scores = ReplayScores({1: "person", 2: "car"})
-    row = scores.add(segments(found, [1, 1], [0.9, 0.95]), truth(ids, [1]), 0.5)
+    row = scores.add(segments(found, [1, 1], [0.9, 0.95]), ALL[:2], truth(ids, [1]))
     assert row["fp"] == 1
 
 
@@ -170,10 +171,11 @@ def test_merged_scores_are_those_of_all_frames():
     for part in (0, 0, 1, 2, 2, 2):
         ids = np.kron(rng.integers(0, 4, (4, 4)), np.ones((8, 8), int))
         found = np.roll(ids, rng.integers(0, 3), axis=1)
+        scores = np.sort(rng.random(3))[::-1]
         sample = (
-            segments(found, rng.integers(1, 3, 3), np.sort(rng.random(3))[::-1]),
+            segments(found, rng.integers(1, 3, 3), scores),
+            scores >= 0.3,
             truth(ids, rng.integers(1, 3, 3)),
-            0.3,
         )
         parts[part].add(*sample)
         whole.add(*sample)
@@ -184,10 +186,10 @@ def test_merged_scores_are_those_of_all_frames():
     assert 0 < whole.result()["AP"] < 1
 
 
-def test_above_renumbers():
-    shown = above(segments([[1, 2], [3, 0]], [5, 6, 7], [0.9, 0.2, 0.4]), 0.4)
-    np.testing.assert_array_equal(shown.ids, [[1, 0], [2, 0]])
-    assert shown.class_ids.tolist() == [5, 7]
+def test_those_kept_are_renumbered():
+    kept = segments([[1, 2], [3, 0]], [5, 6, 7]).keep(np.array([True, False, True]))
+    np.testing.assert_array_equal(kept.ids, [[1, 0], [2, 0]])
+    assert kept.class_ids.tolist() == [5, 7]
 
 
 def test_painted_bag_holds_truth(tmp_path):
