@@ -66,7 +66,10 @@ class SsapConfig:
         range=(0, 8192),
     )
     score_threshold: float = _setting(
-        0.4, "instances with a lower score are dropped", range=(0.0, 1.0), live=True
+        0.4,
+        "instances with a lower score are dropped; see score_hysteresis",
+        range=(0.0, 1.0),
+        live=True,
     )
     class_score_thresholds: tuple[str, ...] = _setting(
         ("",),
