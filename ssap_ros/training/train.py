@@ -25,7 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from ssap_ros.common.outputs import adopt, claim_folder, output
+from ssap_ros.errors import InputError, one_line
 from ssap_ros.network.backbone import unfold_batch_norms
+from ssap_ros.network.checkpoint import LOADING_ERRORS
 from ssap_ros.network.ssap import LEVELS
 from ssap_ros.training.build import (
     build_network,
@@ -65,7 +67,8 @@ def train(
         The checkpoint's path.
 
     Raises:
-        InputError: the configuration is wrong or data are missing.
+        InputError: the configuration is wrong, data are missing or the checkpoint to go on from
+            is not one of such a run.
     """
     config = load_train_config(config_path)
     if data_root is not None:
@@ -93,8 +96,7 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (config.mean, config.std))
     state = None
     if resume:
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
+        state = _resume(checkpoint, network, device)
         if processes.first:
             for file in (checkpoint, *out.glob(LOG), *out.glob("average_*.pt")):
                 adopt(file)
@@ -156,6 +158,26 @@ def _train(config: TrainConfig, resume: bool, processes: Processes) -> Path:
     if logger is not None:
         logger.close()
     return checkpoint
+
+
+def _resume(checkpoint: Path, network: nn.Module, device: torch.device) -> dict[str, Any]:
+    """Load the weights of a run that stopped.
+
+    Returns:
+        The rest of its state.
+
+    Raises:
+        InputError: It is the checkpoint of another network, or none.
+    """
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+        network.load_state_dict(state["network"])
+        return {key: state[key] for key in ("iteration", "seconds", "average", "optimiser")}
+    except LOADING_ERRORS as error:
+        raise InputError(
+            f"{checkpoint} is not the checkpoint of a run with this configuration: "
+            f"{one_line(error)}"
+        ) from error
 
 
 class Clock:

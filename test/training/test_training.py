@@ -154,6 +154,26 @@ def test_a_killed_run_is_resumed_exactly(tmp_path):
         assert second == pytest.approx(first, rel=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["text", "half", "other"])
+def test_what_cannot_be_resumed_is_refused_and_kept(tmp_path, kind):
+    config = write_config(tmp_path / "c.yaml", tmp_path / "run", 1)
+    checkpoint = train(config)
+    if kind == "text":
+        checkpoint.write_text("not a checkpoint")
+    elif kind == "half":
+        checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
+    else:
+        state = torch.load(checkpoint, weights_only=True)
+        del state["network"][next(iter(state["network"]))]
+        torch.save(state, checkpoint)
+    before = checkpoint.read_bytes()
+    with pytest.raises(
+        InputError, match=r"checkpoint\.pt is not the checkpoint of a run with this"
+    ):
+        train(config, resume=True)
+    assert checkpoint.read_bytes() == before
+
+
 def test_a_run_logs_losses_per_level_pictures_and_throughput(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

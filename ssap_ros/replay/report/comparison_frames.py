@@ -43,7 +43,7 @@ class Comparison:
     """Truth and prediction of one frame.
 
     Attributes:
-        shown, detections: The instances above the score threshold.
+        shown, detections: The instances that are shown.
         names: Class name by class id.
     """
 

@@ -48,7 +48,7 @@ class FlickerMeter:
         between the stamps allows.
 
         Args:
-            shown: The instances above the score threshold.
+            shown: The instances that are shown.
             stamp: In nanoseconds.
 
         Returns:
