@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -73,9 +73,8 @@ class FrameNode(LifecycleStates, Node):  # type: ignore[misc]
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
         self.create_service(SetBool, "~/enable", self._on_enable)
         if config.autostart:
-            self._autostart_timer = self.create_timer(
-                0.0, self._autostart, ReentrantCallbackGroup(), clock=steady
-            )
+            alone = MutuallyExclusiveCallbackGroup()  # it is due again until it is destroyed
+            self._autostart_timer = self.create_timer(0.0, self._autostart, alone, clock=steady)
 
     @abstractmethod
     def diagnostics(self) -> DiagnosticArray:

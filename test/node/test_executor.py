@@ -24,13 +24,20 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.timer import Timer
 from std_msgs.msg import Header
 
+from ssap_ros.config import StreamConfig
 from ssap_ros.node.executor import NodeExecutor
+from ssap_ros.node.frame_node import FrameNode
+from ssap_ros.node.queue import FrameQueue, Outcome
 from ssap_ros.node.subscriptions import SubscriptionGroup
+from ssap_ros.node.worker import FrameWorker
 
 DOMAIN = 1 + os.getpid() % 100
 
@@ -113,4 +120,57 @@ def test_a_message_that_no_thread_is_free_to_take_does_not_wake_the_executor() -
         executor.stop()
         spinning.join(5)
         executor.end(2)
+        rclpy.shutdown(context=context)
+
+
+class SlowToStart(FrameNode):
+    """Takes its time between the timer of the autostart and the transition."""
+
+    n_configured = 0
+
+    def diagnostics(self) -> DiagnosticArray:
+        return DiagnosticArray()
+
+    def subscribe(self) -> None:
+        pass
+
+    def unsubscribe(self, *, enabled: bool = True) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+    def transition_failed(self, what: str, error: Exception) -> None:
+        raise AssertionError(what) from error
+
+    def destroy_timer(self, timer: Timer) -> bool:
+        time.sleep(0.1)
+        return bool(super().destroy_timer(timer))
+
+    def trigger_configure(self) -> TransitionCallbackReturn:
+        self.n_configured += 1
+        return super().trigger_configure()
+
+
+def test_a_node_starts_itself_once() -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=DOMAIN)
+    node = SlowToStart("starts", context=context, enable_rosout=False)
+    worker: FrameWorker[int, int, int] = FrameWorker(
+        FrameQueue([""], "latest"), list, lambda job: job, lambda _: Outcome.PROCESSED, print, print
+    )
+    node.serve(worker, StreamConfig())
+    executor = NodeExecutor(context)
+    executor.add_node(node)
+    spinning = threading.Thread(target=executor.spin)
+    spinning.start()
+    try:
+        wait_for(lambda: node._state_machine.current_state[1] == "active")
+        time.sleep(0.3)
+        assert node.n_configured == 1
+    finally:
+        executor.stop()
+        spinning.join()
+        executor.end(2)
+        node.destroy_node()
         rclpy.shutdown(context=context)
