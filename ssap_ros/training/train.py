@@ -19,13 +19,14 @@ import logging
 import math
 import time
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ssap_ros.common.outputs import adopt, claim_folder, output
-from ssap_ros.errors import InputError, one_line
+from ssap_ros.errors import InputError
 from ssap_ros.network.backbone import unfold_batch_norms
 from ssap_ros.network.checkpoint import LOADING_ERRORS
 from ssap_ros.network.ssap import LEVELS
@@ -176,7 +177,7 @@ def _resume(checkpoint: Path, network: nn.Module, device: torch.device) -> dict[
     except LOADING_ERRORS as error:
         raise InputError(
             f"{checkpoint} is not the checkpoint of a run with this configuration: "
-            f"{one_line(error)}"
+            f"{shorten(f'{type(error).__name__}: {error}', 200)}"
         ) from error
 
 
