@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssap_ros.common.outputs import output_folder
 from ssap_ros.common.progress import progress
@@ -30,14 +29,13 @@ from ssap_ros.replay.bags import messages as bag_messages
 from ssap_ros.replay.bags.reader import BagReader
 from ssap_ros.replay.play.play import camera_names
 from ssap_ros.replay.replay import FRAMES, ReplayOptions
+from ssap_ros.replay.report.comparison_frames import frame_result
 from ssap_ros.replay.review.camera_record import topic_prefix
-from ssap_ros.replay.review.predictions import NodeOutput, read_output
+from ssap_ros.replay.review.predictions import NodeOutput, prediction_of, read_output
 from ssap_ros.replay.review.review import RECORDING
 from ssap_ros.replay.review.shown import ShownInstances
 from ssap_ros.replay.sources import open_source
 from ssap_ros.replay.summary import ReplaySummary
-from ssap_ros.stages.hysteresis import shown_result
-from ssap_ros.types import FrameResult, Instance
 
 
 def claim_labels(folder: Path, source: str, out: Path, options: OutputOptions) -> None:
@@ -90,7 +88,10 @@ def export_labels(
             if row["digest"] is None:
                 continue
             output = next(outputs[frame.camera])
-            result = _result(output, shown[frame.camera](output, frame.stamp))
+            found = prediction_of(output.labels, output.detections, frame.size)
+            is_shown = shown[frame.camera](found, frame.stamp)
+            detections = [output.detections[k] for k in np.flatnonzero(is_shown)]
+            result = frame_result(found.keep(is_shown), detections)
             if frame.index % options.every == 0 and options.wants(result):
                 writer.add(Picture(f"{Path(source).stem}_{frame.index:06}", frame.rgb()), result)
                 count += 1
@@ -112,17 +113,3 @@ def _classes(recording: Path, prefix: str) -> dict[int, str]:
         message = next(reader.messages([f"{prefix}label_info"]))
     msg = bag_messages.decode(message.raw, bag_messages.LABEL_INFO)
     return {k: name for k, name in bag_messages.read_label_info(msg).items() if k > 0}
-
-
-def _result(output: NodeOutput, is_shown: NDArray[np.bool_]) -> FrameResult:
-    areas = np.bincount(output.labels.ravel(), minlength=len(output.detections) + 1)
-    instances = [
-        Instance(int(e.class_id), e.score, _pixels(e.bbox), int(areas[k]))
-        for k, e in enumerate(output.detections, start=1)
-    ]
-    return shown_result(FrameResult(output.labels, tuple(instances), {}), is_shown)
-
-
-def _pixels(bbox: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
-    x, y, width, height = (round(value) for value in bbox)
-    return x, y, width, height

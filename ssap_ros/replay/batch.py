@@ -197,10 +197,10 @@ def rescore(source: str, folder: Path, options: ReplayOptions) -> ReplayScores |
             output = read_output(raw[0].raw, raw[1].raw)
             if frame_digest(output.labels, output.detections) != row["digest"]:
                 raise InputError(f"{recording} has another output for frame {row['index']}")
-            is_shown = shown[camera](output, stamp)
+            found = prediction_of(output.labels, output.detections, output.labels.shape)
+            is_shown = shown[camera](found, stamp)
             truth = truths[camera].at(stamp)
             if truth is not None:
-                found = prediction_of(output.labels, output.detections, output.labels.shape)
                 scores.add(scored_as(found, truths[camera]), is_shown, truth)
     return scores
 

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +56,7 @@ class ClassChoice:
                 known = ", ".join(things)
                 raise InputError(f"{setting} must be of {known}, got {min(unknown)!r}")
         hidden = frozenset(k for name, k in things.items() if wanted and name not in wanted)
-        thresholds = np.full(len(info.classes), float(config.score_threshold))
-        for name, score in scores.items():
-            thresholds[things[name]] = score
+        thresholds = score_thresholds(config, dict(enumerate(info.classes)))
         thresholds[list(hidden)] = np.inf
         return cls(info.classes, hidden, thresholds)
 
@@ -70,3 +69,12 @@ class ClassChoice:
     def lowest_score(self) -> float:
         """None that is new has a lower one."""
         return float(self.thresholds.min())
+
+
+def score_thresholds(config: SsapConfig, names: Mapping[int, str]) -> NDArray[np.float64]:
+    """The least score of an instance by class id, float64 (n_classes,); `names` by class id."""
+    own = class_scores(config)
+    thresholds = np.full(max(names, default=0) + 1, float(config.score_threshold))
+    for class_id, name in names.items():
+        thresholds[class_id] = own.get(name, config.score_threshold)
+    return thresholds

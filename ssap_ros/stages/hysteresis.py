@@ -76,9 +76,7 @@ class ScoreHysteresis:
             and np.array_equal(thresholds, self._thresholds)
         ):
             shown |= self._fits_best(grid, class_ids, scores >= least - margin)
-        number = np.zeros(len(shown) + 1, np.uint16)
-        number[1:][shown] = np.arange(1, shown.sum() + 1)
-        self._grid, self._class_ids = number[grid], class_ids[shown]
+        self._grid, self._class_ids = _new_label(shown)[grid], class_ids[shown]
         self._thresholds, self._size, self._time_s = thresholds, labels.shape, time_s
         return shown
 
@@ -108,7 +106,13 @@ def shown_result(found: FrameResult, shown: NDArray[np.bool_]) -> FrameResult:
     """The instances where `shown`, bool (N,), is set, with labels 1..n in their order."""
     if shown.all():
         return found
-    number = np.zeros(len(shown) + 1, np.uint16)
-    number[1:][shown] = np.arange(1, shown.sum() + 1)
+    labels = core.look_up(found.labels, _new_label(shown))
     instances = tuple(found.instances[k] for k in np.flatnonzero(shown))
-    return replace(found, labels=core.look_up(found.labels, number), instances=instances)
+    return replace(found, labels=labels, instances=instances)
+
+
+def _new_label(shown: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """By label: 1..n in their order for those shown, 0 for the others; uint16 (N + 1,)."""
+    new_label = np.zeros(len(shown) + 1, np.uint16)
+    new_label[1:][shown] = np.arange(1, shown.sum() + 1)
+    return new_label

@@ -114,7 +114,7 @@ class Review:
             raise NodeError(
                 f"the output for frame {frame.index} is incompatible: {error}"
             ) from error
-        is_shown = camera.shown(output, frame.stamp)
+        is_shown = camera.shown(prediction, frame.stamp)
         shown = prediction.keep(is_shown)
         detections = [output.detections[k] for k in np.flatnonzero(is_shown)]
         row["digest"] = frame_digest(output.labels, output.detections)

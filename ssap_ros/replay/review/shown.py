@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssap_ros.config import NodeConfig, SsapConfig, class_scores
-from ssap_ros.replay.review.predictions import NodeOutput
+from ssap_ros.config import NodeConfig, SsapConfig
+from ssap_ros.data.segments import Segments
 from ssap_ros.replay.summary import ReplaySummary
+from ssap_ros.stages.class_choice import score_thresholds
 from ssap_ros.stages.hysteresis import ScoreHysteresis
 
 
@@ -46,12 +47,11 @@ class ShownInstances:
         self._all_scores = all_scores
         self._hysteresis = ScoreHysteresis()
         self._margin = parameters.get("score_hysteresis", NodeConfig().score_hysteresis)
-        threshold = score_threshold(parameters)
-        entries = tuple(parameters.get("class_score_thresholds", ()))
-        own = class_scores(SsapConfig(class_score_thresholds=entries))
-        self._thresholds = np.full(max(names, default=0) + 1, threshold)
-        for class_id, name in names.items():
-            self._thresholds[class_id] = own.get(name, threshold)
+        config = SsapConfig(
+            score_threshold=score_threshold(parameters),
+            class_score_thresholds=tuple(parameters.get("class_score_thresholds", ())),
+        )
+        self._thresholds = score_thresholds(config, names)
 
     @classmethod
     def of(cls, summary: ReplaySummary) -> ShownInstances:
@@ -63,17 +63,20 @@ class ShownInstances:
         names = {int(k): name for k, name in summary.model_card["classes"].items()}
         return cls(names, summary.parameters, all_scores=summary.scores is not None)
 
-    def __call__(self, output: NodeOutput, stamp: int) -> NDArray[np.bool_]:
-        """Decide about the output for the next frame; its stamp is in nanoseconds.
+    def __call__(self, prediction: Segments, stamp: int) -> NDArray[np.bool_]:
+        """Decide about the next frame.
+
+        Args:
+            prediction: What the node published for it.
+            stamp: In nanoseconds.
 
         Returns:
-            Which of its detections are shown, bool (N,).
+            Which of the instances are shown, bool (N,).
         """
-        detections = output.detections
+        class_ids, scores = prediction.class_ids, prediction.scores
         if not self._all_scores:
-            return np.ones(len(detections), bool)
-        class_ids = np.array([int(entry.class_id) for entry in detections], np.int64)
-        scores = np.array([entry.score for entry in detections])
+            return np.ones(len(class_ids), bool)
+        labels = np.asarray(prediction.ids, np.uint16)
         return self._hysteresis(
-            output.labels, class_ids, scores, self._thresholds, self._margin, 1e-9 * stamp
+            labels, class_ids, scores, self._thresholds, self._margin, 1e-9 * stamp
         )
